@@ -3,7 +3,8 @@
 
 add_library(prescript_warnings INTERFACE)
 target_compile_options(prescript_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror
+  -Wno-restrict)  # false alarms of g++ 12 on std::string (gcc.gnu.org/PR105651)
 
 if(PRESCRIPT_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer

@@ -40,6 +40,9 @@ class RandomStream {
   size_t words_left_ = 0;
 };
 
+/// The block function of Philox4x32-10.
+std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
+
 /// The numbers 0 .. n-1 in random order (Fisher-Yates).
 std::vector<size_t> shuffled_indices(size_t n, RandomStream stream);
 

@@ -1,0 +1,23 @@
+#pragma once
+// The exception that a failed system call on a file becomes.
+
+#include <string>
+
+#include "base/error.h"
+
+namespace prescript {
+
+/// For a path that could not be opened: InputError(code) "path: action: reason" when the path
+/// itself is at fault (absent, not permitted, a directory, ...), DeviceError otherwise (disk full,
+/// input/output error).
+[[noreturn]] void throw_open_error(const std::string& path,
+                                   const std::string& action,
+                                   int error_number,
+                                   ExitCode code);
+
+/// For a file that was open: DeviceError "path: action: reason".
+[[noreturn]] void throw_file_error(const std::string& path,
+                                   const std::string& action,
+                                   int error_number);
+
+}  // namespace prescript
