@@ -9,14 +9,14 @@ namespace prescript {
 /// Exit codes of the program; part of its public contract (docs/ARCHITECTURE.md).
 enum class ExitCode : int {
   kDone = 0,
-  kBug = 1,            // ours: ContractError or an unknown exception
-  kUsage = 2,          // command line, recipe, occupied output directory
-  kData = 3,           // exemplars, inputs
-  kModel = 4,          // base model or adapter
-  kResources = 5,      // out of memory or disk
-  kNotFinite = 6,      // a loss or gradient that is not a number
-  kDistributed = 7,    // several processes
-  kPreempted = 75,     // stopped by a signal; can resume (EX_TEMPFAIL)
+  kBug = 1,          // ours: ContractError or an unknown exception
+  kUsage = 2,        // command line, recipe, occupied output directory
+  kData = 3,         // exemplars, inputs
+  kModel = 4,        // base model or adapter
+  kResources = 5,    // out of memory or disk
+  kNotFinite = 6,    // a loss or gradient that is not a number
+  kDistributed = 7,  // several processes
+  kPreempted = 75,   // stopped by a signal; can resume (EX_TEMPFAIL)
 };
 
 /// The user's mistake. `what()` names the place, what was found, what is allowed and the remedy,
@@ -24,7 +24,8 @@ enum class ExitCode : int {
 /// `code` is the exit code of the kind of input that is wrong: kUsage, kData or kModel.
 class InputError : public std::runtime_error {
  public:
-  InputError(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  InputError(ExitCode code, const std::string& message)
+      : std::runtime_error(message), code_(code) {}
   ExitCode code() const { return code_; }
 
  private:
@@ -56,9 +57,10 @@ class DeviceError : public std::runtime_error {
 
 }  // namespace prescript
 
-/// Checks a requirement of the callee. The message (a std::string expression) is only built on failure.
-#define PRESCRIPT_CHECK(predicate, message)                                          \
-  do {                                                                               \
-    if (!(predicate))                                                                \
+/// Checks a requirement of the callee. The message (a std::string expression) is only built on
+/// failure.
+#define PRESCRIPT_CHECK(predicate, message)                                         \
+  do {                                                                              \
+    if (!(predicate))                                                               \
       ::prescript::throw_contract_error(#predicate, __FILE__, __LINE__, (message)); \
   } while (false)

@@ -1,0 +1,274 @@
+#include "model/decoder.h"
+
+#include <cmath>
+#include <string>
+
+#include "base/arena.h"
+
+namespace prescript {
+namespace {
+
+std::vector<int32_t> token_ids(const Pass& pass) {
+  std::vector<int32_t> ids;
+  for (const PassTarget& target : pass.targets) ids.push_back(target.token_id);
+  return ids;
+}
+
+std::vector<float> weights_of(const Pass& pass) {
+  std::vector<float> weights;
+  for (const PassTarget& target : pass.targets) weights.push_back(target.weight);
+  return weights;
+}
+
+std::vector<int32_t> output_rows_of_targets(const Pass& pass) {
+  std::vector<int32_t> rows;
+  for (const PassTarget& target : pass.targets) rows.push_back(target.output_row);
+  return rows;
+}
+
+/// The positions of the output rows.
+std::vector<int32_t> output_positions(const Pass& pass) {
+  std::vector<int32_t> positions;
+  for (const int32_t row : pass.output_rows) positions.push_back(pass.positions[row]);
+  return positions;
+}
+
+}  // namespace
+
+Decoder::Decoder(Ops& ops,
+                 const DecoderConfig& config,
+                 const FrozenWeights& weights,
+                 int64_t num_positions)
+    : ops_(ops),
+      config_(config),
+      weights_(weights),
+      attention_shape_{config.num_heads,
+                       config.num_kv_heads,
+                       config.head_size,
+                       1 / std::sqrt(static_cast<double>(config.head_size))} {
+  const int64_t half = config.head_size / 2;
+  const DType sums = ops.accumulate_dtype();
+  const auto lay_out = [&](Arena& arena) {
+    cos_ = arena.take(num_positions, half, sums);
+    sin_ = arena.take(num_positions, half, sums);
+  };
+  Arena measuring;
+  lay_out(measuring);
+  rotary_block_ = ops.allocate(measuring.used());
+  Arena arena(rotary_block_.get(), measuring.used());
+  lay_out(arena);
+
+  // Angles as transformers computes them: inverse frequencies and their product with the position
+  // are rounded to float32 first. At position 8000 that rounding turns a pair by up to 5e-4, so it
+  // is part of the model.
+  std::vector<float> cosines(half);
+  std::vector<float> sines(half);
+  for (int64_t position = 0; position < num_positions; ++position) {
+    for (int64_t i = 0; i < half; ++i) {
+      const auto exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_size);
+      const float inverse_frequency =
+          1.0F / std::pow(static_cast<float>(config.rope_theta), exponent);
+      const float angle = static_cast<float>(position) * inverse_frequency;
+      cosines[i] = std::cos(angle);
+      sines[i] = std::sin(angle);
+    }
+    ops.upload(cosines.data(), cos_.row_range(position, 1));
+    ops.upload(sines.data(), sin_.row_range(position, 1));
+  }
+}
+
+void Decoder::forward(PassRun& run, std::span<const Tensor> prompts_PD) {
+  ops_.embed(weights_.embedding_VD, prompts_PD, run.pass().rows, run.layer_input(0));
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) layer_forward(layer, run);
+  ops_.rms_norm(run.layer_input(config_.num_layers),
+                weights_.final_norm_D,
+                config_.rms_epsilon,
+                run.final_AD,
+                run.final_rstd_A);
+}
+
+// One layer:  mid = x + output(attention(norm(x)));  out = mid + down(swiglu(gate_up(norm(mid)))).
+void Decoder::layer_forward(int64_t layer, PassRun& run) {
+  if (interrupt_check_) interrupt_check_();
+  attention_forward(layer, run);
+  if (run.layer(layer).mid_AD.rows > 0) feed_forward(layer, run);
+}
+
+void Decoder::attention_forward(int64_t layer, PassRun& run) {
+  const LayerWeights& w = weights_.layers[layer];
+  const LayerActivations& a = run.layer(layer);
+  const Pass& pass = run.pass();
+  const int64_t HE = config_.query_size();
+
+  ops_.rms_norm(a.x_ND, w.attention_norm_D, config_.rms_epsilon, run.normed_ND, a.attention_rstd_N);
+  if (is_last(layer)) {  // only rows that lead to an output go past K/V
+    ops_.linear(run.normed_ND, w.qkv_weight.row_range(HE, 2 * config_.kv_size()), a.qkv_N, false);
+    ops_.gather_rows(run.normed_ND, pass.output_rows, run.final_AD);
+    ops_.linear(run.final_AD, w.qkv_weight.row_range(0, HE), a.q_AHE, false);
+    ops_.rotary(a.q_AHE, config_.head_size, output_positions(pass), cos_, sin_, false);
+  } else {
+    ops_.linear(run.normed_ND, w.qkv_weight, a.qkv_N, false);
+    ops_.rotary(a.q_AHE, config_.head_size, pass.positions, cos_, sin_, false);
+  }
+  ops_.rotary(a.k_NKE, config_.head_size, pass.positions, cos_, sin_, false);
+  for (const KeptRows& rows : pass.kept) {
+    const KeyValues kept = run.kept()[rows.run]->layer(layer);
+    ops_.copy(a.k_NKE.row_range(rows.row_begin, rows.num_rows),
+              kept.k.row_range(rows.kept_begin, rows.num_rows));
+    ops_.copy(a.v_NKE.row_range(rows.row_begin, rows.num_rows),
+              kept.v.row_range(rows.kept_begin, rows.num_rows));
+  }
+  ops_.attention(attention_shape_,
+                 is_last(layer) ? pass.output_parts : pass.parts,
+                 a.q_AHE,
+                 sources(layer, run),
+                 a.attended_AHE,
+                 a.lse_AH);
+  if (is_last(layer)) {
+    ops_.gather_rows(a.x_ND, pass.output_rows, a.mid_AD);
+  } else {
+    ops_.copy(a.x_ND, a.mid_AD);
+  }
+  ops_.linear(
+      a.attended_AHE, w.output_weight, a.mid_AD, true);  // reduction point: sum over devices
+}
+
+void Decoder::feed_forward(int64_t layer, PassRun& run) {
+  const LayerWeights& w = weights_.layers[layer];
+  const LayerActivations& a = run.layer(layer);
+  const Tensor normed_AD = run.normed_ND.row_range(0, a.mid_AD.rows);
+  const Tensor hidden_AF = run.hidden_NF.row_range(0, a.mid_AD.rows);
+  const Tensor out_AD = run.layer_input(layer + 1);
+
+  ops_.rms_norm(a.mid_AD, w.ffn_norm_D, config_.rms_epsilon, normed_AD, a.ffn_rstd_A);
+  ops_.linear(normed_AD, w.gate_up_weight, a.gate_up_A2F, false);
+  ops_.swiglu(a.gate_up_A2F, hidden_AF);
+  ops_.copy(a.mid_AD, out_AD);
+  ops_.linear(hidden_AF, w.down_weight, out_AD, true);  // reduction point: sum over devices
+}
+
+void Decoder::score_targets(PassRun& run) {
+  const Pass& pass = run.pass();
+  const auto rows = output_rows_of_targets(pass);
+  ops_.gather_rows(run.final_AD, rows, run.hidden_TD);
+  ops_.cross_entropy(run.hidden_TD,
+                     weights_.head_VD,
+                     token_ids(pass),
+                     weights_of(pass),
+                     run.log_probs_T,
+                     run.d_hidden_TD);
+}
+
+void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {
+  const int64_t L = config_.num_layers;
+  PRESCRIPT_CHECK(run.plan().keep == Keep::kActivations, "backward of a run that keeps nothing");
+  ops_.zero(run.d_final_AD);
+  ops_.scatter_add_rows(run.d_hidden_TD, output_rows_of_targets(run.pass()), run.d_final_AD);
+  ops_.zero(run.dx_AD);
+  ops_.rms_norm_input_gradient(
+      run.layer_input(L), weights_.final_norm_D, run.final_rstd_A, run.d_final_AD, run.dx_AD);
+  for (int64_t layer = L; layer-- > 0;) layer_backward(layer, run);
+  ops_.embed_input_gradient(run.dx_ND, run.pass().rows, gradients_PD);
+}
+
+void Decoder::layer_backward(int64_t layer, PassRun& run) {
+  if (!is_last(layer) && layer >= run.plan().kept_layers) {
+    layer_forward(layer, run);  // its activations were not kept
+  } else if (interrupt_check_) {
+    interrupt_check_();
+  }
+  const Tensor dx_AD = is_last(layer) ? run.dx_AD : run.dx_ND;
+  feed_forward_backward(layer, run, dx_AD);
+  attention_backward(layer, run, dx_AD);
+}
+
+// On entry dx holds the gradient of the layer's output, on return that of mid.
+void Decoder::feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
+  const LayerWeights& w = weights_.layers[layer];
+  const LayerActivations& a = run.layer(layer);
+  const Tensor d_hidden_AF = run.hidden_NF.row_range(0, dx_AD.rows);
+  const Tensor d_normed_AD = run.normed_ND.row_range(0, dx_AD.rows);
+
+  ops_.linear_input_gradient(dx_AD, w.down_weight, d_hidden_AF);
+  ops_.swiglu_input_gradient(a.gate_up_A2F, d_hidden_AF, a.gate_up_A2F);
+  ops_.linear_input_gradient(a.gate_up_A2F, w.gate_up_weight, d_normed_AD);
+  ops_.rms_norm_input_gradient(a.mid_AD, w.ffn_norm_D, a.ffn_rstd_A, d_normed_AD, dx_AD);
+}
+
+// On entry dx holds the gradient of mid, on return run.dx_ND that of the layer's input.
+void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
+  const LayerWeights& w = weights_.layers[layer];
+  const LayerActivations& a = run.layer(layer);
+  const Pass& pass = run.pass();
+  const int64_t HE = config_.query_size();
+  const int64_t KE = config_.kv_size();
+  const Tensor d_attended_AHE = run.d_attended_NHE.row_range(0, dx_AD.rows);
+  const Tensor dq_AHE = run.dq_NHE.row_range(0, dx_AD.rows);
+
+  ops_.linear_input_gradient(dx_AD, w.output_weight, d_attended_AHE);
+
+  // K/V gradients gather in the accumulate dtype: first what other passes added, then this pass's
+  // parts.
+  std::vector<KeyValues> gradients{{run.dk_NKE, run.dv_NKE}};
+  for (const KeyValueRun* kept : run.kept()) gradients.push_back(kept->gradient(layer));
+  ops_.zero(run.dk_NKE);
+  ops_.zero(run.dv_NKE);
+  for (const KeptRows& rows : pass.kept) {
+    const KeyValues kept = gradients[1 + rows.run];
+    if (kept.k.data == nullptr) continue;
+    ops_.copy(kept.k.row_range(rows.kept_begin, rows.num_rows),
+              run.dk_NKE.row_range(rows.row_begin, rows.num_rows));
+    ops_.copy(kept.v.row_range(rows.kept_begin, rows.num_rows),
+              run.dv_NKE.row_range(rows.row_begin, rows.num_rows));
+  }
+  ops_.attention_input_gradient(attention_shape_,
+                                is_last(layer) ? pass.output_parts : pass.parts,
+                                a.q_AHE,
+                                sources(layer, run),
+                                a.attended_AHE,
+                                a.lse_AH,
+                                d_attended_AHE,
+                                dq_AHE,
+                                gradients);
+
+  ops_.rotary(run.dk_NKE, config_.head_size, pass.positions, cos_, sin_, true);
+  const Tensor dkv_N = run.d_qkv_N.col_range(HE, 2 * KE);
+  ops_.copy(run.dk_NKE, dkv_N.col_range(0, KE));
+  ops_.copy(run.dv_NKE, dkv_N.col_range(KE, KE));
+  const Tensor d_normed_ND = run.normed_ND;
+  if (is_last(layer)) {
+    ops_.rotary(dq_AHE, config_.head_size, output_positions(pass), cos_, sin_, true);
+    const Tensor cast_dq_AHE = d_attended_AHE;  // done with
+    ops_.copy(dq_AHE, cast_dq_AHE);
+    ops_.linear_input_gradient(dkv_N, w.qkv_weight.row_range(HE, 2 * KE), d_normed_ND);
+    ops_.linear_input_gradient(cast_dq_AHE, w.qkv_weight.row_range(0, HE), run.final_AD);
+    ops_.scatter_add_rows(run.final_AD, pass.output_rows, d_normed_ND);
+    ops_.zero(run.dx_ND);
+    ops_.scatter_add_rows(dx_AD, pass.output_rows, run.dx_ND);
+  } else {
+    ops_.rotary(dq_AHE, config_.head_size, pass.positions, cos_, sin_, true);
+    ops_.copy(dq_AHE, run.d_qkv_N.col_range(0, HE));
+    ops_.linear_input_gradient(run.d_qkv_N, w.qkv_weight, d_normed_ND);
+  }
+  ops_.rms_norm_input_gradient(
+      a.x_ND, w.attention_norm_D, a.attention_rstd_N, d_normed_ND, run.dx_ND);
+}
+
+std::vector<KeyValues> Decoder::sources(int64_t layer, const PassRun& run) const {
+  std::vector<KeyValues> sources{{run.layer(layer).k_NKE, run.layer(layer).v_NKE}};
+  for (const KeyValueRun* kept : run.kept()) sources.push_back(kept->layer(layer));
+  return sources;
+}
+
+void Decoder::logits(const PassRun& run, std::span<const int32_t> output_rows, Tensor logits_NV) {
+  const auto num_rows = static_cast<int64_t>(output_rows.size());
+  Arena measuring;
+  measuring.take(num_rows, config_.hidden_size, dtype());
+  const Buffer block = ops_.allocate(measuring.used());
+  Arena arena(block.get(), measuring.used());
+  const Tensor hidden_ND = arena.take(num_rows, config_.hidden_size, dtype());
+  ops_.gather_rows(run.final_AD, output_rows, hidden_ND);
+  ops_.logits(hidden_ND, weights_.head_VD, logits_NV);
+}
+
+}  // namespace prescript

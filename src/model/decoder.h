@@ -1,0 +1,72 @@
+#pragma once
+// The frozen decoder over passes: forward, and input gradient down to the soft prompts.
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/frozen_weights.h"
+#include "model/pass_run.h"
+
+namespace prescript {
+
+/// Runs passes of the prefix forest through frozen weights. Forward and input gradient are written
+/// out by hand; only attention knows the tree. `layer_forward` and `layer_backward` are public so
+/// that a caller whose weights are streamed can loop layer -> pass; `forward` and `backward` loop
+/// pass -> layer.
+class Decoder {
+ public:
+  /// `ops` and `weights` must outlive this. `num_positions` bounds the positions of rows.
+  Decoder(Ops& ops,
+          const DecoderConfig& config,
+          const FrozenWeights& weights,
+          int64_t num_positions);
+
+  /// Embeds the rows and runs all layers and the final norm of the output rows. prompts_PD are
+  /// float32.
+  void forward(PassRun& run, std::span<const Tensor> prompts_PD);
+
+  /// The log-probabilities of the pass's targets, behind `forward`. In a run that keeps activations
+  /// also the gradient that `backward` starts from.
+  void score_targets(PassRun& run);
+
+  /// Adds the gradients of −Σ weight·log_prob to gradients_PD (accumulate dtype) and to those of
+  /// kept runs, from which it takes what other passes have added for this pass's kept rows.
+  void backward(PassRun& run, std::span<const Tensor> gradients_PD);
+
+  void layer_forward(int64_t layer, PassRun& run);
+  void layer_backward(int64_t layer, PassRun& run);
+
+  /// Logits [num wanted rows, V] of the output rows `output_rows`, in the accumulate dtype, behind
+  /// `forward`.
+  void logits(const PassRun& run, std::span<const int32_t> output_rows, Tensor logits_NV);
+
+  /// Called before each layer; may throw to abandon the work in flight (signals, cancelled
+  /// requests).
+  void set_interrupt_check(std::function<void()> check) { interrupt_check_ = std::move(check); }
+
+  Ops& ops() const { return ops_; }
+  const DecoderConfig& config() const { return config_; }
+  const FrozenWeights& weights() const { return weights_; }
+  DType dtype() const { return weights_.dtype; }
+  int64_t num_positions() const { return cos_.rows; }
+
+ private:
+  bool is_last(int64_t layer) const { return layer + 1 == config_.num_layers; }
+  std::vector<KeyValues> sources(int64_t layer, const PassRun& run) const;
+  void attention_forward(int64_t layer, PassRun& run);
+  void feed_forward(int64_t layer, PassRun& run);
+  void attention_backward(int64_t layer, PassRun& run, Tensor dx_AD);
+  void feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD);
+
+  Ops& ops_;
+  DecoderConfig config_;
+  const FrozenWeights& weights_;
+  AttentionShape attention_shape_;
+  Buffer rotary_block_;
+  Tensor cos_;  // [positions, E/2], accumulate dtype
+  Tensor sin_;
+  std::function<void()> interrupt_check_;
+};
+
+}  // namespace prescript

@@ -1,0 +1,137 @@
+#include "model/forest_run.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "forest/pass.h"
+
+namespace prescript {
+namespace {
+
+/// The K/V runs of a schedule: given ones belong to the caller, the others live here.
+class KeptRuns {
+ public:
+  KeptRuns(Decoder& decoder,
+           const Schedule& schedule,
+           std::span<KeyValueRun* const> given,
+           bool with_gradient) {
+    for (const KeptRun& run : schedule.kept_runs) {
+      if (run.given != Node::kComputed) {
+        runs_.push_back(given[run.given]);
+        continue;
+      }
+      owned_.push_back(std::make_unique<KeyValueRun>(decoder.ops(),
+                                                     decoder.config(),
+                                                     decoder.dtype(),
+                                                     run.num_rows,
+                                                     with_gradient && run.needs_gradient));
+      runs_.push_back(owned_.back().get());
+    }
+  }
+
+  std::span<KeyValueRun* const> runs() const { return runs_; }
+
+ private:
+  std::vector<std::unique_ptr<KeyValueRun>> owned_;
+  std::vector<KeyValueRun*> runs_;
+};
+
+void collect(const Decoder& decoder, const PassRun& run, bool training, ForestResult& result) {
+  const Pass& pass = run.pass();
+  std::vector<float> log_probs(pass.targets.size());
+  decoder.ops().download(run.log_probs_T, log_probs.data());
+  for (size_t t = 0; t < pass.targets.size(); ++t) {
+    result.log_probs[pass.targets[t].forest_target] = log_probs[t];
+  }
+  result.rows_computed += pass.num_rows();
+  result.flops += count_flops(decoder.config(), pass, training);
+}
+
+KeepPlan keep_plan(const Decoder& decoder, const RunPlan& plan) {
+  const int64_t num_layers = decoder.config().num_layers;
+  const int64_t kept = plan.kept_layers < 0 ? num_layers : std::min(plan.kept_layers, num_layers);
+  return {Keep::kActivations, kept};
+}
+
+}  // namespace
+
+ForestResult score_forest(Decoder& decoder,
+                          const Forest& forest,
+                          const RunPlan& plan,
+                          std::span<const Tensor> prompts_PD,
+                          std::span<KeyValueRun* const> given) {
+  const Schedule schedule = make_schedule(forest, plan.max_rows);
+  const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/false);
+  ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
+  for (const Pass& pass : schedule.passes) {
+    PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept.runs(), {});
+    decoder.forward(run, prompts_PD);
+    decoder.score_targets(run);
+    collect(decoder, run, /*training=*/false, result);
+  }
+  return result;
+}
+
+ForestResult differentiate_forest(Decoder& decoder,
+                                  const Forest& forest,
+                                  const RunPlan& plan,
+                                  std::span<const Tensor> prompts_PD,
+                                  std::span<KeyValueRun* const> given,
+                                  std::span<const Tensor> gradients_PD) {
+  const Schedule schedule = make_schedule(forest, plan.max_rows);
+  const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/true);
+  ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
+  const auto forward = [&](const Pass& pass) {
+    PassRun run(decoder.ops(),
+                decoder.config(),
+                decoder.dtype(),
+                pass,
+                kept.runs(),
+                keep_plan(decoder, plan));
+    decoder.forward(run, prompts_PD);
+    decoder.score_targets(run);
+    collect(decoder, run, /*training=*/true, result);
+    return run;
+  };
+  // The first pass holds what the others stand on: its forward comes first, its backward, which
+  // needs the K/V gradients of all others, last.
+  PassRun first = forward(schedule.passes.front());
+  for (size_t p = 1; p < schedule.passes.size(); ++p) {
+    PassRun run = forward(schedule.passes[p]);
+    decoder.backward(run, gradients_PD);
+  }
+  decoder.backward(first, gradients_PD);
+  return result;
+}
+
+KeyValueRun compute_key_values(Decoder& decoder,
+                               std::span<const Row> rows,
+                               std::span<const Tensor> prompts_PD) {
+  const auto num_rows = static_cast<int32_t>(rows.size());
+  PRESCRIPT_CHECK(num_rows > 0, "K/V of no rows");
+  KeyValueRun result(decoder.ops(), decoder.config(), decoder.dtype(), num_rows, false);
+  Pass pass;
+  pass.rows.assign(rows.begin(), rows.end());
+  for (int32_t i = 0; i < num_rows; ++i) pass.positions.push_back(i);
+  pass.parts.push_back({.num_queries = num_rows, .num_keys = num_rows, .causal_offset = 0});
+  pass.kept.push_back({.num_rows = num_rows});
+  KeyValueRun* const kept[] = {&result};
+  PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept, {});
+  decoder.forward(run, prompts_PD);
+  return result;
+}
+
+size_t training_bytes(const Ops& ops,
+                      const DecoderConfig& config,
+                      DType dtype,
+                      const RunPlan& plan) {
+  const int64_t kept = plan.kept_layers < 0 ? config.num_layers : plan.kept_layers;
+  const KeepPlan keep{Keep::kActivations, kept};
+  const size_t pass =
+      PassRun::bytes(ops, config, dtype, plan.max_rows, plan.max_rows, plan.max_rows, keep);
+  const size_t shared = KeyValueRun::bytes(config, dtype, plan.max_rows) +
+                        KeyValueRun::bytes(config, ops.accumulate_dtype(), plan.max_rows);
+  return 2 * pass + shared;
+}
+
+}  // namespace prescript

@@ -1,0 +1,58 @@
+#pragma once
+// Whole forests through the decoder: cut into passes, scored, differentiated.
+
+#include <span>
+#include <vector>
+
+#include "forest/forest.h"
+#include "model/decoder.h"
+
+namespace prescript {
+
+/// How the rows of a forest are cut and what is kept of them.
+struct RunPlan {
+  int64_t max_rows = 4096;   // rows of a pass (training.micro_batch_tokens)
+  int64_t kept_layers = -1;  // layers whose activations training keeps; -1: all
+};
+
+struct ForestResult {
+  std::vector<double> log_probs;  // of Forest::targets, in their order
+  int64_t rows_computed = 0;
+  double flops = 0;  // multiply-add = 2; recomputation does not count
+};
+
+/// Scores every target of `forest`. `prompts_PD` are the soft prompts its rows name (float32),
+/// `given` the K/V of its given runs.
+ForestResult score_forest(Decoder& decoder,
+                          const Forest& forest,
+                          const RunPlan& plan,
+                          std::span<const Tensor> prompts_PD,
+                          std::span<KeyValueRun* const> given);
+
+/// Scores and adds the gradient of −Σ weight·log_prob to `gradients_PD` (one [P, D] per soft
+/// prompt, accumulate dtype).
+ForestResult differentiate_forest(Decoder& decoder,
+                                  const Forest& forest,
+                                  const RunPlan& plan,
+                                  std::span<const Tensor> prompts_PD,
+                                  std::span<KeyValueRun* const> given,
+                                  std::span<const Tensor> gradients_PD);
+
+/// K/V of `rows` as the first rows of a sequence, computed once: a given run for later forests.
+KeyValueRun compute_key_values(Decoder& decoder,
+                               std::span<const Row> rows,
+                               std::span<const Tensor> prompts_PD);
+
+/// FLOPs that `pass` needs, forward, or forward and input gradient (performance model of
+/// docs/NUMERICS.md).
+double count_flops(const DecoderConfig& config, const Pass& pass, bool training);
+
+/// Bytes that differentiate_forest needs for passes of `plan.max_rows` rows, beside the weights;
+/// all rows counted as output rows and targets, and the first pass's activations held while another
+/// runs.
+size_t training_bytes(const Ops& ops,
+                      const DecoderConfig& config,
+                      DType dtype,
+                      const RunPlan& plan);
+
+}  // namespace prescript

@@ -1,0 +1,44 @@
+#pragma once
+// The frozen weights of a decoder in the compute dtype and the layout the layer function reads.
+
+#include <vector>
+
+#include "io/tensor_source.h"
+#include "model/decoder_config.h"
+#include "ops/ops.h"
+
+namespace prescript {
+
+/// One layer. Projections are [out, in]; query, key and value are one product, gate and up another.
+struct LayerWeights {
+  Tensor attention_norm_D;
+  Tensor qkv_weight;     // [(H + 2K)·E, D]
+  Tensor output_weight;  // [D, H·E]
+  Tensor ffn_norm_D;
+  Tensor gate_up_weight;  // [2F, D]
+  Tensor down_weight;     // [D, F]
+};
+
+/// Immutable after loading; one copy of every weight, in one block.
+struct FrozenWeights {
+  DType dtype = DType::kFloat32;
+  Tensor embedding_VD;
+  std::vector<LayerWeights> layers;
+  Tensor final_norm_D;
+  Tensor head_VD;  // the embedding itself where the head is tied
+  Buffer block;
+  size_t bytes = 0;
+};
+
+/// Bytes that load_weights takes.
+size_t weight_bytes(const DecoderConfig& config, DType dtype);
+
+/// Reads and converts all weights. GGUF stores the rows of llama's query and key projections in
+/// interleaved rotary order: they are put back into the half-split order. Throws InputError(kModel)
+/// for a missing, extra (a bias, say) or misshapen tensor.
+FrozenWeights load_weights(Ops& ops,
+                           const TensorSource& source,
+                           const DecoderConfig& config,
+                           DType dtype);
+
+}  // namespace prescript

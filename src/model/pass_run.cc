@@ -1,0 +1,130 @@
+#include "model/pass_run.h"
+
+#include <algorithm>
+
+namespace prescript {
+
+struct PassRun::Extents {
+  int64_t rows;
+  int64_t output_rows;
+  int64_t targets;
+};
+
+namespace {
+
+/// Activations of a layer over N rows, of which A go past K/V.
+LayerActivations lay_out_layer(Arena& arena,
+                               const Ops& ops,
+                               const DecoderConfig& config,
+                               DType dtype,
+                               int64_t N,
+                               int64_t A,
+                               bool is_last) {
+  const int64_t HE = config.query_size();
+  const int64_t KE = config.kv_size();
+  LayerActivations layer;
+  layer.attention_rstd_N = arena.take(1, N, ops.accumulate_dtype());
+  if (is_last) {
+    layer.qkv_N = arena.take(N, 2 * KE, dtype);
+    layer.q_AHE = arena.take(A, HE, dtype);
+    layer.k_NKE = layer.qkv_N.col_range(0, KE);
+    layer.v_NKE = layer.qkv_N.col_range(KE, KE);
+  } else {
+    layer.qkv_N = arena.take(N, HE + 2 * KE, dtype);
+    layer.q_AHE = layer.qkv_N.col_range(0, HE);
+    layer.k_NKE = layer.qkv_N.col_range(HE, KE);
+    layer.v_NKE = layer.qkv_N.col_range(HE + KE, KE);
+  }
+  layer.attended_AHE = arena.take(A, HE, dtype);
+  layer.lse_AH = arena.take(A, config.num_heads, ops.accumulate_dtype());
+  layer.mid_AD = arena.take(A, config.hidden_size, dtype);
+  layer.ffn_rstd_A = arena.take(1, A, ops.accumulate_dtype());
+  layer.gate_up_A2F = arena.take(A, 2 * config.feed_forward_size, dtype);
+  return layer;
+}
+
+}  // namespace
+
+void PassRun::lay_out(Arena& arena,
+                      const Ops& ops,
+                      const DecoderConfig& config,
+                      DType dtype,
+                      const Extents& extents) {
+  const int64_t N = extents.rows;
+  const int64_t A = extents.output_rows;
+  const int64_t T = extents.targets;
+  const int64_t D = config.hidden_size;
+  const int64_t L = config.num_layers;
+  const bool training = plan_.keep == Keep::kActivations;
+  const DType sums = ops.accumulate_dtype();
+
+  // Inputs: each layer's own in training; one for all in inference, where a layer's output replaces
+  // its input.
+  inputs_.resize(L + 1);
+  for (int64_t l = 0; l < L; ++l) {
+    inputs_[l] = training || l == 0 ? arena.take(N, D, dtype) : inputs_[0];
+  }
+  inputs_[L] = arena.take(A, D, dtype);
+
+  layers_.resize(L);
+  LayerActivations shared;
+  const int64_t num_kept = training ? plan_.kept_layers : 0;
+  if (num_kept < L - 1) shared = lay_out_layer(arena, ops, config, dtype, N, N, false);
+  for (int64_t l = 0; l < L; ++l) {
+    const bool is_last = l + 1 == L;
+    const bool own = l < num_kept || is_last;
+    layers_[l] =
+        own ? lay_out_layer(arena, ops, config, dtype, N, is_last ? A : N, is_last) : shared;
+    layers_[l].x_ND = inputs_[l];
+  }
+
+  normed_ND = arena.take(N, D, dtype);
+  hidden_NF = arena.take(L > 1 ? N : A, config.feed_forward_size, dtype);
+  final_rstd_A = arena.take(1, A, sums);
+  final_AD = arena.take(A, D, dtype);
+  hidden_TD = arena.take(T, D, dtype);
+  log_probs_T = arena.take(1, T, sums);
+  if (!training) return;
+
+  d_attended_NHE = arena.take(L > 1 ? N : A, config.query_size(), dtype);
+  dq_NHE = arena.take(L > 1 ? N : A, config.query_size(), sums);
+  dk_NKE = arena.take(N, config.kv_size(), sums);
+  dv_NKE = arena.take(N, config.kv_size(), sums);
+  d_qkv_N = arena.take(N, config.query_size() + 2 * config.kv_size(), dtype);
+  dx_ND = arena.take(N, D, dtype);
+  dx_AD = arena.take(A, D, dtype);
+  d_final_AD = arena.take(A, D, sums);
+  d_hidden_TD = arena.take(T, D, dtype);
+}
+
+PassRun::PassRun(Ops& ops,
+                 const DecoderConfig& config,
+                 DType dtype,
+                 const Pass& pass,
+                 std::span<KeyValueRun* const> kept,
+                 KeepPlan plan)
+    : pass_(&pass), kept_(kept), plan_(plan) {
+  const Extents extents{
+      pass.num_rows(), pass.num_output_rows(), static_cast<int64_t>(pass.targets.size())};
+  const size_t size =
+      bytes(ops, config, dtype, extents.rows, extents.output_rows, extents.targets, plan);
+  block_ = ops.allocate(size);
+  Arena arena(block_.get(), size);
+  lay_out(arena, ops, config, dtype, extents);
+}
+
+size_t PassRun::bytes(const Ops& ops,
+                      const DecoderConfig& config,
+                      DType dtype,
+                      int64_t num_rows,
+                      int64_t num_output_rows,
+                      int64_t num_targets,
+                      KeepPlan plan) {
+  PassRun measured;
+  measured.plan_ = plan;
+  Arena measuring;
+  measured.lay_out(measuring, ops, config, dtype, {num_rows, num_output_rows, num_targets});
+  return measuring.used();
+}
+
+}  // namespace prescript

@@ -1,0 +1,106 @@
+#pragma once
+// The memory of one pass through the decoder: what its backward needs, and scratch.
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/arena.h"
+#include "model/key_value_run.h"
+
+namespace prescript {
+
+/// What the input gradient of a layer needs of its forward. A rows are all N rows of the pass, or
+/// in the last layer the output rows. q, k, v are after rotary.
+struct LayerActivations {
+  Tensor x_ND;  // the layer's input
+  Tensor attention_rstd_N;
+  Tensor qkv_N;  // [N, (H + 2K)·E]; in the last layer [N, 2K·E]
+  Tensor q_AHE;
+  Tensor k_NKE;
+  Tensor v_NKE;
+  Tensor attended_AHE;
+  Tensor lse_AH;
+  Tensor mid_AD;  // between attention and feed-forward
+  Tensor ffn_rstd_A;
+  Tensor gate_up_A2F;
+};
+
+/// What a pass's forward leaves behind.
+enum class Keep {
+  kNothing,      // inference: layers share their activations
+  kActivations,  // training: for the backward
+};
+
+/// How much of it: the activations of the first `kept_layers` layers are kept, of the others only
+/// their inputs, from which the backward computes them again.
+struct KeepPlan {
+  Keep keep = Keep::kNothing;
+  int64_t kept_layers = 0;
+};
+
+class PassRun {
+ public:
+  /// `kept` are the K/V of kept runs 0, 1, ... of the schedule; they, `pass` and `config` must
+  /// outlive this.
+  PassRun(Ops& ops,
+          const DecoderConfig& config,
+          DType dtype,
+          const Pass& pass,
+          std::span<KeyValueRun* const> kept,
+          KeepPlan plan);
+
+  /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes.
+  static size_t bytes(const Ops& ops,
+                      const DecoderConfig& config,
+                      DType dtype,
+                      int64_t num_rows,
+                      int64_t num_output_rows,
+                      int64_t num_targets,
+                      KeepPlan plan);
+
+  const Pass& pass() const { return *pass_; }
+  std::span<KeyValueRun* const> kept() const { return kept_; }
+  const KeepPlan& plan() const { return plan_; }
+  const LayerActivations& layer(int64_t layer) const { return layers_[layer]; }
+
+  /// The input of layer `layer`; behind the last, the output rows [A, D].
+  Tensor layer_input(int64_t layer) const { return inputs_[layer]; }
+
+  // Scratch, valid within one call of the decoder.
+  Tensor normed_ND;  // a norm's output, then its gradient
+  Tensor hidden_NF;  // swiglu's output, then its gradient
+  Tensor d_attended_NHE;
+  Tensor dq_NHE;  // accumulate dtype
+  Tensor dk_NKE;
+  Tensor dv_NKE;
+  Tensor d_qkv_N;
+
+  // Between calls.
+  Tensor dx_ND;  // the gradient on its way down
+  Tensor dx_AD;  // the same above the last layer
+  Tensor final_rstd_A;
+  Tensor final_AD;    // output rows behind the final norm
+  Tensor d_final_AD;  // accumulate dtype
+  Tensor hidden_TD;   // one row per target
+  Tensor d_hidden_TD;
+  Tensor log_probs_T;  // accumulate dtype
+
+ private:
+  struct Extents;
+  PassRun() = default;
+  void lay_out(Arena& arena,
+               const Ops& ops,
+               const DecoderConfig& config,
+               DType dtype,
+               const Extents& extents);
+
+  const Pass* pass_ = nullptr;
+  std::span<KeyValueRun* const> kept_;
+  KeepPlan plan_;
+  Buffer block_;
+  std::vector<LayerActivations> layers_;
+  std::vector<Tensor> inputs_;
+};
+
+}  // namespace prescript

@@ -1,0 +1,48 @@
+#pragma once
+// The requirements of Ops, checked alike by every backend.
+
+#include <string>
+
+#include "ops/ops.h"
+
+namespace prescript::ops_check {
+
+inline void same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  PRESCRIPT_CHECK(a.rows == b.rows && a.cols == b.cols,
+                  std::string(op) + ": " + a.describe() + " and " + b.describe());
+}
+
+inline void shape(const char* op, const Tensor& x, int64_t rows, int64_t cols) {
+  PRESCRIPT_CHECK(x.rows == rows && x.cols == cols,
+                  std::string(op) + ": " + x.describe() + " is not [" + std::to_string(rows) +
+                      ", " + std::to_string(cols) + "]");
+}
+
+inline void index(const char* op, int64_t index, int64_t size) {
+  PRESCRIPT_CHECK(
+      index >= 0 && index < size,
+      std::string(op) + ": index " + std::to_string(index) + " of " + std::to_string(size));
+}
+
+void embed(Tensor embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x);
+void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const Tensor> gradients);
+void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
+void linear(const char* op, Tensor x, Tensor weight, Tensor y);
+void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
+void rotary(
+    Tensor x, int64_t head_size, std::span<const int32_t> positions, Tensor cos, Tensor sin);
+void attention(const AttentionShape& shape,
+               std::span<const Part> parts,
+               Tensor q,
+               std::span<const KeyValues> sources,
+               Tensor out,
+               Tensor lse);
+void swiglu(Tensor gate_up, Tensor h);
+void cross_entropy(Tensor hidden,
+                   Tensor head,
+                   std::span<const int32_t> token_ids,
+                   std::span<const float> weights,
+                   Tensor log_probs,
+                   Tensor dhidden);
+
+}  // namespace prescript::ops_check

@@ -1,0 +1,139 @@
+// The cpu backend: which of its pieces does what.
+
+#include <cerrno>
+#include <cstring>
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <sys/mman.h>
+#include <torch/headeronly/version.h>
+
+#include "base/arena.h"
+#include "ops/cpu_attention.h"
+#include "ops/cpu_products.h"
+#include "ops/cpu_rows.h"
+#include "ops/ops.h"
+
+namespace prescript {
+namespace {
+
+class CpuOps final : public Ops {
+ public:
+  std::string_view name() const override { return "cpu"; }
+  DType accumulate_dtype() const override { return DType::kFloat32; }
+
+  Buffer allocate(size_t bytes) override {
+    // Pages straight from the system: they cost nothing until touched and return to it when freed.
+    const size_t size = bytes == 0 ? 1 : bytes;
+    void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) {
+      throw DeviceError("mmap of " + std::to_string(size) + " bytes: " + std::strerror(errno));
+    }
+    return Buffer(data, [size](void* p) { munmap(p, size); });
+  }
+
+  void zero(Tensor x) override { cpu::zero(x); }
+  void copy(Tensor x, Tensor y) override { cpu::copy(x, y); }
+  void upload(const float* x, Tensor y) override { cpu::copy(dense(const_cast<float*>(x), y), y); }
+  void download(Tensor x, float* y) override { cpu::copy(x, dense(y, x)); }
+
+  void embed(Tensor embedding_VD,
+             std::span<const Tensor> prompts_PD,
+             std::span<const Row> rows,
+             Tensor x_ND) override {
+    cpu::embed(embedding_VD, prompts_PD, rows, x_ND);
+  }
+  void embed_input_gradient(Tensor dx_ND,
+                            std::span<const Row> rows,
+                            std::span<const Tensor> gradients_PD) override {
+    cpu::embed_input_gradient(dx_ND, rows, gradients_PD);
+  }
+  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) override {
+    cpu::gather_rows(x_ND, indices, y);
+  }
+  void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
+    cpu::scatter_add_rows(x, indices, y_ND);
+  }
+  void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) override {
+    cpu::linear(x_NI, weight_OI, y_NO, add);
+  }
+  void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) override {
+    cpu::linear_input_gradient(dy_NO, weight_OI, dx_NI);
+  }
+  void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
+    cpu::rms_norm(x_ND, weight_D, epsilon, y_ND, rstd_N);
+  }
+  void rms_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) override {
+    cpu::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
+  }
+  void rotary(Tensor x,
+              int64_t head_size,
+              std::span<const int32_t> positions,
+              Tensor cos,
+              Tensor sin,
+              bool inverse) override {
+    cpu::rotary(x, head_size, positions, cos, sin, inverse);
+  }
+  void attention(const AttentionShape& shape,
+                 std::span<const Part> parts,
+                 Tensor q_NHE,
+                 std::span<const KeyValues> sources,
+                 Tensor out_NHE,
+                 Tensor lse_NH) override {
+    cpu::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
+  }
+  void attention_input_gradient(const AttentionShape& shape,
+                                std::span<const Part> parts,
+                                Tensor q_NHE,
+                                std::span<const KeyValues> sources,
+                                Tensor out_NHE,
+                                Tensor lse_NH,
+                                Tensor dout_NHE,
+                                Tensor dq_NHE,
+                                std::span<const KeyValues> gradients) override {
+    cpu::attention_input_gradient(
+        shape, parts, q_NHE, sources, out_NHE, lse_NH, dout_NHE, dq_NHE, gradients);
+  }
+  void swiglu(Tensor gate_up_N2F, Tensor h_NF) override { cpu::swiglu(gate_up_N2F, h_NF); }
+  void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) override {
+    cpu::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
+  }
+  void cross_entropy(Tensor hidden_TD,
+                     Tensor head_VD,
+                     std::span<const int32_t> token_ids,
+                     std::span<const float> weights,
+                     Tensor log_probs_T,
+                     Tensor dhidden_TD) override {
+    cpu::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
+  }
+  void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) override {
+    cpu::logits(hidden_ND, head_VD, logits_NV);
+  }
+
+ private:
+  /// Dense float32 numbers of the shape of `like`.
+  static Tensor dense(float* data, const Tensor& like) {
+    return {data, DType::kFloat32, like.rows, like.cols, like.cols};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Ops> make_cpu_ops(int num_threads) {
+  PRESCRIPT_CHECK(num_threads >= 1, "threads " + std::to_string(num_threads));
+  at::set_num_threads(num_threads);
+  return std::make_unique<CpuOps>();
+}
+
+int default_num_threads() {
+  return at::get_num_threads();
+}
+
+std::string describe_cpu_backend() {
+  return "LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." +
+         std::to_string(TORCH_VERSION_MINOR) + "." + std::to_string(TORCH_VERSION_PATCH) + ", " +
+         at::get_cpu_capability();
+}
+
+}  // namespace prescript

@@ -1,0 +1,175 @@
+#pragma once
+// The operations of a frozen decoder: each has a forward and an input gradient, never a weight
+// gradient.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/tensor.h"
+#include "forest/pass.h"
+
+namespace prescript {
+
+/// Uninitialised memory of a backend, aligned to Arena::kAlignment, freed with its owner.
+using Buffer = std::unique_ptr<void, std::function<void(void*)>>;
+
+/// Heads of an attention layer: H query heads share K key/value heads of size E, H % K == 0.
+struct AttentionShape {
+  int64_t num_heads = 0;
+  int64_t num_kv_heads = 0;
+  int64_t head_size = 0;
+  double scale = 0;  // of the scores, normally 1 / sqrt(E)
+};
+
+/// Keys after norm and rotary, and values: [rows, K*E] each.
+struct KeyValues {
+  Tensor k;
+  Tensor v;
+};
+
+/// A backend. Operations check shapes and dtypes (ContractError) and write every element of their
+/// outputs unless they say "adds". Activations and weights share one compute dtype; statistics,
+/// losses and K/V gradients are in `accumulate_dtype()`. Indices are host spans. Same inputs, same
+/// bits: sums have a fixed order. Letters: N rows, T targets, D hidden, F feed-forward, V
+/// vocabulary, H query heads, K kv heads, E head size.
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  virtual std::string_view name() const = 0;
+
+  /// float32, or float64 in the reference backend.
+  virtual DType accumulate_dtype() const = 0;
+
+  // --- memory ---
+
+  /// Throws DeviceError (exit 5) when there is not enough.
+  virtual Buffer allocate(size_t bytes) = 0;
+
+  virtual void zero(Tensor x) = 0;
+
+  /// y = x, converted between dtypes if need be; rounds to nearest even.
+  virtual void copy(Tensor x, Tensor y) = 0;
+
+  /// Copies rows of float32 numbers on the host, `x` dense, into y; and back.
+  virtual void upload(const float* x, Tensor y) = 0;
+  virtual void download(Tensor x, float* y) = 0;
+
+  // --- rows ---
+
+  /// x_ND = rows of embedding_VD, or of prompts_PD[row.soft_prompt] (float32, cast on the way).
+  virtual void embed(Tensor embedding_VD,
+                     std::span<const Tensor> prompts_PD,
+                     std::span<const Row> rows,
+                     Tensor x_ND) = 0;
+
+  /// Adds the gradient of each virtual row to its row of gradients_PD (accumulate dtype), in row
+  /// order.
+  virtual void embed_input_gradient(Tensor dx_ND,
+                                    std::span<const Row> rows,
+                                    std::span<const Tensor> gradients_PD) = 0;
+
+  /// y[i] = x[indices[i]].
+  virtual void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) = 0;
+
+  /// Adds x[i] to y[indices[i]], in order of i. y may be of the accumulate dtype.
+  virtual void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) = 0;
+
+  // --- products and norms ---
+
+  /// y_NO = x_NI · weight_OIᵀ; with `add`, y += it.
+  virtual void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) = 0;
+
+  /// dx_NI = dy_NO · weight_OI.
+  virtual void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) = 0;
+
+  /// y = x · rstd · weight, rstd_N = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype). Zhang &
+  /// Sennrich 2019.
+  virtual void rms_norm(
+      Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) = 0;
+
+  /// Adds rstd·(weight·dy) − x·rstd³/D · Σ(weight·dy·x) to dx. dy may be of the accumulate dtype.
+  virtual void rms_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) = 0;
+
+  // --- attention ---
+
+  /// Turns each head of x (rows of heads of size E, in place) by its row's position: element i and
+  /// i + E/2 of a head are a pair, turned by the angle whose cosine and sine stand in row
+  /// `position`, column i of the tables (accumulate dtype). `inverse` turns back, which is the
+  /// input gradient. Su et al. 2021, in the half-split order of transformers.
+  virtual void rotary(Tensor x,
+                      int64_t head_size,
+                      std::span<const int32_t> positions,
+                      Tensor cos,
+                      Tensor sin,
+                      bool inverse) = 0;
+
+  /// softmax(scale · q·kᵀ)·v over the parts of each query row, merged exactly by log-sum-exp
+  /// (Hydragen, arXiv 2402.05099). sources[0] are the K/V of this pass, sources[1 + i] of kept run
+  /// i. Part outputs are merged in the accumulate dtype, in the order of `parts`. Every query row
+  /// needs a part. lse_NH: natural-log log-sum-exp of the scaled scores (accumulate dtype).
+  virtual void attention(const AttentionShape& shape,
+                         std::span<const Part> parts,
+                         Tensor q_NHE,
+                         std::span<const KeyValues> sources,
+                         Tensor out_NHE,
+                         Tensor lse_NH) = 0;
+
+  /// dq_NHE is written, gradients[s] (accumulate dtype) are added to, in the order of `parts`;
+  /// where gradients[s].k has no data, source s needs none. Takes the merged out and log-sum-exp,
+  /// as flash attention's backward does. dq_NHE is of the accumulate dtype.
+  virtual void attention_input_gradient(const AttentionShape& shape,
+                                        std::span<const Part> parts,
+                                        Tensor q_NHE,
+                                        std::span<const KeyValues> sources,
+                                        Tensor out_NHE,
+                                        Tensor lse_NH,
+                                        Tensor dout_NHE,
+                                        Tensor dq_NHE,
+                                        std::span<const KeyValues> gradients) = 0;
+
+  // --- feed-forward and head ---
+
+  /// h_NF = silu(gate) · up, gate and up being the halves of gate_up's columns. Shazeer 2020.
+  virtual void swiglu(Tensor gate_up_N2F, Tensor h_NF) = 0;
+
+  /// d_gate_up may be gate_up itself.
+  virtual void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) = 0;
+
+  /// log_probs[t] = log softmax(hidden_TD · head_VDᵀ)[t, token_ids[t]] (accumulate dtype, [1, T]).
+  /// Where dhidden_TD has data, it becomes the gradient of −Σ weights[t] · log_probs[t]. Logits
+  /// exist for a chunk of targets at a time.
+  virtual void cross_entropy(Tensor hidden_TD,
+                             Tensor head_VD,
+                             std::span<const int32_t> token_ids,
+                             std::span<const float> weights,
+                             Tensor log_probs_T,
+                             Tensor dhidden_TD) = 0;
+
+  /// logits_NV = hidden_ND · head_VDᵀ in the accumulate dtype.
+  virtual void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) = 0;
+};
+
+/// Every operation as plain formulas in float64: the oracle.
+std::unique_ptr<Ops> make_reference_ops();
+
+/// LibTorch's operators on the CPU; compute dtype float32 or bfloat16. The number of threads holds
+/// for the process; bits depend on it.
+std::unique_ptr<Ops> make_cpu_ops(int num_threads);
+
+/// Threads that LibTorch would use by itself: OMP_NUM_THREADS, else the processors this process may
+/// run on.
+int default_num_threads();
+
+/// LibTorch's version and the vector instructions it uses here, for `--version` and reports.
+std::string describe_cpu_backend();
+
+/// CUDA kernels. Throws InputError (exit 2) in a build without them.
+std::unique_ptr<Ops> make_cuda_ops();
+
+}  // namespace prescript

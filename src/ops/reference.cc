@@ -1,0 +1,354 @@
+// The reference backend: every operation as its plain formula, in float64, one row and one head at
+// a time. It is the oracle of every other backend, so nothing here is clever.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <vector>
+
+#include "base/arena.h"
+#include "ops/check.h"
+#include "ops/ops.h"
+
+namespace prescript {
+namespace {
+
+double* row(const Tensor& x, int64_t index) {
+  return x.row<double>(index);
+}
+
+double dot(const double* a, const double* b, int64_t size) {
+  double sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void add_scaled(double scale, const double* x, double* y, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
+}
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+void require_float64(std::initializer_list<Tensor> tensors) {
+  for (const Tensor& tensor : tensors) {
+    PRESCRIPT_CHECK(tensor.dtype == DType::kFloat64, "reference: " + tensor.describe());
+  }
+}
+
+/// The keys that one query sees, as (source, row), in the order of the parts.
+struct SeenKey {
+  int32_t source;
+  int64_t row;
+};
+
+std::vector<std::vector<SeenKey>> seen_keys(std::span<const Part> parts, int64_t num_queries) {
+  std::vector<std::vector<SeenKey>> seen(num_queries);
+  for (const Part& part : parts) {
+    for (int64_t j = 0; j < part.num_queries; ++j) {
+      for (int64_t i = 0; i < part.num_keys; ++i) {
+        if (part.causal_offset != Part::kNoMask && i > part.causal_offset + j) break;
+        seen[part.query_begin + j].push_back({part.source, part.key_begin + i});
+      }
+    }
+  }
+  return seen;
+}
+
+class ReferenceOps final : public Ops {
+ public:
+  std::string_view name() const override { return "reference"; }
+  DType accumulate_dtype() const override { return DType::kFloat64; }
+
+  Buffer allocate(size_t bytes) override {
+    const size_t padded = (bytes + Arena::kAlignment) / Arena::kAlignment * Arena::kAlignment;
+    void* data = std::aligned_alloc(Arena::kAlignment, padded);
+    if (data == nullptr)
+      throw DeviceError("aligned_alloc(" + std::to_string(padded) + "): no memory");
+    return Buffer(data, [](void* p) { std::free(p); });
+  }
+
+  void zero(Tensor x) override {
+    require_float64({x});
+    for (int64_t n = 0; n < x.rows; ++n) std::fill_n(row(x, n), x.cols, 0.0);
+  }
+
+  void copy(Tensor x, Tensor y) override {
+    require_float64({x, y});
+    ops_check::same_shape("copy", x, y);
+    for (int64_t n = 0; n < x.rows; ++n) std::copy_n(row(x, n), x.cols, row(y, n));
+  }
+
+  void upload(const float* x, Tensor y) override {
+    require_float64({y});
+    for (int64_t n = 0; n < y.rows; ++n) std::copy_n(x + n * y.cols, y.cols, row(y, n));
+  }
+
+  void download(Tensor x, float* y) override {
+    require_float64({x});
+    for (int64_t n = 0; n < x.rows; ++n) {
+      for (int64_t c = 0; c < x.cols; ++c) y[n * x.cols + c] = static_cast<float>(row(x, n)[c]);
+    }
+  }
+
+  void embed(Tensor embedding_VD,
+             std::span<const Tensor> prompts_PD,
+             std::span<const Row> rows,
+             Tensor x_ND) override {
+    require_float64({embedding_VD, x_ND});
+    ops_check::embed(embedding_VD, prompts_PD, rows, x_ND);
+    for (int64_t n = 0; n < x_ND.rows; ++n) {
+      const Row& source = rows[n];
+      if (!source.is_virtual()) {
+        std::copy_n(row(embedding_VD, source.index), x_ND.cols, row(x_ND, n));
+        continue;
+      }
+      const Tensor& prompt_PD = prompts_PD[source.soft_prompt];
+      if (prompt_PD.dtype == DType::kFloat64) {
+        std::copy_n(row(prompt_PD, source.index), x_ND.cols, row(x_ND, n));
+      } else {
+        std::copy_n(prompt_PD.row<float>(source.index), x_ND.cols, row(x_ND, n));
+      }
+    }
+  }
+
+  void embed_input_gradient(Tensor dx_ND,
+                            std::span<const Row> rows,
+                            std::span<const Tensor> gradients_PD) override {
+    require_float64({dx_ND});
+    ops_check::embed_input_gradient(dx_ND, rows, gradients_PD);
+    for (int64_t n = 0; n < dx_ND.rows; ++n) {
+      if (!rows[n].is_virtual()) continue;
+      add_scaled(
+          1, row(dx_ND, n), row(gradients_PD[rows[n].soft_prompt], rows[n].index), dx_ND.cols);
+    }
+  }
+
+  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) override {
+    require_float64({x_ND, y});
+    ops_check::gather_rows(x_ND, indices, y);
+    for (int64_t i = 0; i < y.rows; ++i) std::copy_n(row(x_ND, indices[i]), y.cols, row(y, i));
+  }
+
+  void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
+    require_float64({x, y_ND});
+    ops_check::gather_rows(y_ND, indices, x);
+    for (int64_t i = 0; i < x.rows; ++i) add_scaled(1, row(x, i), row(y_ND, indices[i]), x.cols);
+  }
+
+  void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) override {
+    require_float64({x_NI, weight_OI, y_NO});
+    ops_check::linear("linear", x_NI, weight_OI, y_NO);
+    for (int64_t n = 0; n < x_NI.rows; ++n) {
+      for (int64_t o = 0; o < weight_OI.rows; ++o) {
+        const double y = dot(row(x_NI, n), row(weight_OI, o), x_NI.cols);
+        row(y_NO, n)[o] = add ? row(y_NO, n)[o] + y : y;
+      }
+    }
+  }
+
+  void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) override {
+    require_float64({dy_NO, weight_OI, dx_NI});
+    ops_check::linear("linear_input_gradient", dx_NI, weight_OI, dy_NO);
+    zero(dx_NI);
+    for (int64_t n = 0; n < dx_NI.rows; ++n) {
+      for (int64_t o = 0; o < weight_OI.rows; ++o) {
+        add_scaled(row(dy_NO, n)[o], row(weight_OI, o), row(dx_NI, n), dx_NI.cols);
+      }
+    }
+  }
+
+  void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
+    require_float64({x_ND, weight_D, y_ND, rstd_N});
+    ops_check::rms_norm(x_ND, weight_D, y_ND, rstd_N);
+    const auto D = static_cast<double>(x_ND.cols);
+    for (int64_t n = 0; n < x_ND.rows; ++n) {
+      const double* x = row(x_ND, n);
+      const double rstd = 1 / std::sqrt(dot(x, x, x_ND.cols) / D + epsilon);
+      row(rstd_N, 0)[n] = rstd;
+      for (int64_t d = 0; d < x_ND.cols; ++d) row(y_ND, n)[d] = x[d] * rstd * row(weight_D, 0)[d];
+    }
+  }
+
+  void rms_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) override {
+    require_float64({x_ND, weight_D, rstd_N, dy_ND, dx_ND});
+    ops_check::rms_norm(x_ND, weight_D, dy_ND, rstd_N);
+    ops_check::same_shape("rms_norm_input_gradient", x_ND, dx_ND);
+    const auto D = static_cast<double>(x_ND.cols);
+    const double* g = row(weight_D, 0);
+    for (int64_t n = 0; n < x_ND.rows; ++n) {
+      const double* x = row(x_ND, n);
+      const double* dy = row(dy_ND, n);
+      const double rstd = row(rstd_N, 0)[n];
+      double projection = 0;
+      for (int64_t d = 0; d < x_ND.cols; ++d) projection += g[d] * dy[d] * x[d];
+      for (int64_t d = 0; d < x_ND.cols; ++d) {
+        row(dx_ND, n)[d] += rstd * g[d] * dy[d] - x[d] * rstd * rstd * rstd / D * projection;
+      }
+    }
+  }
+
+  void rotary(Tensor x,
+              int64_t head_size,
+              std::span<const int32_t> positions,
+              Tensor cos,
+              Tensor sin,
+              bool inverse) override {
+    require_float64({x, cos, sin});
+    ops_check::rotary(x, head_size, positions, cos, sin);
+    const int64_t half = head_size / 2;
+    for (int64_t n = 0; n < x.rows; ++n) {
+      for (int64_t begin = 0; begin < x.cols; begin += head_size) {
+        double* head = row(x, n) + begin;
+        for (int64_t i = 0; i < half; ++i) {
+          const double c = row(cos, positions[n])[i];
+          const double s = inverse ? -row(sin, positions[n])[i] : row(sin, positions[n])[i];
+          const double a = head[i];
+          const double b = head[i + half];
+          head[i] = a * c - b * s;
+          head[i + half] = b * c + a * s;
+        }
+      }
+    }
+  }
+
+  void attention(const AttentionShape& shape,
+                 std::span<const Part> parts,
+                 Tensor q_NHE,
+                 std::span<const KeyValues> sources,
+                 Tensor out_NHE,
+                 Tensor lse_NH) override {
+    require_float64({q_NHE, out_NHE, lse_NH});
+    ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
+    const auto seen = seen_keys(parts, q_NHE.rows);
+    const int64_t E = shape.head_size;
+    const int64_t group = shape.num_heads / shape.num_kv_heads;
+    zero(out_NHE);
+    for (int64_t n = 0; n < q_NHE.rows; ++n) {
+      PRESCRIPT_CHECK(!seen[n].empty(), "attention: a query row without a key");
+      for (int64_t h = 0; h < shape.num_heads; ++h) {
+        const int64_t kv = h / group * E;
+        std::vector<double> scores;
+        for (const SeenKey& key : seen[n]) {
+          scores.push_back(shape.scale *
+                           dot(row(q_NHE, n) + h * E, row(sources[key.source].k, key.row) + kv, E));
+        }
+        const double max = *std::max_element(scores.begin(), scores.end());
+        double sum = 0;
+        for (const double score : scores) sum += std::exp(score - max);
+        const double lse = max + std::log(sum);
+        row(lse_NH, n)[h] = lse;
+        for (size_t i = 0; i < scores.size(); ++i) {
+          const SeenKey& key = seen[n][i];
+          add_scaled(std::exp(scores[i] - lse),
+                     row(sources[key.source].v, key.row) + kv,
+                     row(out_NHE, n) + h * E,
+                     E);
+        }
+      }
+    }
+  }
+
+  void attention_input_gradient(const AttentionShape& shape,
+                                std::span<const Part> parts,
+                                Tensor q_NHE,
+                                std::span<const KeyValues> sources,
+                                Tensor out_NHE,
+                                Tensor lse_NH,
+                                Tensor dout_NHE,
+                                Tensor dq_NHE,
+                                std::span<const KeyValues> gradients) override {
+    require_float64({q_NHE, out_NHE, lse_NH, dout_NHE, dq_NHE});
+    ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
+    PRESCRIPT_CHECK(gradients.size() == sources.size(), "attention_input_gradient: gradients");
+    const auto seen = seen_keys(parts, q_NHE.rows);
+    const int64_t E = shape.head_size;
+    const int64_t group = shape.num_heads / shape.num_kv_heads;
+    zero(dq_NHE);
+    for (int64_t n = 0; n < q_NHE.rows; ++n) {
+      for (int64_t h = 0; h < shape.num_heads; ++h) {
+        const int64_t kv = h / group * E;
+        const double* q = row(q_NHE, n) + h * E;
+        const double* dout = row(dout_NHE, n) + h * E;
+        const double projection = dot(dout, row(out_NHE, n) + h * E, E);
+        for (const SeenKey& key : seen[n]) {
+          const double* k = row(sources[key.source].k, key.row) + kv;
+          const double* v = row(sources[key.source].v, key.row) + kv;
+          const double p = std::exp(shape.scale * dot(q, k, E) - row(lse_NH, n)[h]);
+          const double dscore = shape.scale * p * (dot(dout, v, E) - projection);
+          add_scaled(dscore, k, row(dq_NHE, n) + h * E, E);
+          const KeyValues& gradient = gradients[key.source];
+          if (gradient.k.data == nullptr) continue;
+          add_scaled(dscore, q, row(gradient.k, key.row) + kv, E);
+          add_scaled(p, dout, row(gradient.v, key.row) + kv, E);
+        }
+      }
+    }
+  }
+
+  void swiglu(Tensor gate_up_N2F, Tensor h_NF) override {
+    require_float64({gate_up_N2F, h_NF});
+    ops_check::swiglu(gate_up_N2F, h_NF);
+    const int64_t F = h_NF.cols;
+    for (int64_t n = 0; n < h_NF.rows; ++n) {
+      const double* gate = row(gate_up_N2F, n);
+      for (int64_t f = 0; f < F; ++f) row(h_NF, n)[f] = gate[f] * sigmoid(gate[f]) * gate[F + f];
+    }
+  }
+
+  void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) override {
+    require_float64({gate_up_N2F, dh_NF, d_gate_up_N2F});
+    ops_check::swiglu(gate_up_N2F, dh_NF);
+    ops_check::same_shape("swiglu_input_gradient", gate_up_N2F, d_gate_up_N2F);
+    const int64_t F = dh_NF.cols;
+    for (int64_t n = 0; n < dh_NF.rows; ++n) {
+      for (int64_t f = 0; f < F; ++f) {
+        const double gate = row(gate_up_N2F, n)[f];
+        const double up = row(gate_up_N2F, n)[F + f];
+        const double dh = row(dh_NF, n)[f];
+        const double s = sigmoid(gate);
+        row(d_gate_up_N2F, n)[f] = dh * up * s * (1 + gate * (1 - s));
+        row(d_gate_up_N2F, n)[F + f] = dh * gate * s;
+      }
+    }
+  }
+
+  void cross_entropy(Tensor hidden_TD,
+                     Tensor head_VD,
+                     std::span<const int32_t> token_ids,
+                     std::span<const float> weights,
+                     Tensor log_probs_T,
+                     Tensor dhidden_TD) override {
+    require_float64({hidden_TD, head_VD, log_probs_T});
+    ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
+    std::vector<double> logits(head_VD.rows);
+    const Tensor logits_V{logits.data(), DType::kFloat64, 1, head_VD.rows, head_VD.rows};
+    for (int64_t t = 0; t < hidden_TD.rows; ++t) {
+      linear(hidden_TD.row_range(t, 1), head_VD, logits_V, false);
+      const double max = *std::max_element(logits.begin(), logits.end());
+      double sum = 0;
+      for (const double logit : logits) sum += std::exp(logit - max);
+      const double lse = max + std::log(sum);
+      row(log_probs_T, 0)[t] = logits[token_ids[t]] - lse;
+      if (dhidden_TD.data == nullptr) continue;
+      for (double& logit : logits) logit = weights[t] * std::exp(logit - lse);
+      logits[token_ids[t]] -= weights[t];
+      linear_input_gradient(logits_V, head_VD, dhidden_TD.row_range(t, 1));
+    }
+  }
+
+  void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) override {
+    linear(hidden_ND, head_VD, logits_NV, false);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Ops> make_reference_ops() {
+  return std::make_unique<ReferenceOps>();
+}
+
+}  // namespace prescript
