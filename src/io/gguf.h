@@ -61,6 +61,8 @@ class GgufFile {
   /// Throws InputError(kModel).
   static std::shared_ptr<const GgufFile> open(const std::string& path);
   explicit GgufFile(std::shared_ptr<const MappedFile> file);
+  GgufFile(const GgufFile&) = delete;
+  GgufFile& operator=(const GgufFile&) = delete;
 
   const std::string& path() const { return file_->path(); }
 
@@ -87,14 +89,14 @@ class GgufFile {
   const GgufTensor* find_tensor(std::string_view name) const;
 
  private:
-  const GgufValue& value(std::string_view key) const;
-  const GgufValue& array(std::string_view key, const char* expected) const;
+  const GgufValue& required(std::string_view key) const;
+  const GgufValue& required_array(std::string_view key) const;
   [[noreturn]] void fail(std::string_view key, const std::string& message) const;
 
   std::shared_ptr<const MappedFile> file_;
   std::map<std::string, GgufValue, std::less<>> values_;
   std::vector<GgufTensor> tensors_;
-  std::map<std::string_view, size_t> tensor_index_;
+  std::map<std::string, size_t, std::less<>> tensor_index_;
 };
 
 }  // namespace prescript

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace prescript {
 
@@ -33,6 +34,9 @@ struct GgmlTypeLayout {
 
 /// Nothing for a type that cannot be read.
 const GgmlTypeLayout* find_layout(uint32_t type);
+
+/// The name of any type, also of those that cannot be read: "IQ2_XXS", "type 99".
+std::string ggml_type_name(uint32_t type);
 
 /// ContractError for a type that cannot be read.
 const GgmlTypeLayout& layout_of(GgmlType type);
