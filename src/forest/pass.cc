@@ -52,7 +52,7 @@ std::vector<std::vector<int32_t>> divide(const Forest& forest,
       rows = 0;
     }
     rows += layout.subtree_rows[i];
-    for (; i < layout.subtree_end[i]; ++i) passes.back().push_back(i);
+    for (const int32_t end = layout.subtree_end[i]; i < end; ++i) passes.back().push_back(i);
   }
   std::sort(passes[0].begin(), passes[0].end());
   return passes;

@@ -72,11 +72,11 @@ void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2
       const at::Tensor up = wrap(block.col_range(F, F)).to(at::kFloat);
       const at::Tensor dh = wrap(dh_NF.row_range(n, rows)).to(at::kFloat);
       const at::Tensor s = at::sigmoid(gate);
-      at::Tensor d_gate = wrap(d_block.col_range(0, F));
-      at::Tensor d_up = wrap(d_block.col_range(F, F));
-      const at::Tensor slope = s * (1 + gate * (1 - s));
-      d_gate.copy_(dh * up * slope);
-      d_up.copy_(dh * gate * s);
+      const at::Tensor d_gate = dh * up * s * (1 + gate * (1 - s));
+      const at::Tensor d_up = dh * gate * s;
+      // Written only now: the output may be the input.
+      wrap(d_block.col_range(0, F)).copy_(d_gate);
+      wrap(d_block.col_range(F, F)).copy_(d_up);
     }
   });
 }

@@ -11,6 +11,10 @@
 namespace prescript::cpu {
 namespace {
 
+// Partial sums of a dot product: as many as fill a vector register, and 16 times less rounding than
+// one.
+constexpr int64_t kLanes = 16;
+
 // Rows below which a loop is not worth a second thread.
 constexpr int64_t kGrainRows = 16;
 
@@ -33,6 +37,20 @@ void for_rows(int64_t num_rows, const Body& body) {
   at::parallel_for(0, num_rows, kGrainRows, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) body(n);
   });
+}
+
+/// Σ term(i) over [0, size), in a fixed order.
+template <typename Term>
+float sum(int64_t size, const Term& term) {
+  float lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
+  }
+  for (; i < size; ++i) lanes[i % kLanes] += term(i);
+  float total = 0;
+  for (const float lane : lanes) total += lane;
+  return total;
 }
 
 template <typename X, typename Y>
@@ -112,10 +130,10 @@ void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor 
       const X* x = x_ND.row<X>(n);
       const X* g = weight_D.row<X>(0);
       X* y = y_ND.row<X>(n);
-      float sum = 0;
-      for (int64_t d = 0; d < x_ND.cols; ++d)
-        sum += static_cast<float>(x[d]) * static_cast<float>(x[d]);
-      const auto mean = static_cast<double>(sum) / static_cast<double>(x_ND.cols);
+      const float squares = sum(x_ND.cols, [x](int64_t d) {
+        return static_cast<float>(x[d]) * static_cast<float>(x[d]);
+      });
+      const auto mean = static_cast<double>(squares) / static_cast<double>(x_ND.cols);
       const auto rstd = static_cast<float>(1 / std::sqrt(mean + epsilon));
       rstd_N.row<float>(0)[n] = rstd;
       for (int64_t d = 0; d < x_ND.cols; ++d) {
@@ -137,11 +155,9 @@ void rms_norm_input_gradient(
         const DY* dy = dy_ND.row<DY>(n);
         X* dx = dx_ND.row<X>(n);
         const float rstd = rstd_N.row<float>(0)[n];
-        float projection = 0;
-        for (int64_t d = 0; d < x_ND.cols; ++d) {
-          projection +=
-              static_cast<float>(g[d]) * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
-        }
+        const float projection = sum(x_ND.cols, [=](int64_t d) {
+          return static_cast<float>(g[d]) * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
+        });
         const float factor = rstd * rstd * rstd / static_cast<float>(x_ND.cols) * projection;
         for (int64_t d = 0; d < x_ND.cols; ++d) {
           const float branch = rstd * static_cast<float>(g[d]) * static_cast<float>(dy[d]);
