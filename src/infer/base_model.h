@@ -1,0 +1,50 @@
+#pragma once
+// A base model ready to run: its files, its weights and its decoder.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "infer/base_model_files.h"
+#include "model/decoder.h"
+
+namespace prescript {
+
+struct ComputeOptions {
+  DType dtype = DType::kBFloat16;
+  std::string device = "auto";  // cpu | cuda | auto
+  int num_threads = 0;          // 0: default_num_threads()
+};
+
+/// Throws InputError(kUsage) for a device that is unknown or not in this build.
+void check_device(const std::string& device);
+
+/// Files, weights and decoder together.
+class BaseModel {
+ public:
+  /// Loads and converts the weights. Throws InputError(kModel) for damaged ones, DeviceError when
+  /// they do not fit into memory.
+  BaseModel(BaseModelFiles files, const ComputeOptions& options);
+  BaseModel(const BaseModel&) = delete;
+  BaseModel& operator=(const BaseModel&) = delete;
+
+  const BaseModelFiles& files() const { return files_; }
+  const Tokenizer& tokenizer() const { return *files_.tokenizer; }
+  const DecoderConfig& config() const { return files_.config; }
+  const FrozenWeights& weights() const { return weights_; }
+  Ops& ops() { return *ops_; }
+  Decoder& decoder() { return *decoder_; }
+
+  /// See BaseModelFiles.
+  std::vector<float> embedding_rows(const std::vector<int32_t>& ids) const {
+    return files_.embedding_rows(ids);
+  }
+
+ private:
+  BaseModelFiles files_;
+  std::unique_ptr<Ops> ops_;
+  FrozenWeights weights_;
+  std::unique_ptr<Decoder> decoder_;
+};
+
+}  // namespace prescript

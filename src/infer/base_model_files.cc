@@ -1,0 +1,160 @@
+#include "infer/base_model_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
+#include "base/hash.h"
+#include "io/base_hash.h"
+#include "io/json.h"
+#include "io/tensor_source.h"
+
+namespace prescript {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxTemplateBytes = 1 << 20;
+
+/// An id, or a list of ids.
+std::vector<int32_t> read_ids(const JsonCursor& value, int64_t vocabulary_size) {
+  const auto read = [&](const JsonCursor& id) {
+    return static_cast<int32_t>(id.integer(0, vocabulary_size - 1));
+  };
+  if (!value.is_array()) return {read(value)};
+  std::vector<int32_t> ids;
+  for (size_t i = 0; i < value.size(); ++i) ids.push_back(read(value.item(i)));
+  return ids;
+}
+
+/// eos_token_id of generation_config.json, else of config.json, else the tokenizer's.
+std::vector<int32_t> hf_end_tokens(const fs::path& dir, const BaseModelFiles& files) {
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const std::string path = dir / name;
+    if (!fs::exists(path)) continue;
+    const auto json = parse_json_file(path, ExitCode::kModel);
+    const auto ids = JsonCursor(json, path, ExitCode::kModel).find("eos_token_id");
+    if (ids && !(ids->is_array() && ids->size() == 0)) {
+      return read_ids(*ids, files.config.vocabulary_size);
+    }
+  }
+  if (const auto eos = files.tokenizer->eos_token()) return {*eos};
+  return {};
+}
+
+/// The template of tokenizer_config.json: a text, or a list of named ones, of which "default".
+std::optional<std::string> template_of_tokenizer_config(const std::string& path) {
+  const auto json = parse_json_file(path, ExitCode::kModel);
+  const auto value = JsonCursor(json, path, ExitCode::kModel).find("chat_template");
+  if (!value) return std::nullopt;
+  if (!value->is_array()) return value->string();
+  for (size_t i = 0; i < value->size(); ++i) {
+    if (value->item(i).at("name").string() == "default") {
+      return value->item(i).at("template").string();
+    }
+  }
+  return std::nullopt;
+}
+
+BaseModelFiles open_hf_directory(const fs::path& dir) {
+  BaseModelFiles files;
+  files.path = dir;
+  files.config = decoder_config_from_hf(dir);
+  if (!fs::exists(dir / "tokenizer.json")) {
+    throw InputError(ExitCode::kModel,
+                     dir.string() +
+                         ": tokenizer.json is missing; convert the tokenizer with transformers' "
+                         "AutoTokenizer.from_pretrained(...).save_pretrained(...)");
+  }
+  files.tokenizer =
+      std::make_shared<const Tokenizer>(Tokenizer::from_json_file(dir / "tokenizer.json"));
+  if (fs::exists(dir / "chat_template.jinja")) {
+    files.chat_template =
+        read_file(dir / "chat_template.jinja", kMaxTemplateBytes, ExitCode::kModel);
+  } else if (fs::exists(dir / "tokenizer_config.json")) {
+    files.chat_template = template_of_tokenizer_config(dir / "tokenizer_config.json");
+  }
+  files.tensors = open_safetensors_directory(dir);
+  files.end_tokens = hf_end_tokens(dir, files);
+  return files;
+}
+
+BaseModelFiles open_gguf_file(const std::string& path) {
+  const auto file = GgufFile::open(path);
+  BaseModelFiles files;
+  files.path = path;
+  files.config = decoder_config_from_gguf(*file);
+  files.tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_gguf(*file));
+  files.chat_template = file->find_string("tokenizer.chat_template");
+  files.tensors = open_gguf_tensors(file);
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+    const auto id = file->find_integer(key, 0, files.config.vocabulary_size - 1);
+    if (!id) continue;
+    const auto token = static_cast<int32_t>(*id);
+    auto& ends = files.end_tokens;
+    if (std::find(ends.begin(), ends.end(), token) == ends.end()) ends.push_back(token);
+  }
+  return files;
+}
+
+std::string describe_architecture(const DecoderConfig& c) {
+  std::ostringstream text;
+  text << c.family << " V=" << c.vocabulary_size << " D=" << c.hidden_size
+       << " F=" << c.feed_forward_size << " layers=" << c.num_layers << " H=" << c.num_heads
+       << " K=" << c.num_kv_heads << " E=" << c.head_size << " rope_theta=" << c.rope_theta
+       << " epsilon=" << c.rms_epsilon << (c.tied_head ? " tied" : "");
+  return text.str();
+}
+
+}  // namespace
+
+BaseModelFiles open_base_model(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw InputError(ExitCode::kModel,
+                     path + ": no such model; give a GGUF file or a Hugging Face directory");
+  }
+  BaseModelFiles files =
+      fs::is_directory(path, ignored) ? open_hf_directory(path) : open_gguf_file(path);
+  const auto vocabulary_size = static_cast<int64_t>(files.tokenizer->vocabulary_size());
+  if (vocabulary_size > files.config.vocabulary_size) {
+    throw InputError(ExitCode::kModel,
+                     path + ": the tokenizer has " + std::to_string(vocabulary_size) +
+                         " tokens, the model only " + std::to_string(files.config.vocabulary_size) +
+                         " embedding rows; they do not belong together");
+  }
+  if (files.end_tokens.empty()) {
+    throw InputError(ExitCode::kModel,
+                     path + ": no end-of-text token; set eos_token_id in generation_config.json");
+  }
+  return files;
+}
+
+AdapterIdentity BaseModelFiles::identity() const {
+  return {.base_model = path,
+          .base_hash = base_hash(weight_files(path)),
+          .tokenizer_hash = tokenizer->identity_hash(),
+          .template_hash = chat_template ? sha256_hex(std::string_view(*chat_template)) : "",
+          .architecture = describe_architecture(config)};
+}
+
+std::vector<float> BaseModelFiles::embedding_rows(const std::vector<int32_t>& ids) const {
+  const bool is_gguf = tensors->find("token_embd.weight") != nullptr;
+  const std::string name = is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+  const TensorInfo* info = tensors->find(name);
+  if (info == nullptr || info->cols() != config.hidden_size ||
+      info->rows() != config.vocabulary_size) {
+    throw InputError(ExitCode::kModel, path + ": tensor " + name + " is missing or misshapen");
+  }
+  const int64_t D = config.hidden_size;
+  std::vector<float> rows(ids.size() * D);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    tensors->read(name, ids[i], ids[i] + 1, 0, D, rows.data() + i * D);
+  }
+  return rows;
+}
+
+}  // namespace prescript
