@@ -23,11 +23,12 @@ void AdapterSet::add(const std::string& name, Adapter adapter) {
                          " virtual tokens leave no room in the model's context of " +
                          std::to_string(decoder_.num_positions()));
   }
+  const DType dtype = decoder_.ops().accumulate_dtype();  // float32 on a device
   Arena measuring;
-  measuring.take(P, D, DType::kFloat32);
+  measuring.take(P, D, dtype);
   blocks_.push_back(decoder_.ops().allocate(measuring.used()));
   Arena arena(blocks_.back().get(), measuring.used());
-  prompts_PD_.push_back(arena.take(P, D, DType::kFloat32));
+  prompts_PD_.push_back(arena.take(P, D, dtype));
   decoder_.ops().upload(adapter.prompt.values_PD.data(), prompts_PD_.back());
 
   if (adapter.position == PromptPosition::kStart) {

@@ -25,9 +25,9 @@ struct Generation {
 
 struct GenerationOptions {
   int64_t max_new_tokens = 256;
-  SamplingOptions sampling;
-  std::vector<int32_t> end_tokens;  // drawing any of them ends a generation
-  int64_t max_pass_rows = 2048;     // rows that go through the decoder together
+  SamplingOptions sampling = {};
+  std::vector<int32_t> end_tokens = {};  // drawing any of them ends a generation
+  int64_t max_pass_rows = 2048;          // rows that go through the decoder together
   int64_t max_kept_rows =
       1 << 14;  // rows whose K/V are kept: requests beyond go into the next batch
 };
