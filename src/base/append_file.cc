@@ -1,19 +1,22 @@
 #include "base/append_file.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/durable_file.h"
 #include "base/file_error.h"
 
 namespace prescript {
 namespace {
 
 int open_and_cut(const std::string& path, uint64_t keep_bytes) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int descriptor =
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | (keep_bytes == 0 ? O_CREAT : 0), 0600);
   if (descriptor < 0) throw_open_error(path, "cannot open", errno, ExitCode::kUsage);
   try {
     struct stat status {};
@@ -26,6 +29,10 @@ int open_and_cut(const std::string& path, uint64_t keep_bytes) {
                            "; the file was changed: restore it, or start again with --overwrite");
     if (::ftruncate(descriptor, static_cast<off_t>(keep_bytes)) != 0)
       throw_file_error(path, "cannot cut", errno);
+    if (keep_bytes == 0) {
+      const std::string parent = std::filesystem::path(path).parent_path().string();
+      sync_directory(parent.empty() ? "." : parent);  // the file may be new
+    }
   } catch (...) {
     ::close(descriptor);
     throw;

@@ -7,8 +7,9 @@
 
 namespace prescript {
 
-/// Opens or creates `path` (0600) and cuts it to `keep_bytes`. Throws InputError(kUsage) when the
-/// file is shorter than that or cannot be opened, DeviceError when the disk fails.
+/// Opens `path` and cuts it to `keep_bytes`; creates it (0600) when `keep_bytes` is 0. Throws
+/// InputError(kUsage) when the file is shorter than that or cannot be opened, DeviceError when the
+/// disk fails.
 class AppendFile {
  public:
   AppendFile(std::string path, uint64_t keep_bytes);

@@ -160,12 +160,12 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file, ExitCod
   }
   place_entries(entries, bytes.subspan(sizeof header_bytes + header_bytes), path(), code);
   for (Entry& entry : entries) tensors_.push_back(std::move(entry.tensor));
+  for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
 }
 
 const SafetensorsTensor* SafetensorsFile::find(std::string_view name) const {
-  for (const SafetensorsTensor& tensor : tensors_)
-    if (tensor.name == name) return &tensor;
-  return nullptr;
+  const auto entry = index_.find(name);
+  return entry == index_.end() ? nullptr : &tensors_[entry->second];
 }
 
 std::string safetensors_file_bytes(std::vector<SafetensorsTensor> tensors,

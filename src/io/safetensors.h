@@ -32,6 +32,8 @@ class SafetensorsFile {
   static std::shared_ptr<const SafetensorsFile> open(const std::string& path,
                                                      ExitCode code = ExitCode::kModel);
   SafetensorsFile(std::shared_ptr<const MappedFile> file, ExitCode code);
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const std::string& path() const { return file_->path(); }
 
@@ -43,6 +45,7 @@ class SafetensorsFile {
  private:
   std::shared_ptr<const MappedFile> file_;
   std::vector<SafetensorsTensor> tensors_;
+  std::map<std::string_view, size_t> index_;  // by the names in tensors_
   std::map<std::string, std::string> metadata_;
 };
 

@@ -38,6 +38,8 @@ TEST(AppendFile, RefusesAFileShorterThanTheCheckpointRemembers) {
   expect_input_error(ExitCode::kUsage, "log: 3 bytes", [&] { AppendFile(dir / "log", 4); });
   EXPECT_EQ(bytes_of_file(dir / "log"), "123");
   expect_input_error(ExitCode::kUsage, "cannot open", [&] { AppendFile(dir / "absent/log", 0); });
+  expect_input_error(ExitCode::kUsage, "cannot open", [&] { AppendFile(dir / "absent", 4); });
+  EXPECT_FALSE(std::filesystem::exists(dir / "absent"));
 }
 
 TEST(AppendFile, LeavesNoHalfLineWhenTheDiskIsFull) {

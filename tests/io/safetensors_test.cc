@@ -171,7 +171,8 @@ TEST(Safetensors, DamagedFilesNeverCrash) {
   for (uint64_t i = 0; i < 5000; ++i) {
     const std::string path = dir.write("file", damaged(valid, i, valid.size()));
     try {
-      for (const SafetensorsTensor& tensor : SafetensorsFile::open(path)->tensors())
+      const auto file = SafetensorsFile::open(path);
+      for (const SafetensorsTensor& tensor : file->tensors())
         ASSERT_LE(tensor.bytes.size(), valid.size());
     } catch (const InputError&) {
       ++refused;
