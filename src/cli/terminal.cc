@@ -1,0 +1,96 @@
+#include "cli/terminal.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace prescript {
+namespace {
+
+/// Returns 0 or the errno of the failure.
+int write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+  return 0;
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const auto two = [](int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  return whole < 3600
+             ? std::to_string(whole / 60) + ":" + two(whole % 60)
+             : std::to_string(whole / 3600) + ":" + two(whole / 60 % 60) + ":" + two(whole % 60);
+}
+
+}  // namespace
+
+void prepare_standard_streams() {
+  for (const int descriptor : {0, 1, 2}) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    // A closed stdout stays unwritable, so that results are not lost in silence.
+    const int opened = ::open("/dev/null", descriptor == 2 ? O_WRONLY : O_RDONLY);
+    PRESCRIPT_CHECK(opened == descriptor, "standard streams");
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void write_result(std::string_view line) {
+  const int error = write_all(STDOUT_FILENO, std::string(line) + "\n");
+  if (error != 0) {
+    throw DeviceError(std::string("cannot write results to stdout: ") + std::strerror(error));
+  }
+}
+
+void write_message(std::string_view line) {
+  write_all(STDERR_FILENO, std::string(line) + "\n");
+}
+
+void write_warning(std::string_view text) {
+  write_message("warning: " + std::string(text));
+}
+
+Progress::Progress(std::string what, size_t total)
+    : what_(std::move(what)),
+      total_(total),
+      is_terminal_(::isatty(STDERR_FILENO) == 1),
+      begin_(Clock::now()),
+      shown_(begin_) {}
+
+Progress::~Progress() {
+  end();
+}
+
+void Progress::show(size_t done) {
+  constexpr double kLineEverySeconds = 10;  // where lines stay
+  constexpr double kRewriteEverySeconds = 0.1;
+  const auto now = Clock::now();
+  const auto since = [&](Clock::time_point then) {
+    return std::chrono::duration<double>(now - then).count();
+  };
+  if (since(shown_) < (is_terminal_ ? kRewriteEverySeconds : kLineEverySeconds)) return;
+  shown_ = now;
+  std::string line = std::to_string(done) + " of " + std::to_string(total_) + " " + what_;
+  if (done > 0 && done < total_) {
+    const double left =
+        since(begin_) / static_cast<double>(done) * static_cast<double>(total_ - done);
+    line += ", " + duration(left) + " left";
+  }
+  write_all(STDERR_FILENO, is_terminal_ ? "\r\033[K" + line : line + "\n");
+  line_open_ = is_terminal_;
+}
+
+void Progress::end() {
+  if (line_open_) write_all(STDERR_FILENO, "\r\033[K");
+  line_open_ = false;
+}
+
+}  // namespace prescript

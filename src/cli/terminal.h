@@ -1,0 +1,48 @@
+#pragma once
+// The two streams of a command: results to stdout, everything else to stderr.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace prescript {
+
+/// Makes descriptors 0 to 2 safe: one that the caller closed must not become a file of ours, and a
+/// reader that goes away must be an error, not a signal.
+void prepare_standard_streams();
+
+/// Writes a line of results. Throws DeviceError (exit 5) when stdout cannot take it: a full disk, a
+/// closed pipe.
+void write_result(std::string_view line);
+
+/// Writes a line to stderr; what cannot be written is lost.
+void write_message(std::string_view line);
+void write_warning(std::string_view text);
+
+/// How far a long computation is: one line that is rewritten on a terminal, a line every few
+/// seconds elsewhere.
+class Progress {
+ public:
+  /// `what` names the things counted ("questions").
+  Progress(std::string what, size_t total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void show(size_t done);
+  /// Ends the line on a terminal, so that others may write.
+  void end();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string what_;
+  size_t total_;
+  bool is_terminal_;
+  bool line_open_ = false;
+  Clock::time_point begin_;
+  Clock::time_point shown_;
+};
+
+}  // namespace prescript
