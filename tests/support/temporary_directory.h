@@ -29,6 +29,8 @@ class TemporaryDirectory {
 
   /// Writes a file and returns its path.
   std::string write(const std::string& name, std::string_view bytes) const {
+    // A new file: emptying an old one makes some file systems wait for the disk.
+    std::filesystem::remove(*this / name);
     std::ofstream(*this / name, std::ios::binary) << bytes;
     return *this / name;
   }
