@@ -81,6 +81,24 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens,
     }
     (token.normalized ? normalized_pass_ : first_pass_).insert(text, &token);
   }
+  refuse_overlaps(pieces, place);
+}
+
+void AddedTokens::refuse_overlaps(const std::vector<VocabularyPiece>& pieces,
+                                  const std::string& place) const {
+  for (const AddedToken& token : tokens_) {
+    size_t position = 0;
+    if (!is_white_space(next_character(pieces[static_cast<size_t>(token.id)].text, position))) {
+      continue;
+    }
+    for (const AddedToken& other : tokens_) {
+      if (!other.rstrip || other.normalized != token.normalized) continue;
+      throw InputError(ExitCode::kModel,
+                       place + ": added token " + std::to_string(token.id) +
+                           " begins with the white space that token " + std::to_string(other.id) +
+                           " takes (rstrip); such tokens overlap and are not supported");
+    }
+  }
 }
 
 std::vector<TextSegment> AddedTokens::split(std::string_view text, bool parse_special) const {

@@ -29,7 +29,7 @@ class AddedTokens {
   static constexpr size_t kMaxBytes = 512;
 
   /// `pieces[token.id]` is the text of a token. Throws InputError(kModel) for an empty or too long
-  /// one.
+  /// one, and for tokens that could overlap.
   AddedTokens(const std::vector<AddedToken>& tokens,
               const std::vector<VocabularyPiece>& pieces,
               const std::string& place);
@@ -53,6 +53,8 @@ class AddedTokens {
     std::unordered_map<uint64_t, uint32_t> children;  // (node, byte) -> node; the root is 0
     std::vector<const AddedToken*> token_of_node{nullptr};
   };
+  /// `tokenizers` lets tokens overlap where one takes the white space with which another begins.
+  void refuse_overlaps(const std::vector<VocabularyPiece>& pieces, const std::string& place) const;
   static void split_plain(std::string_view text,
                           TextSegment plain,
                           const Trie& trie,

@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "io/quote.h"
+
 namespace prescript {
 namespace {
 
@@ -15,8 +17,8 @@ SplitBehavior behavior_of(const JsonCursor& name) {
   };
   const auto found = kBehaviors.find(name.string());
   if (found == kBehaviors.end()) {
-    name.fail("'" + name.string() +
-              "' is not supported; Isolated, Removed, MergedWithPrevious, MergedWithNext and "
+    name.fail(quote(name.string()) +
+              " is not supported; Isolated, Removed, MergedWithPrevious, MergedWithNext and "
               "Contiguous are");
   }
   return found->second;
@@ -53,8 +55,8 @@ void append(const JsonCursor& json, bool& ended, PreTokenizerDescription& descri
     description.split_gpt2_pattern = !use_regex || use_regex->boolean();
     ended = true;
   } else {
-    type.fail("pre-tokeniser '" + type.string() +
-              "' is not supported; ByteLevel, Digits, Split and Sequence are");
+    type.fail("pre-tokeniser " + quote(type.string()) +
+              " is not supported; ByteLevel, Digits, Split and Sequence are");
   }
 }
 

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -71,15 +72,15 @@ std::unique_ptr<Regex::Code> Regex::compile(const std::string& pattern,
                                  nullptr);
   if (compiled->code == nullptr) {
     throw InputError(ExitCode::kModel,
-                     place + ": pattern '" + pattern + "' is not valid at byte " +
+                     place + ": pattern " + quote(pattern) + " is not valid at byte " +
                          std::to_string(offset) + ": " + message_of(error));
   }
   uint32_t matches_empty = 0;
   pcre2_pattern_info(compiled->code, PCRE2_INFO_MATCHEMPTY, &matches_empty);
   if (matches_empty != 0) {
     throw InputError(ExitCode::kModel,
-                     place + ": pattern '" + pattern +
-                         "' matches the empty text; a pre-tokeniser's pattern must not");
+                     place + ": pattern " + quote(pattern) +
+                         " matches the empty text; a pre-tokeniser's pattern must not");
   }
   // Where the machine has no just-in-time compiler the interpreter finds the same.
   pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);
@@ -108,14 +109,11 @@ void Regex::find_all(std::string_view text,
     if (result == PCRE2_ERROR_NOMATCH) return;
     if (result < 0) {
       throw InputError(ExitCode::kData,
-                       "text: the pre-tokeniser's pattern '" + code_->pattern +
-                           "' gave up at byte " + std::to_string(begin) + ": " +
-                           message_of(result) + "; shorten the text");
+                       "text: the pre-tokeniser's pattern " + quote(code_->pattern) +
+                           " gave up at byte " + std::to_string(begin) + ": " + message_of(result) +
+                           "; shorten the text");
     }
-    if (range[1] <= begin) {  // a look-behind or \K could end a match before its beginning
-      throw InputError(ExitCode::kModel,
-                       "tokenizer: pattern '" + code_->pattern + "' matches the empty text");
-    }
+    PRESCRIPT_CHECK(range[1] > begin, "pattern " + quote(code_->pattern) + " matched nothing");
     matches.push_back({range[0], range[1]});
   }
 }

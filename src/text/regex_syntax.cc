@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "io/quote.h"
 #include "text/unicode_categories.h"
 
 namespace prescript {
@@ -46,8 +47,8 @@ class Rewriter {
  private:
   [[noreturn]] void refuse(size_t length) const {
     throw InputError(ExitCode::kModel,
-                     place_ + ": pattern '" + std::string(pattern_) + "': '" +
-                         std::string(pattern_.substr(position_, length)) + "' at byte " +
+                     place_ + ": pattern " + quote(pattern_) + ": " +
+                         quote(pattern_.substr(position_, length)) + " at byte " +
                          std::to_string(position_) +
                          " is not supported; this pre-tokeniser cannot be used");
   }
@@ -126,7 +127,7 @@ class Rewriter {
     while (!at("]")) {
       if (position_ >= pattern_.size()) {
         throw InputError(ExitCode::kModel,
-                         place_ + ": pattern '" + std::string(pattern_) + "': a class has no ']'");
+                         place_ + ": pattern " + quote(pattern_) + ": a class has no ']'");
       }
       if (at("[") || at("&&")) refuse(2);  // nested sets
       if (at("\\")) {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "io/quote.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_level.h"
@@ -38,8 +39,8 @@ PieceIds index_pieces(const TokenizerDescription& description,
     const auto [other, is_new] = ids.try_emplace(pieces[id], static_cast<int32_t>(id));
     if (!is_new) {
       fail(description,
-           "tokens " + std::to_string(other->second) + " and " + std::to_string(id) +
-               " are both '" + pieces[id] + "'; every token must be unique");
+           "tokens " + std::to_string(other->second) + " and " + std::to_string(id) + " are both " +
+               quote(pieces[id]) + "; every token must be unique");
     }
   }
   return ids;
@@ -69,8 +70,8 @@ std::vector<BpeMerge> resolve_merges(const TokenizerDescription& description, co
       const auto found = ids.find(piece);
       if (found == ids.end() || !description.pieces[found->second].in_model) {
         fail(description,
-             "merge " + std::to_string(merges.size()) + " ('" + left + "' '" + right +
-                 "') needs '" + piece + "', which is not in the vocabulary");
+             "merge " + std::to_string(merges.size()) + " (" + quote(left) + " " + quote(right) +
+                 ") needs " + quote(piece) + ", which is not in the vocabulary");
       }
       return found->second;
     };

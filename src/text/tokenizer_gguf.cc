@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "io/quote.h"
 #include "text/tokenizer.h"
 
 namespace prescript {
@@ -25,14 +26,14 @@ NamedPreTokenizer named_pre_tokenizer(const GgufFile& file) {
   const std::string model = file.string("tokenizer.ggml.model");
   if (model != "gpt2") {
     fail(
-        file, "tokenizer.ggml.model", "'" + model + "' is not supported; gpt2 (byte-level BPE) is");
+        file, "tokenizer.ggml.model", quote(model) + " is not supported; gpt2 (byte-level BPE) is");
   }
   const auto name = file.find_string("tokenizer.ggml.pre");
   const auto named = name ? pre_tokenizer_of_gguf(*name) : std::nullopt;
   if (!named) {
     fail(file,
          "tokenizer.ggml.pre",
-         (name ? "pre-tokeniser '" + *name + "' is not supported" : "it is absent") +
+         (name ? "pre-tokeniser " + quote(*name) + " is not supported" : "it is absent") +
              "; known are " + gguf_pre_tokenizer_names());
   }
   return *named;

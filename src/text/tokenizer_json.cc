@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
+#include "io/quote.h"
 #include "text/byte_level.h"
 #include "text/pre_tokenizer_json.h"
 #include "text/tokenizer.h"
@@ -35,7 +36,7 @@ Ids read_vocabulary(const JsonCursor& model, TokenizerDescription& description) 
   std::vector<bool> taken(count);
   for (const auto& [piece, id] : vocabulary.value().items()) {
     if (!id.is_number_integer() || id < 0 || id >= count || taken[id.get<size_t>()]) {
-      vocabulary.fail("piece '" + piece + "' has id " + id.dump() + "; the ids of " +
+      vocabulary.fail("piece " + quote(piece) + " has id " + id.dump() + "; the ids of " +
                       std::to_string(count) + " pieces must be 0 to " + std::to_string(count - 1) +
                       ", each once");
     }
@@ -69,7 +70,7 @@ Ids read_model(const JsonCursor& root, TokenizerDescription& description) {
   const JsonCursor model = root.at("model");
   const auto type = model.find("type");
   if (type && type->string() != "BPE") {
-    type->fail("'" + type->string() + "' is not supported; byte-level BPE is");
+    type->fail(quote(type->string()) + " is not supported; byte-level BPE is");
   }
   for (const char* key :
        {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) {
@@ -108,7 +109,7 @@ void read_added_tokens(const JsonCursor& root, Ids& ids, TokenizerDescription& d
         ids.try_emplace(content, static_cast<int32_t>(description.pieces.size()));
     if (is_new) description.pieces.push_back({content, false});
     if (stated != entry->second) {
-      token.at("id").fail("'" + content + "' has id " + std::to_string(stated) + ", expected " +
+      token.at("id").fail(quote(content) + " has id " + std::to_string(stated) + ", expected " +
                           std::to_string(entry->second));
     }
     description.added_tokens.push_back({.id = entry->second,
@@ -121,7 +122,7 @@ void read_added_tokens(const JsonCursor& root, Ids& ids, TokenizerDescription& d
 
 int32_t id_of_name(const JsonCursor& name, const Ids& ids) {
   const auto found = ids.find(name.string());
-  if (found == ids.end()) name.fail("'" + name.string() + "' is not in the vocabulary");
+  if (found == ids.end()) name.fail(quote(name.string()) + " is not in the vocabulary");
   return found->second;
 }
 
@@ -140,8 +141,8 @@ std::optional<int32_t> leading_special_token(const JsonCursor& processor, const 
     return leading;
   }
   if (type != "TemplateProcessing") {
-    processor.at("type").fail("'" + type +
-                              "' is not supported; ByteLevel, Sequence and TemplateProcessing are");
+    processor.at("type").fail(quote(type) +
+                              " is not supported; ByteLevel, Sequence and TemplateProcessing are");
   }
   const JsonCursor parts = processor.at("single");
   const bool has_leading = parts.size() == 2 && parts.item(0).find("SpecialToken");
@@ -182,7 +183,7 @@ void read_configuration(const std::filesystem::path& folder,
       const JsonCursor content = added->at(id).at("content");
       const auto found = ids.find(content.string());
       if (found == ids.end() || std::to_string(found->second) != id) {
-        content.fail("'" + content.string() + "' is not token " + id + " of tokenizer.json");
+        content.fail(quote(content.string()) + " is not token " + id + " of tokenizer.json");
       }
     }
   }
@@ -196,15 +197,15 @@ TokenizerDescription tokenizer_from_json(const std::string& path) {
   TokenizerDescription description;
   description.place = path;
   if (const auto normalizer = root.find("normalizer")) {
-    normalizer->at("type").fail("normalizer '" + normalizer->at("type").string() +
-                                "' is not supported; this tokenizer cannot be used");
+    normalizer->at("type").fail("normalizer " + quote(normalizer->at("type").string()) +
+                                " is not supported; this tokenizer cannot be used");
   }
   Ids ids = read_model(root, description);
   read_added_tokens(root, ids, description);
   description.pre_tokenizer = pre_tokenizer_from_json(root.at("pre_tokenizer"));
   const JsonCursor decoder = root.at("decoder").at("type");
   if (decoder.string() != "ByteLevel") {
-    decoder.fail("'" + decoder.string() + "' is not supported; ByteLevel is");
+    decoder.fail(quote(decoder.string()) + " is not supported; ByteLevel is");
   }
   if (const auto processor = root.find("post_processor")) {
     description.bos_token = leading_special_token(*processor, ids);

@@ -1,0 +1,69 @@
+#include "text/added_tokens.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/expect_error.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_golden.h"
+
+namespace prescript {
+namespace {
+
+std::vector<int32_t> ids_of(const std::vector<Token>& tokens) {
+  std::vector<int32_t> ids;
+  for (const Token& token : tokens) ids.push_back(token.id);
+  return ids;
+}
+
+TEST(AddedTokens, AreFoundAsTokenizersFindsThem) {
+  const Tokenizer tokenizer = Tokenizer::from_json_file(tokenizer_golden_path("added_tokens.json"));
+  const auto lines = tokenizer_golden_lines("added_tokens.jsonl");
+  EXPECT_EQ(lines.size(), 250u);
+  for (const auto& line : lines) {
+    const auto text = line[0].get<std::string>();
+    EXPECT_EQ(ids_of(tokenizer.encode(text, SpecialTokens::kText)),
+              line[1].get<std::vector<int32_t>>())
+        << line[0];
+    EXPECT_EQ(ids_of(tokenizer.encode(text, SpecialTokens::kParse)),
+              line[2].get<std::vector<int32_t>>())
+        << line[0];
+  }
+}
+
+AddedTokens three_tokens() {
+  return AddedTokens({{.id = 0, .special = true}, {.id = 1, .special = true}, {.id = 2}},
+                     {{"<a>", false}, {"<a><b>", false}, {"b>", false}},
+                     "test");
+}
+
+TEST(AddedTokens, TheLeftmostAndOfTheseTheLongestIsTaken) {
+  EXPECT_THAT(three_tokens().split("x<a><b><a>b>", true),
+              testing::ElementsAre(TextSegment{0, 1, std::nullopt},
+                                   TextSegment{1, 7, 1},
+                                   TextSegment{7, 10, 0},
+                                   TextSegment{10, 12, 2}));
+}
+
+TEST(AddedTokens, ASpecialTokenThatStaysTextHidesWhatIsInside) {
+  EXPECT_THAT(three_tokens().split("<a><b>b>", false),
+              testing::ElementsAre(TextSegment{0, 6, std::nullopt}, TextSegment{6, 8, 2}));
+}
+
+TEST(AddedTokens, EmptyTextHasNoSegments) {
+  EXPECT_TRUE(three_tokens().split("", true).empty());
+}
+
+TEST(AddedTokens, WhatCannotBeMatchedIsRefused) {
+  const auto refused = [](const AddedToken& token, const std::string& text, const char* part) {
+    expect_input_error(ExitCode::kModel, part, [&] {
+      AddedTokens({token, {.id = 1, .rstrip = true}}, {{text, false}, {"x", false}}, "file");
+    });
+  };
+  refused({.id = 0}, "", "added token 0 has 0 bytes");
+  refused({.id = 0}, std::string(513, 'x'), "added token 0 has 513 bytes");
+  refused({.id = 0}, "\u00a0x", "overlap");
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,83 @@
+#include "text/tokenizer_gguf.h"
+
+#include <gtest/gtest.h>
+
+#include "support/expect_error.h"
+#include "support/temporary_directory.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_golden.h"
+#include "text/tokenizer_json.h"
+
+namespace prescript {
+namespace {
+
+std::string tiny_bytes() {
+  return bytes_of_file(tokenizer_golden_path("tiny.gguf"));
+}
+
+/// The tiny tokenizer after one change of equal length.
+TokenizerDescription changed(std::string_view from, std::string_view to) {
+  std::string bytes = tiny_bytes();
+  const size_t at = bytes.find(from);
+  if (at == std::string::npos || from.size() != to.size()) throw ContractError("no such change");
+  bytes.replace(at, from.size(), to);
+  const TemporaryDirectory directory;
+  return tokenizer_from_gguf(*GgufFile::open(directory.write("changed.gguf", bytes)));
+}
+
+void expect_refused(std::string_view from, std::string_view to, const char* part) {
+  expect_input_error(ExitCode::kModel, part, [&] { Tokenizer{changed(from, to)}; });
+}
+
+TEST(TokenizerGguf, HoldsTheSameTokenizerAsTokenizerJson) {
+  const auto file = GgufFile::open(tokenizer_golden_path("tiny.gguf"));
+  const Tokenizer from_gguf = Tokenizer::from_gguf(*file);
+  const Tokenizer from_json = Tokenizer::from_json_file(tokenizer_golden_path("tiny.json"));
+  EXPECT_EQ(from_gguf.identity_hash(), from_json.identity_hash());
+  for (const auto& line : tokenizer_golden_lines("tiny.jsonl")) {
+    const auto text = line["text"].get<std::string>();
+    EXPECT_EQ(from_gguf.encode(text, SpecialTokens::kParse),
+              from_json.encode(text, SpecialTokens::kParse));
+  }
+  EXPECT_EQ(from_gguf.bos_token(), from_gguf.id_of("<|im_start|>"));
+  EXPECT_EQ(from_gguf.eos_token(), from_gguf.id_of("<|im_end|>"));
+  EXPECT_FALSE(from_gguf.adds_bos());
+  EXPECT_TRUE(from_gguf.is_special(*from_gguf.eos_token()));
+}
+
+TEST(TokenizerGguf, WhatIsNotSupportedIsRefusedByName) {
+  expect_refused("smollm", "smellm", "tokenizer.ggml.pre: pre-tokeniser \"smellm\" is not");
+  expect_refused("tokenizer.ggml.pre", "tokenizer.ggml.xxx", "tokenizer.ggml.pre: it is absent");
+  expect_refused("gpt2", "bert", "tokenizer.ggml.model: \"bert\" is not supported");
+}
+
+TEST(TokenizerGguf, AbsentPartsAreRefusedByName) {
+  for (const std::string key : {"tokenizer.ggml.tokens",
+                                "tokenizer.ggml.token_type",
+                                "tokenizer.ggml.merges",
+                                "tokenizer.ggml.model"}) {
+    std::string other = key;
+    other.back() = 'X';
+    expect_refused(key, other, key.c_str());
+  }
+}
+
+TEST(TokenizerGguf, DamagedPartsAreRefused) {
+  expect_refused("<|im_start|>", "<|im_start|\xff", "token 1 is not valid UTF-8");
+  expect_refused("Ġ t", "Ġ_t", "is not two pieces with one space between them");
+  expect_refused("Ġ t", "Ġ  ", "is not two pieces with one space between them");
+  // The id of BOS (a uint32) lies behind its key and its type.
+  const std::string key = "tokenizer.ggml.bos_token_id";
+  const std::string type("\4\0\0\0", 4);
+  expect_refused(key + type + std::string("\1\0\0\0", 4),
+                 key + type + std::string("\x08\x02\0\0", 4),
+                 "tokenizer.ggml.bos_token_id");
+  // The type of the first token (an array of int32, 520 long): 3 becomes 6, a byte of
+  // SentencePiece.
+  const std::string types = "tokenizer.ggml.token_type";
+  const std::string array("\x09\0\0\0\5\0\0\0\x08\2\0\0\0\0\0\0", 16);
+  expect_refused(types + array + "\3", types + array + "\6", "type 6 of token 0");
+}
+
+}  // namespace
+}  // namespace prescript
