@@ -66,7 +66,7 @@ leave_sudo() {
   [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ] && [ "$(stat -c %u .)" = "$SUDO_UID" ] || return 0
   lock scripts
   install_packages
-  exec runuser -u "$SUDO_USER" -- env "HOME=$(getent passwd "$SUDO_UID" | cut -d: -f6)" "$self" "$@"
+  exec runuser -u "$SUDO_USER" -- env "HOME=$(getent passwd "$SUDO_UID" | cut -d: -f6)" "$self" "$@" 9<&-
 }
 
 # What an earlier run as root left behind would stop this one halfway.

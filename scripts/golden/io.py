@@ -62,9 +62,7 @@ def write_gguf(path, random):
     return values
 
 
-def make(golden_dir: pathlib.Path):
-    directory = golden_dir / "io"
-    directory.mkdir(parents=True, exist_ok=True)
+def make(directory: pathlib.Path):
     random = np.random.default_rng(20)
     values = write_gguf(directory / "every_type.gguf", random)
     safetensors.numpy.save_file(values, directory / "every_type_values.safetensors")

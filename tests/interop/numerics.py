@@ -55,17 +55,22 @@ def theirs(dtype, batch):
     return loss.item(), prompt.grad.double()
 
 
+def probe(dtype, batch, folder, rows_per_pass=1 << 20, share=True):
+    """Tensors that the engine writes for a batch (probe.cc)."""
+    folder = pathlib.Path(folder)
+    lines = [" ".join(map(str, [at, begin, end, *ids])) for at, begin, end, ids in batch]
+    (folder / "sequences.txt").write_text("\n".join(lines) + "\n")
+    save_file({"prompt_embeddings": soft_prompt()}, folder / "prompt.safetensors")
+    command = [peers.PROBE, peers.MODEL, dtype, folder / "sequences.txt", folder / "prompt.safetensors"]
+    command += [folder / "out.safetensors", str(rows_per_pass)] + ([] if share else ["unshared"])
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return load_file(folder / "out.safetensors")
+
+
 def ours(dtype, batch, rows_per_pass=1 << 20, share=True):
     """Loss and gradient by the engine."""
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        lines = [" ".join(map(str, [at, begin, end, *ids])) for at, begin, end, ids in batch]
-        (folder / "sequences.txt").write_text("\n".join(lines) + "\n")
-        save_file({"prompt_embeddings": soft_prompt()}, folder / "prompt.safetensors")
-        command = [peers.PROBE, peers.MODEL, dtype, folder / "sequences.txt", folder / "prompt.safetensors"]
-        command += [folder / "out.safetensors", str(rows_per_pass)] + ([] if share else ["unshared"])
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        out = load_file(folder / "out.safetensors")
+        out = probe(dtype, batch, folder, rows_per_pass, share)
     return out["loss"].item(), out["gradient"].double()
 
 

@@ -1,0 +1,66 @@
+#include "cli/facts.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/terminal.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string plain(const ordered_json& value) {
+  return value.is_string() ? printable(value.get<std::string>()) : json_line(value);
+}
+
+void write_members(const ordered_json& facts, size_t indent) {
+  size_t width = 0;
+  for (const auto& [key, value] : facts.items()) {
+    if (!value.is_object()) width = std::max(width, key.size());
+  }
+  const std::string margin(indent, ' ');
+  for (const auto& [key, value] : facts.items()) {
+    if (value.is_null()) continue;
+    if (value.is_object()) {
+      write_result(margin + printable(key));
+      write_members(value, indent + 2);
+    } else {
+      write_result(margin + printable(key) + std::string(width - key.size() + 2, ' ') +
+                   plain(value));
+    }
+  }
+}
+
+}  // namespace
+
+std::string json_line(const ordered_json& value) {
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string printable(std::string_view text) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  // A detour through JSON replaces what is not UTF-8.
+  const auto clean = ordered_json::parse(json_line(std::string(text))).get<std::string>();
+  std::string result;
+  for (const char c : clean) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F) {
+      result += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+void write_facts(const ordered_json& facts, bool as_json) {
+  if (as_json) {
+    write_result(json_line(facts));
+  } else {
+    write_members(facts, 0);
+  }
+}
+
+}  // namespace prescript

@@ -1,0 +1,93 @@
+#pragma once
+// The schema of a recipe: the YAML description of a run, as checked structs (docs/RECIPES.md).
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace prescript {
+
+/// `auto`, or a number that somebody set. Empty is auto.
+template <typename T>
+using OrAuto = std::optional<T>;
+
+struct WeightsRecipe {
+  std::string format = "converted";  // converted | as_stored
+  std::string residence = "device";  // device | streamed
+};
+
+struct InitRecipe {
+  std::string from = "text";  // text | vocabulary | uniform | adapter
+  std::string text;           // of from: text; has a default
+  OrAuto<double> scale = {};  // of from: uniform
+  std::string path;           // of from: adapter
+};
+
+struct SoftPromptRecipe {
+  int64_t num_virtual_tokens = 20;  // [1, 4096]
+  std::string position = "start";   // start | after_bos | before_question
+  InitRecipe init = {};
+};
+
+struct DataRecipe {
+  std::string train;  // required
+  std::optional<std::string> validation = {};
+  std::string format = "chat";  // chat | plain
+  std::optional<std::string> instruction = {};
+  int64_t few_shot = 0;  // exemplars in the hard prompt
+  bool rationale = false;
+  std::optional<std::string> date = {};  // YYYY-MM-DD
+};
+
+struct OptimizerRecipe {
+  std::string name = "adamw";
+  double learning_rate = 0.003;
+  double weight_decay = 1e-5;
+  double clip_norm = 1;               // 0: no clipping
+  std::string schedule = "constant";  // constant | linear | cosine
+  int64_t warmup_steps = 0;
+};
+
+struct TrainingRecipe {
+  int64_t steps = 200;
+  int64_t batch_size = 32;                  // exemplars a step
+  OrAuto<int64_t> micro_batch_tokens = {};  // rows that go through the decoder together
+  OrAuto<double> memory_gb = {};
+  OrAuto<int64_t> threads = {};
+  bool share = true;
+  uint64_t seed = 1;
+  int64_t evaluate_every = 20;
+  int64_t checkpoint_every = 20;
+  std::optional<int64_t> patience = {};  // evaluations without a better one, then the run ends
+};
+
+struct Recipe {
+  std::string base_model;  // required
+  std::string dtype = "bf16";
+  std::string device = "auto";
+  WeightsRecipe weights = {};
+  SoftPromptRecipe soft_prompt = {};
+  DataRecipe data = {};
+  OptimizerRecipe optimizer = {};
+  TrainingRecipe training = {};
+  std::string output;  // required
+};
+
+/// Reads a recipe file (YAML or JSON) and applies `overrides`, each "key.path=value" with a YAML
+/// value. Throws InputError(kUsage): an unknown key with file, line, column and the nearest known
+/// key; a value of another type or out of range with what is allowed; a required key that is
+/// missing; settings that contradict each other or would have no effect (scale without
+/// from: uniform, say). An override's place is "key.path=value" itself.
+Recipe read_recipe(const std::string& path, std::span<const std::string> overrides);
+
+/// The recipe as YAML text that read_recipe reads back as the same recipe, every key written out
+/// but absent ones.
+std::string recipe_yaml(const Recipe& recipe);
+
+/// Every setting as (key path, YAML text of its value; "auto" and "null" included), in the order of
+/// docs/RECIPES.md: to compare two recipes key by key.
+std::vector<std::pair<std::string, std::string>> recipe_settings(const Recipe& recipe);
+
+}  // namespace prescript
