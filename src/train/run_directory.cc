@@ -1,0 +1,135 @@
+#include "train/run_directory.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+#include "base/event_file.h"
+#include "base/file_error.h"
+
+namespace prescript {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kStem = "step-";
+constexpr std::string_view kExtension = ".safetensors";
+constexpr size_t kDigits = 8;
+constexpr size_t kCheckpointsKept = 2;
+
+std::string checkpoint_name(int64_t step) {
+  const std::string digits = std::to_string(step);
+  const size_t zeros = digits.size() < kDigits ? kDigits - digits.size() : 0;
+  return std::string(kStem) + std::string(zeros, '0') + digits + std::string(kExtension);
+}
+
+std::optional<int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kStem) || !name.ends_with(kExtension)) return std::nullopt;
+  int64_t step = 0;
+  const char* const end = name.data() + name.size() - kExtension.size();
+  const auto [last, error] = std::from_chars(name.data() + kStem.size(), end, step);
+  if (error != std::errc() || last != end || step < 0) return std::nullopt;
+  return step;
+}
+
+/// Makes `dir` and what is missing above it, readable by its owner only.
+void make_directories(const std::string& dir) {
+  std::error_code error;
+  if (fs::is_directory(dir, error)) return;
+  const std::string parent = fs::path(dir).parent_path().string();
+  if (!parent.empty()) make_directories(parent);
+  if (::mkdir(dir.c_str(), 0700) == 0) {
+    sync_directory(parent.empty() ? "." : parent);
+  } else if (errno != EEXIST || !fs::is_directory(dir, error)) {
+    throw_open_error(dir, "cannot make this directory", errno, ExitCode::kUsage);
+  }
+}
+
+std::string without_trailing_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+void remove(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw_file_error(path, "cannot remove", error.value());
+}
+
+}  // namespace
+
+std::vector<std::pair<int64_t, std::string>> list_checkpoints(const std::string& checkpoints_dir) {
+  std::vector<std::pair<int64_t, std::string>> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(checkpoints_dir, error)) {
+    const auto step = step_of(entry.path().filename().string());
+    if (step) found.emplace_back(*step, entry.path().string());
+  }
+  std::sort(found.rbegin(), found.rend());
+  return found;
+}
+
+RunDirectory::RunDirectory(std::string path, Mode mode)
+    : path_(without_trailing_slash(std::move(path))) {
+  make_directories(path_);
+  lock_.emplace(path_);
+  remove_unpublished(path_);
+  remove_unpublished(checkpoints_path());
+  if (mode != Mode::kNew) return;
+  for (const std::string& mark :
+       {recipe_path(), metrics_path(), checkpoints_path(), adapter_path()}) {
+    if (!fs::exists(fs::symlink_status(mark))) continue;
+    throw InputError(ExitCode::kUsage,
+                     "output: " + path_ + " holds a run already (" +
+                         fs::path(mark).filename().string() +
+                         "); --resume goes on with it, --overwrite drops it, output=DIR takes "
+                         "another directory");
+  }
+}
+
+std::string RunDirectory::events_path() const {
+  return path_ + "/" + std::string(EventFile::kFileName);
+}
+
+std::optional<Checkpoint> RunDirectory::newest_checkpoint(
+    const std::function<void(const std::string&)>& on_damaged) const {
+  const auto checkpoints = list_checkpoints(checkpoints_path());
+  for (const auto& [step, file] : checkpoints) {
+    try {
+      return read_checkpoint(file);
+    } catch (const InputError& error) {
+      on_damaged(error.what());
+    }
+  }
+  if (checkpoints.empty()) return std::nullopt;
+  throw InputError(
+      ExitCode::kUsage,
+      checkpoints_path() + ": no checkpoint in it can be read; --overwrite starts the run again");
+}
+
+void RunDirectory::begin(const std::string& recipe_yaml) {
+  // The recipe goes last: as long as it is there, the directory counts as holding a run.
+  for (const std::string& old :
+       {checkpoints_path(), adapter_path(), metrics_path(), events_path()}) {
+    remove(old);
+  }
+  sync_directory(path_);
+  make_directories(checkpoints_path());
+  replace_recipe(recipe_yaml);
+}
+
+void RunDirectory::replace_recipe(const std::string& recipe_yaml) {
+  write_file_durably(recipe_path(), recipe_yaml);
+}
+
+void RunDirectory::save(const Checkpoint& checkpoint) {
+  make_directories(checkpoints_path());
+  const std::string path = checkpoints_path() + "/" + checkpoint_name(checkpoint.state.step);
+  write_file_durably(path, checkpoint_bytes(checkpoint));
+  const auto checkpoints = list_checkpoints(checkpoints_path());
+  for (size_t i = kCheckpointsKept; i < checkpoints.size(); ++i) remove(checkpoints[i].second);
+}
+
+}  // namespace prescript

@@ -1,0 +1,57 @@
+#pragma once
+// The output directory of a run: who may write into it, and what lies where.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/durable_file.h"
+#include "train/run_state.h"
+
+namespace prescript {
+
+/// Held by one process for as long as it lives.
+class RunDirectory {
+ public:
+  enum class Mode {
+    kNew,        // refused when it holds a run
+    kResume,     // goes on with what it holds, if anything
+    kOverwrite,  // what it holds is dropped when the new run begins
+  };
+
+  /// Makes the directory (0700) where it is absent, locks it and clears what a crash left half
+  /// written. Throws InputError(kUsage) when it holds a run and `mode` is kNew, when another
+  /// process holds it, or when it cannot be written.
+  RunDirectory(std::string path, Mode mode);
+
+  const std::string& path() const { return path_; }
+  std::string recipe_path() const { return path_ + "/recipe.yaml"; }
+  std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
+  std::string events_path() const;
+  std::string adapter_path() const { return path_ + "/adapter"; }
+
+  /// The newest checkpoint that is whole; `on_damaged` is told why a newer one is passed over.
+  /// Throws InputError(kUsage) when there are checkpoints and none is whole.
+  std::optional<Checkpoint> newest_checkpoint(
+      const std::function<void(const std::string&)>& on_damaged) const;
+
+  /// Drops what an earlier run left and writes the recipe: the directory holds the new run.
+  void begin(const std::string& recipe_yaml);
+
+  /// Writes the recipe of a run that goes on.
+  void replace_recipe(const std::string& recipe_yaml);
+
+  /// Makes a checkpoint durable, then drops all but the newest two.
+  void save(const Checkpoint& checkpoint);
+
+ private:
+  std::string checkpoints_path() const { return path_ + "/checkpoints"; }
+
+  std::string path_;
+  std::optional<DirectoryLock> lock_;
+};
+
+/// The steps of the checkpoints in a run's `checkpoints` folder, newest first, and their files.
+std::vector<std::pair<int64_t, std::string>> list_checkpoints(const std::string& checkpoints_dir);
+
+}  // namespace prescript

@@ -1,0 +1,95 @@
+#include "train/training_data.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/hash.h"
+#include "base/random.h"
+
+namespace prescript {
+namespace {
+
+/// Takes `count` exemplars out of `exemplars`, drawn by seed; both keep the order of the file.
+std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
+                                    int64_t count,
+                                    uint64_t seed,
+                                    const std::string& path) {
+  if (count >= static_cast<int64_t>(exemplars.size())) {
+    throw InputError(ExitCode::kData,
+                     path + ": data.few_shot: " + std::to_string(count) + " of " +
+                         std::to_string(exemplars.size()) +
+                         " exemplars would leave none to train on; use fewer");
+  }
+  auto drawn = shuffled_indices(exemplars.size(), RandomStream(seed, "few-shot exemplars"));
+  drawn.resize(static_cast<size_t>(count));
+  const std::set<size_t> chosen(drawn.begin(), drawn.end());
+  std::vector<Exemplar> few_shot;
+  std::vector<Exemplar> rest;
+  for (size_t i = 0; i < exemplars.size(); ++i) {
+    (chosen.contains(i) ? few_shot : rest).push_back(std::move(exemplars[i]));
+  }
+  exemplars = std::move(rest);
+  return few_shot;
+}
+
+void check_fits(const Exemplar& exemplar, const Sequence& sequence, int64_t max_positions) {
+  const auto rows = static_cast<int64_t>(sequence.rows.size());
+  if (rows <= max_positions) return;
+  throw InputError(ExitCode::kData,
+                   exemplar.place + ": exemplar " + exemplar.id + " takes " + std::to_string(rows) +
+                       " tokens with its prompt, the model's context holds " +
+                       std::to_string(max_positions) + "; shorten it or leave it out");
+}
+
+std::vector<TrainingExemplar> render_all(const std::vector<Exemplar>& exemplars,
+                                         const Renderer& renderer,
+                                         const SplicedPrompt& prompt,
+                                         int64_t max_positions) {
+  std::vector<TrainingExemplar> rendered;
+  for (const Exemplar& exemplar : exemplars) {
+    rendered.push_back({exemplar.id, renderer.training(exemplar)});
+    check_fits(exemplar, splice(rendered.back().rendered, prompt), max_positions);
+  }
+  return rendered;
+}
+
+}  // namespace
+
+TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options) {
+  TrainingData data;
+  data.train_hash = sha256_file(options.train_path, ExitCode::kData);
+  auto train = read_exemplars(options.train_path, /*need_answer=*/true);
+  std::vector<Exemplar> validation;
+  if (options.validation_path) {
+    data.validation_hash = sha256_file(*options.validation_path, ExitCode::kData);
+    validation = read_exemplars(*options.validation_path, /*need_answer=*/true);
+  }
+  std::set<std::string> unused;
+  for (const auto* exemplars : {&train, &validation}) {
+    for (const Exemplar& exemplar : *exemplars) {
+      unused.insert(exemplar.unused_fields.begin(), exemplar.unused_fields.end());
+      data.without_rationale += options.rationale && !exemplar.rationale ? 1 : 0;
+    }
+  }
+  data.unused_fields.assign(unused.begin(), unused.end());
+
+  data.hard_prompt = {.format = options.format,
+                      .instruction = options.instruction,
+                      .few_shot = {},
+                      .rationale = options.rationale,
+                      .date = options.date};
+  if (options.few_shot > 0) {
+    data.hard_prompt.few_shot =
+        draw_few_shot(train, options.few_shot, options.seed, options.train_path);
+  }
+  const Renderer renderer(base.tokenizer, base.chat_template, base.path, data.hard_prompt);
+  const SplicedPrompt prompt{.num_virtual_tokens = options.num_virtual_tokens,
+                             .position = options.position};
+  data.train = render_all(train, renderer, prompt, base.config.max_positions);
+  data.validation = render_all(validation, renderer, prompt, base.config.max_positions);
+  data.end_tokens = renderer.end_tokens();
+  data.template_hash = renderer.template_hash();
+  return data;
+}
+
+}  // namespace prescript
