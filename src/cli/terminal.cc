@@ -69,7 +69,7 @@ Progress::~Progress() {
   end();
 }
 
-void Progress::show(size_t done) {
+void Progress::show(size_t done, std::string_view note) {
   constexpr double kLineEverySeconds = 10;  // where lines stay
   constexpr double kRewriteEverySeconds = 0.1;
   const auto now = Clock::now();
@@ -79,6 +79,7 @@ void Progress::show(size_t done) {
   if (since(shown_) < (is_terminal_ ? kRewriteEverySeconds : kLineEverySeconds)) return;
   shown_ = now;
   std::string line = std::to_string(done) + " of " + std::to_string(total_) + " " + what_;
+  if (!note.empty()) line += ", " + std::string(note);
   if (done > 0 && done < total_) {
     const double left =
         since(begin_) / static_cast<double>(done) * static_cast<double>(total_ - done);

@@ -30,7 +30,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void show(size_t done);
+  /// `note` is shown behind the count.
+  void show(size_t done, std::string_view note = {});
   /// Ends the line on a terminal, so that others may write.
   void end();
 

@@ -1,0 +1,45 @@
+#pragma once
+// A recipe as the plain arguments that the components take.
+
+#include "adapter/adapter.h"
+#include "infer/base_model.h"
+#include "recipe/recipe.h"
+#include "train/run_state.h"
+#include "train/training_data.h"
+#include "train/tune.h"
+
+namespace prescript {
+
+/// The recipe with every `auto` settled: the device, `threads`, and what `recorded`, the resolved
+/// recipe of the run that goes on, has settled before.
+Recipe resolve(Recipe recipe, const Recipe* recorded);
+
+DType compute_dtype(const Recipe& recipe);
+TrainingDataOptions training_data_options(const Recipe& recipe);
+TuneOptions tune_options(const Recipe& recipe);
+
+/// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan.
+/// Throws DeviceError (exit 5) when training does not fit into memory.
+RunPlan settle_memory(Recipe& recipe, Ops& ops, const DecoderConfig& config);
+
+/// How the soft prompt begins. Throws InputError naming soft_prompt.init when the text has no
+/// tokens, or the adapter does not fit; what passes with a doubt goes to `on_warning`.
+SoftPrompt initial_soft_prompt(const Recipe& recipe,
+                               const BaseModelFiles& base,
+                               const std::function<void(const std::string&)>& on_warning);
+
+/// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
+/// base model, exemplars and first soft prompt in place of paths.
+RunIdentity identity_of(const Recipe& recipe,
+                        const AdapterIdentity& base,
+                        const TrainingData& data,
+                        const SoftPrompt& initial);
+
+/// Throws InputError(kUsage) naming the first difference between a checkpoint and the run that
+/// wants to go on with it.
+void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run);
+
+/// The adapter that a run exports, but for its soft prompt and metrics.
+Adapter adapter_of_run(const Recipe& recipe, const AdapterIdentity& base, const TrainingData& data);
+
+}  // namespace prescript

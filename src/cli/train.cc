@@ -1,0 +1,294 @@
+// prescript train: learns a soft prompt and exports it.
+
+#include <filesystem>
+#include <iomanip>
+#include <memory>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+#include "adapter/adapter_files.h"
+#include "cli/commands.h"
+#include "cli/run_plan.h"
+#include "cli/stop_signal.h"
+#include "cli/terminal.h"
+#include "io/safetensors.h"
+#include "train/batches.h"
+
+namespace prescript {
+namespace {
+
+struct Arguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  bool resume = false;
+  bool overwrite = false;
+  bool dry_run = false;
+  std::string gradient;
+};
+
+std::string rounded(double value, int digits) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(digits) << value;
+  return text.str();
+}
+
+/// A recipe with all that it names, short of weights.
+struct Prepared {
+  Recipe recipe;
+  BaseModelFiles files;
+  TrainingData data;
+  SoftPrompt initial;
+};
+
+void warn_about(const Prepared& run) {
+  const DataRecipe& data = run.recipe.data;
+  if (run.data.train_hash == run.data.validation_hash) {
+    write_warning(
+        "data.validation: the same exemplars as data.train; its loss says nothing about "
+        "questions that the soft prompt has not seen");
+  }
+  if (data.few_shot > 0) {
+    write_warning("the adapter will hold the text of " + std::to_string(data.few_shot) +
+                  " few-shot exemplars; prescript export --without-few-shot strips it");
+  }
+  if (run.data.without_rationale > 0) {
+    write_warning("data.rationale: " + std::to_string(run.data.without_rationale) +
+                  " exemplars have no rationale; they teach the answer alone");
+  }
+}
+
+Prepared prepare(const Arguments& arguments) {
+  Prepared run{.recipe = read_recipe(arguments.recipe, arguments.overrides),
+               .files = {},
+               .data = {},
+               .initial = {}};
+  check_device(run.recipe.device);
+  run.files = open_base_model(run.recipe.base_model);
+  run.data = load_training_data(run.files, training_data_options(run.recipe));
+  run.initial = initial_soft_prompt(run.recipe, run.files, write_warning);
+  warn_about(run);
+  return run;
+}
+
+StepOptions step_options(const Recipe& recipe, const RunPlan& plan) {
+  return {.plan = plan,
+          .share = recipe.training.share,
+          .position = position_of(recipe.soft_prompt.position, "soft_prompt")};
+}
+
+ComputeOptions compute_options(const Recipe& recipe) {
+  return {.dtype = compute_dtype(recipe),
+          .device = recipe.device,
+          .num_threads = static_cast<int>(recipe.training.threads.value_or(0))};
+}
+
+/// One step that changes nothing and writes nothing but, where asked, its gradient.
+int dry_run(Prepared run, const std::string& gradient_path) {
+  run.recipe = resolve(run.recipe, nullptr);
+  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
+  BaseModel base(std::move(run.files), compute_options(run.recipe));
+  PromptedDecoder prompted(
+      base.decoder(), run.initial.num_virtual_tokens, step_options(run.recipe, plan));
+  std::vector<const TrainingExemplar*> batch;
+  for (const size_t index : batch_of_step(
+           run.data.train.size(), run.recipe.training.batch_size, run.recipe.training.seed, 1)) {
+    batch.push_back(&run.data.train[index]);
+  }
+  const StepResult step = prompted.differentiate(batch, run.initial.values_PD);
+  if (!gradient_path.empty()) {
+    write_file_durably(
+        gradient_path,
+        safetensors_file_bytes({{"gradient",
+                                 "F32",
+                                 {run.initial.num_virtual_tokens, run.initial.hidden_size},
+                                 std::as_bytes(std::span(step.gradient))}}));
+  }
+  write_result("dry run of step 1: loss " + rounded(step.loss, 6) + ", gradient norm " +
+               rounded(norm_of(step.gradient), 6));
+  write_result(std::to_string(batch.size()) + " exemplars, " + std::to_string(step.num_targets) +
+               " targets, " + std::to_string(step.rows_computed) + " rows computed (" +
+               std::to_string(step.rows_unshared) + " unshared), at most " +
+               std::to_string(plan.max_rows) + " at a time");
+  return 0;
+}
+
+/// Shows a run on stderr while it goes on.
+class RunDisplay {
+ public:
+  explicit RunDisplay(int64_t steps) : progress_("steps", static_cast<size_t>(steps)) {}
+
+  void show(const StepReport& report) {
+    const double rows_per_s = static_cast<double>(report.rows_computed) / report.seconds;
+    progress_.show(static_cast<size_t>(report.step),
+                   "loss " + rounded(report.loss, 3) + ", " + rounded(rows_per_s, 0) + " rows/s");
+  }
+
+  void show(const ValidationReport& report) {
+    progress_.end();
+    write_message("step " + std::to_string(report.step) + ": validation loss " +
+                  rounded(report.loss, 4) + (report.is_best ? ", the best so far" : ""));
+  }
+
+  void end() { progress_.end(); }
+
+ private:
+  Progress progress_;
+};
+
+void write_summary(const RunState& state, const std::string& adapter_path) {
+  if (state.best_loss) {
+    if (state.loss_without_prompt) {
+      write_result("validation loss without a soft prompt  " +
+                   rounded(*state.loss_without_prompt, 4));
+    }
+    if (state.loss_at_start) {
+      write_result("                at its start           " + rounded(*state.loss_at_start, 4));
+    }
+    const std::string steps = "after " + std::to_string(state.best_step) + " steps";
+    write_result("                " + steps +
+                 std::string(23 - std::min<size_t>(steps.size(), 22), ' ') +
+                 rounded(*state.best_loss, 4));
+  }
+  write_result("adapter  " + adapter_path);
+}
+
+/// The best by validation, or the last; written only where it is not there already.
+void export_adapter(const RunState& state, Adapter adapter, const std::string& path) {
+  adapter.prompt = state.prompt;
+  int64_t step = state.step;
+  if (state.best_loss) {
+    adapter.prompt.values_PD = state.best_prompt_PD;
+    step = state.best_step;
+    adapter.metrics["validation_loss"] = *state.best_loss;
+    if (state.loss_without_prompt) {
+      adapter.metrics["validation_loss_without_soft_prompt"] = *state.loss_without_prompt;
+    }
+    if (state.loss_at_start) adapter.metrics["validation_loss_at_start"] = *state.loss_at_start;
+    if (state.loss_at_start && *state.loss_at_start <= *state.best_loss) {
+      write_warning(
+          "no step was better than the start by validation loss; the adapter is the best "
+          "of the others (step " +
+          std::to_string(step) + "); try a lower learning rate or more exemplars");
+    }
+  }
+  adapter.provenance["step"] = std::to_string(step);
+  publish_adapter(adapter, path);
+}
+
+/// Goes on where the directory's newest checkpoint stands, else at the beginning.
+RunState first_state(const Prepared& run,
+                     const RunIdentity& identity,
+                     const RunDirectory& directory,
+                     bool resume) {
+  if (resume) {
+    auto checkpoint = directory.newest_checkpoint(
+        [](const std::string& reason) { write_warning(reason + "; an older one is taken"); });
+    if (checkpoint) {
+      check_same_run(checkpoint->identity, identity);
+      write_message("resuming after step " + std::to_string(checkpoint->state.step));
+      return std::move(checkpoint->state);
+    }
+    write_message("no checkpoint yet in " + directory.path() + ": starting from the beginning");
+  }
+  RunState state;
+  state.prompt = run.initial;
+  return state;
+}
+
+int run(Prepared run, const Arguments& arguments) {
+  using Mode = RunDirectory::Mode;
+  RunDirectory directory(run.recipe.output,
+                         arguments.resume      ? Mode::kResume
+                         : arguments.overwrite ? Mode::kOverwrite
+                                               : Mode::kNew);
+  std::optional<Recipe> recorded;
+  if (arguments.resume && std::filesystem::exists(directory.recipe_path())) {
+    recorded = read_recipe(directory.recipe_path(), {});
+  }
+  run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
+  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
+  const AdapterIdentity base_identity = run.files.identity();
+  const RunIdentity identity = identity_of(run.recipe, base_identity, run.data, run.initial);
+  RunState state = first_state(run, identity, directory, arguments.resume);
+  const TuneOptions options = tune_options(run.recipe);
+  const bool is_new = state.evaluated_step < 0;
+
+  if (is_finished(state, options)) {
+    write_message("the run is finished already");
+  } else {
+    BaseModel base(std::move(run.files), compute_options(run.recipe));
+    if (is_new) {
+      directory.begin(recipe_yaml(run.recipe));
+    } else {
+      directory.replace_recipe(recipe_yaml(run.recipe));
+    }
+    remember_stop_signals();
+    RunDisplay display(run.recipe.training.steps);
+    const TuneObserver observer{
+        .on_step = [&](const StepReport& report) { display.show(report); },
+        .on_validation = [&](const ValidationReport& report) { display.show(report); },
+        .stop_requested = stop_requested};
+    const TuneEnd end = tune(base.decoder(),
+                             step_options(run.recipe, plan),
+                             run.data,
+                             options,
+                             directory,
+                             identity,
+                             state,
+                             observer);
+    display.end();
+    if (end == TuneEnd::kStopped) {
+      write_message("prescript: stopped by a signal after step " + std::to_string(state.step) +
+                    ", which is kept; the same command with --resume goes on");
+      return static_cast<int>(ExitCode::kPreempted);
+    }
+  }
+  export_adapter(
+      state, adapter_of_run(run.recipe, base_identity, run.data), directory.adapter_path());
+  write_summary(state, directory.adapter_path());
+  return 0;
+}
+
+int train(const Arguments& arguments) {
+  catch_stop_signals();
+  Prepared prepared = prepare(arguments);
+  return arguments.dry_run ? dry_run(std::move(prepared), arguments.gradient)
+                           : run(std::move(prepared), arguments);
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand("train", "Learn a soft prompt and export it");
+  command->footer(
+      "Example: prescript train recipes/demo.yaml training.steps=60 output=checkpoints/longer\n"
+      "Writes recipe.yaml (resolved), metrics.jsonl, TensorBoard events, checkpoints/ and adapter/ "
+      "into\n"
+      "the recipe's output directory. SIGTERM and SIGINT keep the last finished step and exit with "
+      "75.\n"
+      "docs/RECIPES.md explains every key.");
+  command->add_option("recipe", arguments->recipe, "YAML or JSON description of the run")
+      ->required()
+      ->type_name("RECIPE");
+  command->add_option("overrides", arguments->overrides, "settings that replace the recipe's")
+      ->type_name("key.path=value");
+  auto* resume = command->add_flag(
+      "--resume", arguments->resume, "go on after the last checkpoint in the output directory");
+  command
+      ->add_flag(
+          "--overwrite", arguments->overwrite, "drop the run that the output directory holds")
+      ->excludes(resume);
+  auto* dry = command->add_flag(
+      "--dry-run", arguments->dry_run, "load, plan and run one step, but write nothing");
+  dry->excludes(resume);
+  command->add_option("--gradient", arguments->gradient, "write the dry run's gradient [P, D] here")
+      ->needs(dry)
+      ->type_name("FILE.safetensors");
+  command->callback([arguments, &action] { action = [arguments] { return train(*arguments); }; });
+}
+
+}  // namespace prescript
