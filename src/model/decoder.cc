@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -7,6 +8,9 @@
 
 namespace prescript {
 namespace {
+
+// The head takes longer than a layer where targets and vocabulary are many.
+constexpr int64_t kTargetsBetweenChecks = 512;
 
 std::vector<int32_t> token_ids(const Pass& pass) {
   std::vector<int32_t> ids;
@@ -151,12 +155,20 @@ void Decoder::score_targets(PassRun& run) {
   const Pass& pass = run.pass();
   const auto rows = output_rows_of_targets(pass);
   ops_.gather_rows(run.final_AD, rows, run.hidden_TD);
-  ops_.cross_entropy(run.hidden_TD,
-                     weights_.head_VD,
-                     token_ids(pass),
-                     weights_of(pass),
-                     run.log_probs_T,
-                     run.d_hidden_TD);
+  const std::vector<int32_t> ids = token_ids(pass);
+  const std::vector<float> weights = weights_of(pass);
+  const bool differentiates = run.d_hidden_TD.data != nullptr;
+  const auto num_targets = static_cast<int64_t>(ids.size());
+  for (int64_t begin = 0; begin < num_targets; begin += kTargetsBetweenChecks) {
+    if (interrupt_check_) interrupt_check_();
+    const int64_t count = std::min(kTargetsBetweenChecks, num_targets - begin);
+    ops_.cross_entropy(run.hidden_TD.row_range(begin, count),
+                       weights_.head_VD,
+                       std::span(ids).subspan(begin, count),
+                       std::span(weights).subspan(begin, count),
+                       run.log_probs_T.col_range(begin, count),
+                       differentiates ? run.d_hidden_TD.row_range(begin, count) : Tensor{});
+  }
 }
 
 void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {

@@ -41,8 +41,8 @@ class Decoder {
   /// `forward`.
   void logits(const PassRun& run, std::span<const int32_t> output_rows, Tensor logits_NV);
 
-  /// Called before each layer; may throw to abandon the work in flight (signals, cancelled
-  /// requests).
+  /// Called before each layer and some hundreds of targets; may throw to abandon the work in flight
+  /// (signals, cancelled requests).
   void set_interrupt_check(std::function<void()> check) { interrupt_check_ = std::move(check); }
 
   Ops& ops() const { return ops_; }
