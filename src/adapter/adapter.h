@@ -1,6 +1,7 @@
 #pragma once
 // An adapter: an exported soft prompt with everything needed to use it rightly, or to refuse to.
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ struct AdapterIdentity {
   std::string template_hash;  // empty in format plain
   std::string
       architecture;  // "llama D=576 layers=30 ...": another file of the same model agrees in it
+  int64_t num_layers = 0;  // PEFT's configuration names both; 0: unknown
+  int64_t num_heads = 0;
 };
 
 /// The hard prompt it was trained with, which score and generate use unless told otherwise.

@@ -21,7 +21,8 @@ Adapter read_adapter(const std::string& dir);
 std::map<std::string, std::string> adapter_files(const Adapter& adapter);
 
 /// Makes `dir` hold exactly these files, whole or not at all (0600); an adapter that is there is
-/// replaced in one step. Throws DeviceError, InputError(kUsage).
+/// replaced in one step. Throws DeviceError, and InputError(kUsage) when the parent is absent or
+/// not writable, or something other than an adapter of ours is there.
 void publish_adapter(const Adapter& adapter, const std::string& dir);
 
 }  // namespace prescript

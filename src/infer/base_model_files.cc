@@ -138,7 +138,9 @@ AdapterIdentity BaseModelFiles::identity() const {
           .base_hash = base_hash(weight_files(path)),
           .tokenizer_hash = tokenizer->identity_hash(),
           .template_hash = chat_template ? sha256_hex(std::string_view(*chat_template)) : "",
-          .architecture = describe_architecture(config)};
+          .architecture = describe_architecture(config),
+          .num_layers = config.num_layers,
+          .num_heads = config.num_heads};
 }
 
 std::vector<float> BaseModelFiles::embedding_rows(const std::vector<int32_t>& ids) const {
