@@ -9,6 +9,7 @@
 
 #include "text/chat_template.h"
 #include "text/hard_prompt.h"
+#include "text/layout.h"
 #include "text/tokenizer.h"
 
 namespace prescript {
@@ -63,10 +64,16 @@ class Renderer {
   std::string template_hash() const;
 
  private:
-  struct Places;
+  /// The text with `answer`, for which the exemplar's texts are checked.
+  Layout lay_out(const Exemplar& exemplar, const std::string& answer) const;
+  /// All of `text` as ids, without targets.
+  RenderedExemplar encode(const std::string& text, size_t question_begin) const;
+  /// The end-of-turn or end-of-text token becomes the last target and the end.
+  void end_answer(RenderedExemplar& rendered, size_t answer_end) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::optional<ChatTemplate> template_;
+  std::optional<ChatTemplate> template_;  // in format chat
+  ChatTemplateOptions template_options_;
   std::string template_hash_;
   std::string place_;
   HardPrompt prompt_;
