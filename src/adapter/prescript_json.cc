@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/hash.h"
+#include "base/seal.h"
 #include "io/json.h"
 #include "io/quote.h"
 
@@ -17,8 +17,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int64_t kFormatVersion = 1;
-constexpr size_t kDigestDigits = 64;
-constexpr std::string_view kDigestBegins = "\"digest\": \"";
 constexpr JsonLimits kLimits{.max_bytes = 64u << 20, .max_depth = 64};
 
 /// Part of the on-disk format.
@@ -53,25 +51,6 @@ ordered_json few_shot_of(const AdapterHardPrompt& hard_prompt) {
     exemplars.emplace_back(parse_json(hard_prompt.few_shot_json[i], place, ExitCode::kData));
   }
   return exemplars;
-}
-
-/// Where the digest's digits begin; it stands before everything that a user wrote.
-size_t digest_begin(std::string_view text) {
-  const size_t at = text.find(kDigestBegins);
-  return at == std::string_view::npos ? at : at + kDigestBegins.size();
-}
-
-/// SHA-256 of the text with zeros for the digest's digits.
-std::string digest_of(std::string_view text) {
-  std::string blank(text);
-  blank.replace(digest_begin(text), kDigestDigits, kDigestDigits, '0');
-  return sha256_hex(std::string_view(blank));
-}
-
-bool digest_holds(std::string_view text) {
-  const size_t begin = digest_begin(text);
-  return begin != std::string_view::npos && text.size() - begin >= kDigestDigits &&
-         text.substr(begin, kDigestDigits) == digest_of(text);
 }
 
 std::optional<std::string> optional_text(const JsonCursor& object, const char* key) {
@@ -137,7 +116,7 @@ std::string prescript_json(const Adapter& adapter,
   const AdapterHardPrompt& hard_prompt = adapter.hard_prompt;
   const ordered_json root = {
       {"format_version", kFormatVersion},
-      {"digest", std::string(kDigestDigits, '0')},
+      {"digest", kNoDigest},  // before everything that a user wrote
       {"position", name_of(adapter.position)},
       {"dtype", adapter.dtype},
       {"num_virtual_tokens", adapter.prompt.num_virtual_tokens},
@@ -161,9 +140,7 @@ std::string prescript_json(const Adapter& adapter,
       {"metrics", object_of(adapter.metrics)},
       {"files", object_of(files)},
   };
-  std::string text = root.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
-  text.replace(digest_begin(text), kDigestDigits, digest_of(text));
-  return text;
+  return sealed(root.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
 PrescriptJson parse_prescript_json(std::string_view text, const std::string& path) {
@@ -173,7 +150,7 @@ PrescriptJson parse_prescript_json(std::string_view text, const std::string& pat
   if (version.integer(1) > kFormatVersion)
     version.fail(std::to_string(version.integer()) + ": a newer version of prescript wrote this, " +
                  "here " + std::to_string(kFormatVersion) + " is the newest; update prescript");
-  if (!digest_holds(text))
+  if (!seal_is_intact(text))
     root.fail(
         "the file was changed: its digest does not agree with its text; get the adapter again");
 
