@@ -66,6 +66,7 @@ Prepared prepare(const Arguments& arguments) {
   check_device(run.recipe.device);
   run.files = open_base_model(run.recipe.base_model);
   run.data = load_training_data(run.files, training_data_options(run.recipe));
+  run.recipe.data.date = run.data.hard_prompt.date;
   run.initial = initial_soft_prompt(run.recipe, run.files, write_warning);
   warn_about(run);
   return run;

@@ -92,6 +92,7 @@ Renderer::Renderer(std::shared_ptr<const Tokenizer> tokenizer,
     template_options_.bos_token = text_of(*tokenizer_, tokenizer_->bos_token());
     template_options_.eos_token = text_of(*tokenizer_, tokenizer_->eos_token());
     if (prompt_.date) template_options_.date = *prompt_.date;
+    if (template_->uses_date()) prompt_.date = template_options_.date;  // so that it is recorded
   }
   const SpecialTokens mode = is_chat ? SpecialTokens::kParse : SpecialTokens::kText;
   if (prompt_.instruction) check_text(*tokenizer_, "instruction", *prompt_.instruction, mode);

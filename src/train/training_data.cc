@@ -87,6 +87,7 @@ TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOp
                              .position = options.position};
   data.train = render_all(train, renderer, prompt, base.config.max_positions);
   data.validation = render_all(validation, renderer, prompt, base.config.max_positions);
+  data.hard_prompt = renderer.prompt();
   data.end_tokens = renderer.end_tokens();
   data.template_hash = renderer.template_hash();
   return data;
