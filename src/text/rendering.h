@@ -40,6 +40,7 @@ class Renderer {
            const std::string& place,
            HardPrompt prompt);
 
+  /// With the date that the template asks for, if it does.
   const HardPrompt& prompt() const { return prompt_; }
 
   /// Question and answer. Targets are all tokens that hold a character of A(e), and the end-of-turn
