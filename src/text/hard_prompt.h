@@ -15,10 +15,10 @@ enum class PromptFormat { kChat, kPlain };
 /// What stands before the question of every exemplar of a run.
 struct HardPrompt {
   PromptFormat format = PromptFormat::kChat;
-  std::optional<std::string> instruction;
-  std::vector<Exemplar> few_shot;
-  bool rationale = false;           // answers begin with their rationale
-  std::optional<std::string> date;  // YYYY-MM-DD, for templates that ask for it
+  std::optional<std::string> instruction = {};
+  std::vector<Exemplar> few_shot = {};
+  bool rationale = false;                // answers begin with their rationale
+  std::optional<std::string> date = {};  // YYYY-MM-DD, for templates that ask for it
 };
 
 /// Q(e): context, blank line, question, one line "(A) text" per option.

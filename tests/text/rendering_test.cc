@@ -1,0 +1,464 @@
+#include "text/rendering.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/hash.h"
+#include "io/gguf.h"
+#include "support/expect_error.h"
+#include "text/tokenizer_golden.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char kSmolLm2[] = PRESCRIPT_SOURCE_DIR "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+constexpr const char kGolden[] = PRESCRIPT_SOURCE_DIR "/tests/golden/rendering/";
+constexpr const char kData[] = PRESCRIPT_SOURCE_DIR "/../shared/data/";
+
+const std::string kChatMl =
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    "{% endfor %}";
+
+std::shared_ptr<const Tokenizer> tiny(bool adds_bos = false) {
+  auto description = tokenizer_golden("tiny.json");
+  if (adds_bos) {
+    description["post_processor"] = {
+        {"type", "TemplateProcessing"},
+        {"single",
+         {{{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}},
+          {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+        {"pair", json::array()},
+        {"special_tokens",
+         {{"<|endoftext|>",
+           {{"id", "<|endoftext|>"}, {"ids", {0}}, {"tokens", {"<|endoftext|>"}}}}}}};
+  }
+  const TemporaryDirectory folder;
+  folder.write("tokenizer_config.json",
+               R"({"bos_token": "<|endoftext|>", "eos_token": "<|im_end|>"})");
+  return std::make_shared<Tokenizer>(
+      Tokenizer::from_json_file(folder.write("tokenizer.json", description.dump())));
+}
+
+/// A renderer over the tiny tokenizer.
+Renderer chat(const std::string& text, HardPrompt prompt = {}) {
+  return Renderer(tiny(), text, "model", std::move(prompt));
+}
+
+Renderer plain(HardPrompt prompt = {}) {
+  prompt.format = PromptFormat::kPlain;
+  return Renderer(tiny(), std::nullopt, "model", std::move(prompt));
+}
+
+Exemplar exemplar(const std::string& fields) {
+  return parse_exemplar("{" + fields + "}", "a.jsonl:1", /*need_answer=*/false);
+}
+
+const Exemplar kFree = exemplar(R"("question": "What is it?", "answer": "the fever.")");
+const Exemplar kChoice =
+    exemplar(R"("question": "Which?", "options": {"A": "the arm", "B": "the jaw"}, "answer": "B")");
+const Exemplar kConversation = exemplar(
+    R"("messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "One?"},)"
+    R"({"role": "assistant", "content": "Two."}, {"role": "user", "content": "Three?"},)"
+    R"({"role": "assistant", "content": "Four."}])");
+
+/// The text of the targets, "|" between those that are not neighbours.
+std::string targeted(const RenderedExemplar& rendered) {
+  const auto tokenizer = tiny();
+  std::string text;
+  for (size_t i = 0; i < rendered.targets.size(); ++i) {
+    if (i > 0 && rendered.targets[i] != rendered.targets[i - 1] + 1) text += "|";
+    text += tokenizer->token_bytes(rendered.ids[rendered.targets[i]]);
+  }
+  return text;
+}
+
+// ---- Golden: jinja2 and tokenizers on SmolLM2 ----
+
+class RenderingGolden : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(kSmolLm2)) GTEST_SKIP() << kSmolLm2 << " is absent";
+    tokenizer = std::make_shared<Tokenizer>(Tokenizer::from_gguf(*GgufFile::open(kSmolLm2)));
+    templates = parse_json_file(std::string(kGolden) + "templates.json", ExitCode::kData);
+  }
+
+  Renderer renderer(const json& name, HardPrompt prompt) const {
+    prompt.format = name.is_null() ? PromptFormat::kPlain : PromptFormat::kChat;
+    std::optional<std::string> text;
+    if (!name.is_null()) text = templates.at(name.get<std::string>()).get<std::string>();
+    return Renderer(tokenizer, text, "SmolLM2", std::move(prompt));
+  }
+
+  std::shared_ptr<const Tokenizer> tokenizer;
+  json templates;
+};
+
+HardPrompt hard_prompt_of(const json& golden) {
+  HardPrompt prompt;
+  if (!golden["instruction"].is_null()) prompt.instruction = golden["instruction"];
+  for (const json& shot : golden["few_shot"]) {
+    prompt.few_shot.push_back(parse_exemplar(shot.dump(), "few-shot", /*need_answer=*/true));
+  }
+  prompt.rationale = golden["rationale"];
+  return prompt;
+}
+
+json ids_and_targets(const std::vector<RenderedExemplar>& options) {
+  json all = json::array();
+  for (const RenderedExemplar& option : options) all.push_back({option.ids, option.targets});
+  return all;
+}
+
+TEST_F(RenderingGolden, IsWhatJinjaAndTokenizersMake) {
+  std::ifstream file(std::string(kGolden) + "smollm2.jsonl");
+  size_t num_lines = 0;
+  for (std::string line; std::getline(file, line); ++num_lines) {
+    SCOPED_TRACE(line.substr(0, 400));
+    const json golden = parse_json(line, "golden", ExitCode::kData);
+    const Renderer rendering = renderer(golden["template"], hard_prompt_of(golden["hard_prompt"]));
+    const Exemplar e = parse_exemplar(golden["exemplar"].dump(), "golden", /*need_answer=*/true);
+
+    const RenderedExemplar training = rendering.training(e);
+    EXPECT_EQ(training.text, golden["text"]);
+    EXPECT_EQ(json(training.ids), golden["ids"]);
+    EXPECT_EQ(json(training.targets), golden["targets"]);
+    EXPECT_EQ(json(training.question_token), golden["question_token"]);
+
+    const RenderedExemplar generation = rendering.generation(e);
+    EXPECT_EQ(json(generation.ids), golden["prompt_ids"]);
+    EXPECT_EQ(json(generation.question_token), golden["question_token"]);
+    EXPECT_TRUE(generation.targets.empty());
+
+    if (e.options.empty()) continue;
+    EXPECT_EQ(ids_and_targets(rendering.options(e, OptionsBy::kLetter)), golden["letter"]);
+    EXPECT_EQ(ids_and_targets(rendering.options(e, OptionsBy::kText)), golden["text_of_option"]);
+  }
+  EXPECT_GE(num_lines, 200u);
+}
+
+TEST_F(RenderingGolden, SmolLm2sTemplateIsTheOneInItsFile) {
+  const auto text = GgufFile::open(kSmolLm2)->find_string("tokenizer.chat_template");
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, templates["own"]);
+  const Renderer rendering = renderer("own", {});
+  EXPECT_EQ(rendering.template_hash(), sha256_hex(*text));
+  EXPECT_THAT(rendering.end_tokens(), ElementsAre(tokenizer->id_of("<|im_end|>").value()));
+  EXPECT_EQ(renderer(nullptr, {}).template_hash(), "");
+}
+
+/// How many prompts of a file are not the beginning of their training rendering, and whether every
+/// rendering keeps its promises.
+size_t count_merges(const Renderer& rendering, const Tokenizer& tokenizer, const char* file) {
+  size_t num_merges = 0;
+  for (const Exemplar& e : read_exemplars(std::string(kData) + file, /*need_answer=*/true)) {
+    const RenderedExemplar training = rendering.training(e);
+    const RenderedExemplar prompt = rendering.generation(e);
+    const bool is_prefix = prompt.ids.size() < training.ids.size() &&
+                           std::equal(prompt.ids.begin(), prompt.ids.end(), training.ids.begin());
+    num_merges += is_prefix ? 0 : 1;
+    EXPECT_TRUE(training.text.starts_with(prompt.text)) << e.id;
+    EXPECT_EQ(training.targets.back(), static_cast<int32_t>(training.ids.size()) - 1) << e.id;
+    EXPECT_TRUE(std::is_sorted(training.targets.begin(), training.targets.end())) << e.id;
+    EXPECT_GE(training.targets.front(), 1) << e.id;
+    EXPECT_EQ(training.question_token, prompt.question_token) << e.id;
+    std::vector<int32_t> answer;
+    for (size_t i = 0; i + 1 < training.targets.size(); ++i) {
+      answer.push_back(training.ids[training.targets[i]]);
+    }
+    EXPECT_THAT(tokenizer.decode(answer, false),
+                HasSubstr(answer_text(e, rendering.prompt().rationale)))
+        << e.id;
+  }
+  return num_merges;
+}
+
+TEST_F(RenderingGolden, PromptsAreTheBeginningsOfTrainingRenderings) {
+  HardPrompt few_shot{.instruction = "You are a careful clinician.", .few_shot = {kFree, kChoice}};
+  HardPrompt rationale{.rationale = true};
+  for (const char* file : {"exemplars_longform_300.jsonl", "exemplars_mcq_300.jsonl"}) {
+    if (!std::filesystem::exists(std::string(kData) + file)) GTEST_SKIP() << file << " is absent";
+    for (const HardPrompt& prompt : {HardPrompt(), few_shot, rationale}) {
+      EXPECT_EQ(count_merges(renderer("own", prompt), *tokenizer, file), 0u) << file;
+      EXPECT_EQ(count_merges(renderer(nullptr, prompt), *tokenizer, file), 0u) << file;
+    }
+  }
+}
+
+// ---- Properties of renderings ----
+
+TEST(Rendering, ChatTargetsTheAnswerAndItsEndOfTurn) {
+  const Renderer rendering = chat(kChatMl);
+  const RenderedExemplar training = rendering.training(kFree);
+  EXPECT_EQ(training.text,
+            "<|im_start|>user\nWhat is it?<|im_end|>\n<|im_start|>assistant\nthe fever.<|im_end|>");
+  EXPECT_EQ(targeted(training), "the fever.<|im_end|>");
+  EXPECT_EQ(rendering.generation(kFree).text,
+            "<|im_start|>user\nWhat is it?<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(Rendering, PlainTargetsTheAnswerAndEndOfText) {
+  const Renderer rendering = plain();
+  const RenderedExemplar training = rendering.training(kFree);
+  EXPECT_EQ(training.text, "What is it?\nAnswer: the fever.");
+  EXPECT_EQ(targeted(training), " the fever.<|im_end|>");
+  EXPECT_EQ(training.byte_begin.back(), training.text.size());
+  EXPECT_EQ(rendering.generation(kFree).text, "What is it?\nAnswer:");
+  EXPECT_EQ(plain({.rationale = true}).generation(kFree).text, "What is it?\nExplanation:");
+  EXPECT_EQ(plain({.rationale = true}).training(kFree).text,
+            "What is it?\nExplanation: Answer: the fever.");
+}
+
+TEST(Rendering, TokensBetweenAnswerAndEndOfTurnAreNoTargets) {
+  const Renderer rendering = chat(
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + ': ' + m.content + '\n--\n<|im_end|>' }}"
+      "{% endfor %}");
+  EXPECT_EQ(targeted(rendering.training(kFree)), " the fever.|<|im_end|>");
+}
+
+TEST(Rendering, ATokenThatHoldsOneCharacterOfTheAnswerIsATarget) {
+  // " the" is one token: its space is the template's.
+  const Renderer rendering =
+      chat("{% for m in messages %}{{ m.role + ': ' + m.content + '<|im_end|>' }}{% endfor %}");
+  const RenderedExemplar training =
+      rendering.training(exemplar(R"("question": "Q", "answer": "the patient")"));
+  EXPECT_EQ(targeted(training), " the patient<|im_end|>");
+}
+
+TEST(Rendering, QuestionTokenHoldsTheQuestionsFirstByte) {
+  const auto tokenizer = tiny();
+  const HardPrompt prompt{.instruction = "Take care.", .few_shot = {kChoice}};
+  for (const Renderer& rendering : {chat(kChatMl, prompt), plain(prompt)}) {
+    const RenderedExemplar training = rendering.training(kFree);
+    const size_t at = training.text.rfind("What is it?");
+    const auto token = static_cast<size_t>(training.question_token);
+    EXPECT_LE(training.byte_begin[token], at);
+    EXPECT_GT(training.byte_begin[token + 1], at);
+    EXPECT_THAT(tokenizer->token_bytes(training.ids[token]), HasSubstr("W"));
+  }
+}
+
+TEST(Rendering, EveryTokenStandsWhereItsBytesAre) {
+  const auto tokenizer = tiny();
+  const RenderedExemplar training = chat(kChatMl).training(kConversation);
+  ASSERT_EQ(training.byte_begin.size(), training.ids.size());
+  for (size_t i = 0; i < training.ids.size(); ++i) {
+    const std::string& bytes = tokenizer->token_bytes(training.ids[i]);
+    EXPECT_EQ(training.text.substr(training.byte_begin[i], bytes.size()), bytes);
+  }
+}
+
+TEST(Rendering, OptionsAreScoredByTheirLettersOrTheirTexts) {
+  for (const bool rationale : {false, true}) {
+    for (const Renderer& rendering :
+         {chat(kChatMl, {.rationale = rationale}), plain({.rationale = rationale})}) {
+      // " the" is one token, " (" is two.
+      const bool has_space = rationale || rendering.template_hash().empty();
+      const std::string space = has_space ? " " : "";
+      const auto letters = rendering.options(kChoice, OptionsBy::kLetter);
+      ASSERT_EQ(letters.size(), 2u);
+      EXPECT_EQ(targeted(letters[0]), "(A)");
+      EXPECT_EQ(targeted(letters[1]), "(B)");
+      const auto texts = rendering.options(kChoice, OptionsBy::kText);
+      EXPECT_EQ(targeted(texts[0]), space + "the arm");
+      EXPECT_EQ(targeted(texts[1]), space + "the jaw");
+      for (const auto* options : {&letters, &texts}) {
+        for (const RenderedExemplar& option : *options) {
+          EXPECT_EQ(option.targets.back(), static_cast<int32_t>(option.ids.size()) - 1);
+        }
+      }
+      EXPECT_EQ(letters[1].text.ends_with("Answer: (B)"), has_space);
+    }
+  }
+}
+
+TEST(Rendering, AnOptionIsTrainedAsItIsScored) {
+  for (const Renderer& rendering : {chat(kChatMl), plain()}) {
+    const RenderedExemplar training = rendering.training(kChoice);
+    const RenderedExemplar scored = rendering.options(kChoice, OptionsBy::kLetter)[1];
+    ASSERT_EQ(scored.ids.size() + 1, training.ids.size());
+    EXPECT_TRUE(std::equal(scored.ids.begin(), scored.ids.end(), training.ids.begin()));
+  }
+}
+
+TEST(Rendering, GenerationNeedsNoAnswerAndDoesNotSeeOne) {
+  const Exemplar open = exemplar(R"("question": "What is it?")");
+  for (const Renderer& rendering : {chat(kChatMl), plain()}) {
+    EXPECT_EQ(rendering.generation(open).ids, rendering.generation(kFree).ids);
+    expect_input_error(
+        ExitCode::kData, "a.jsonl:1: answer: missing", [&] { rendering.training(open); });
+  }
+}
+
+TEST(Rendering, AConversationKeepsItsTurns) {
+  const HardPrompt prompt{.instruction = "Take care."};
+  const RenderedExemplar training = chat(kChatMl, prompt).training(kConversation);
+  EXPECT_EQ(
+      training.text,
+      "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTake care.\n\nOne?<|im_end|>\n"
+      "<|im_start|>assistant\nTwo.<|im_end|>\n<|im_start|>user\nThree?<|im_end|>\n"
+      "<|im_start|>assistant\nFour.<|im_end|>");
+  expect_input_error(ExitCode::kData, "a.jsonl:1: messages: format plain holds one question", [&] {
+    plain(prompt).training(kConversation);
+  });
+}
+
+TEST(Rendering, BosIsPutFirstOnceWhereTheTokenizerAddsIt) {
+  const auto tokenizer = tiny(/*adds_bos=*/true);
+  const int32_t bos = tokenizer->bos_token().value();
+  const auto count = [&](const RenderedExemplar& r) {
+    return std::count(r.ids.begin(), r.ids.end(), bos);
+  };
+  const HardPrompt plain_prompt{.format = PromptFormat::kPlain};
+  const Renderer renderers[] = {
+      Renderer(tokenizer, kChatMl, "model", {}),
+      Renderer(tokenizer, "{{ bos_token }}" + kChatMl, "model", {}),
+      Renderer(tokenizer, std::nullopt, "model", plain_prompt),
+  };
+  for (const Renderer& rendering : renderers) {
+    for (const RenderedExemplar& r : {rendering.training(kFree), rendering.generation(kFree)}) {
+      EXPECT_TRUE(r.has_bos);
+      EXPECT_EQ(r.ids.front(), bos);
+      EXPECT_EQ(count(r), 1);
+      EXPECT_EQ(r.byte_begin.front(), 0u);
+    }
+  }
+  EXPECT_EQ(targeted(renderers[0].training(kFree)), "the fever.<|im_end|>");
+  EXPECT_EQ(renderers[2].training(kFree).question_token, 1);
+  EXPECT_FALSE(plain().training(kFree).has_bos);
+}
+
+TEST(Rendering, TheDateOfTheHardPromptReachesTheTemplate) {
+  const std::string dated = "{{ strftime_now('%Y-%m-%d') }}" + kChatMl;
+  EXPECT_THAT(chat(dated, {.date = "2031-02-03"}).training(kFree).text, HasSubstr("2031-02-03<|"));
+}
+
+// ---- What is refused ----
+
+TEST(Rendering, AChatExemplarMayNotHoldASpecialToken) {
+  const std::string bad = "\"SECRET <|im_end|>\"";
+  const std::pair<std::string, std::string> cases[] = {
+      {"\"question\": " + bad + ", \"answer\": \"a\"", "question"},
+      {"\"question\": \"q\", \"answer\": " + bad, "answer"},
+      {"\"question\": \"q\", \"answer\": \"a\", \"context\": " + bad, "context"},
+      {"\"question\": \"q\", \"answer\": \"a\", \"rationale\": " + bad, "rationale"},
+      {R"("question": "q", "answer": "A", "options": {"A": "a", "B": )" + bad + "}", "options.B"},
+      {R"("messages": [{"role": "system", "content": )" + bad +
+           R"(}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])",
+       "messages"},
+  };
+  for (const auto& [fields, field] : cases) {
+    const Exemplar e = exemplar(fields);
+    try {
+      chat(kChatMl).training(e);
+      ADD_FAILURE() << fields;
+    } catch (const InputError& error) {
+      EXPECT_EQ(error.code(), ExitCode::kData);
+      EXPECT_THAT(error.what(), HasSubstr("a.jsonl:1: " + field + ": "));
+      EXPECT_THAT(error.what(), HasSubstr("<|im_end|>"));
+      EXPECT_THAT(error.what(), Not(HasSubstr("SECRET")));
+    }
+    const HardPrompt few_shot{.few_shot = {e}};
+    expect_input_error(ExitCode::kData, "a.jsonl:1: " + field, [&] { chat(kChatMl, few_shot); });
+  }
+  expect_input_error(ExitCode::kData, "instruction: holds the text of the special token", [] {
+    chat(kChatMl, {.instruction = "End with <|im_end|>."});
+  });
+  const Exemplar e = exemplar(R"("question": "q", "answer": "<|im_end|>")");
+  EXPECT_EQ(plain().training(e).ids.back(), tiny()->eos_token().value());
+}
+
+TEST(Rendering, TextThatIsNotUtf8IsNamed) {
+  Exemplar e = kFree;
+  e.question = "a\xff";
+  for (const Renderer& rendering : {chat(kChatMl), plain()}) {
+    expect_input_error(
+        ExitCode::kData, "a.jsonl:1: question: byte 1", [&] { rendering.generation(e); });
+  }
+}
+
+TEST(Rendering, ATemplateThatHidesOrChangesATurnIsRefused) {
+  const std::string begin = "{% for m in messages %}<|im_start|>";
+  const std::string end = "<|im_end|>{% endfor %}";
+  const std::pair<std::string, std::string> cases[] = {
+      {begin + "{% if m.role != 'assistant' %}{{ m.content }}{% endif %}" + end, "turn 2 of 2"},
+      {begin + "{% if m.role != 'user' %}{{ m.content }}{% endif %}" + end, "turn 1 of 2"},
+      {begin + "{{ m.content | upper }}" + end, "turn 2 of 2"},
+      {begin + "{{ m.content }}{{ m.content }}" + end, "turn 2 of 2"},
+      {begin + "{{ m.content.split('fever')[-1] }}" + end, "turn 2 of 2"},
+      {begin + "{{ m.content.split('is')[-1] }}" + end, "turn 1 of 2"},
+      {begin + "{% if 'fever' in m.content %}!{% endif %}{{ m.content }}" + end, "turn 2 of 2"},
+      {"{% for m in messages | reverse %}{{ m.content }}<|im_end|>{% endfor %}", "turn 1 of 2"},
+  };
+  for (const auto& [text, turn] : cases) {
+    const Renderer rendering = chat(text);
+    expect_input_error(ExitCode::kModel, "a.jsonl:1: the chat template changes " + turn, [&] {
+      rendering.training(kFree);
+    });
+    expect_input_error(ExitCode::kModel, "use format: plain", [&] { rendering.training(kFree); });
+  }
+  const Renderer last_only =
+      chat(begin + "{% if loop.revindex < 3 %}{{ m.content }}{% endif %}" + end);
+  EXPECT_EQ(targeted(last_only.training(kFree)), "the fever.<|im_end|>");
+  expect_input_error(
+      ExitCode::kModel, "changes turn 1 of 5 (system)", [&] { last_only.training(kConversation); });
+}
+
+TEST(Rendering, WhiteSpaceThatATemplateLeavesOutIsNoTarget) {
+  const Renderer rendering =
+      chat("{% for m in messages %}<|im_start|>{{ m.content | trim }}\n<|im_end|>{% endfor %}");
+  const Exemplar e = exemplar(R"("question": " \n What?", "answer": "\t the fever.\n\n")");
+  const RenderedExemplar training = rendering.training(e);
+  EXPECT_EQ(training.text, "<|im_start|>What?\n<|im_end|><|im_start|>the fever.\n<|im_end|>");
+  EXPECT_EQ(targeted(training), "the fever.|<|im_end|>");
+  EXPECT_EQ(training.question_token, 1);
+  const Exemplar choice =
+      exemplar(R"("question": "Q", "options": {"A": " the arm ", "B": "the jaw"}, "answer": "B")");
+  EXPECT_EQ(targeted(rendering.options(choice, OptionsBy::kText)[0]), "the arm");
+}
+
+TEST(Rendering, ATemplateWithoutEndOfTurnIsRefusedWithTheWayOut) {
+  const Renderer rendering =
+      chat("{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}");
+  for (const auto& action : {std::function<void()>([&] { rendering.training(kFree); }),
+                             std::function<void()>([&] { rendering.end_tokens(); })}) {
+    expect_input_error(ExitCode::kModel, "puts no special token behind an answer", action);
+    expect_input_error(ExitCode::kModel, "use format: plain", action);
+  }
+  EXPECT_FALSE(rendering.generation(kFree).ids.empty());
+}
+
+TEST(Rendering, ATemplatesOwnObjectionNamesTheExemplar) {
+  const Renderer rendering = chat("{{ raise_exception('no such thing') }}");
+  expect_input_error(ExitCode::kModel, "a.jsonl:1: ", [&] { rendering.training(kFree); });
+  expect_input_error(ExitCode::kModel, "no such thing", [&] { rendering.training(kFree); });
+}
+
+TEST(Rendering, FormatsNeedWhatTheyAreMadeOf) {
+  expect_input_error(ExitCode::kModel,
+                     "model: the model has no chat template; use format: plain",
+                     [] { Renderer(tiny(), std::nullopt, "model", {}); });
+  const auto no_eos =
+      std::make_shared<Tokenizer>(Tokenizer::from_json_file(tokenizer_golden_path("tiny.json")));
+  const Renderer rendering(no_eos, std::nullopt, "model", {.format = PromptFormat::kPlain});
+  expect_input_error(ExitCode::kModel, "model: the tokenizer names no end-of-text", [&] {
+    rendering.training(kFree);
+  });
+}
+
+TEST(Rendering, AnswersEndWithTheEndTokens) {
+  for (const Renderer& rendering : {chat(kChatMl), plain()}) {
+    EXPECT_THAT(rendering.end_tokens(), ElementsAre(rendering.training(kFree).ids.back()));
+  }
+}
+
+}  // namespace
+}  // namespace prescript
