@@ -60,12 +60,12 @@ std::optional<std::string> find_pickle(const std::string& dir) {
 [[noreturn]] void refuse_without_tensors(const std::string& dir) {
   const auto pickle = find_pickle(dir);
   if (!pickle) fail(dir, std::string(kPeftTensors) + " is missing; get the adapter again");
+  // The name in the command is PEFT's: one that a stranger chose must not get into a shell.
   fail(dir,
        "its tensors are pickled (" + quote(*pickle) +
            "), and unpickling runs code from the file, so prescript never does; where you trust "
            "it, convert it: python -c \"import torch, safetensors.torch as s; s.save_file("
-           "torch.load('" +
-           *pickle + "', weights_only=True), 'adapter_model.safetensors')\"");
+           "torch.load('adapter_model.bin', weights_only=True), 'adapter_model.safetensors')\"");
 }
 
 [[noreturn]] void refuse_directory(const std::string& dir) {
