@@ -23,10 +23,10 @@ struct YamlValue {
   enum class Kind { kNull, kScalar, kSequence, kMapping };
 
   Kind kind = Kind::kNull;
-  std::string scalar;
+  std::string scalar = {};
   bool quoted = false;  // "1" is text, 1 is a number
-  std::vector<YamlValue> items;
-  std::vector<std::pair<std::string, YamlValue>> members;  // in the order of the text
+  std::vector<YamlValue> items = {};
+  std::vector<std::pair<std::string, YamlValue>> members = {};  // in the order of the text
   int line = 0;    // from 1; of a member: where its key stands
   int column = 0;  // from 1
 
