@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace prescript {
@@ -16,19 +17,28 @@ using OrAuto = std::optional<T>;
 struct WeightsRecipe {
   std::string format = "converted";  // converted | as_stored
   std::string residence = "device";  // device | streamed
+
+  bool operator==(const WeightsRecipe&) const = default;
 };
 
 struct InitRecipe {
   std::string from = "text";  // text | vocabulary | uniform | adapter
-  std::string text;           // of from: text; has a default
+  /// Of from: text.
+  std::string text =
+      "You are a careful clinician. Answer the medical question accurately, safely and helpfully, "
+      "with the consensus of medical science. ";
   OrAuto<double> scale = {};  // of from: uniform
   std::string path;           // of from: adapter
+
+  bool operator==(const InitRecipe&) const = default;
 };
 
 struct SoftPromptRecipe {
   int64_t num_virtual_tokens = 20;  // [1, 4096]
   std::string position = "start";   // start | after_bos | before_question
   InitRecipe init = {};
+
+  bool operator==(const SoftPromptRecipe&) const = default;
 };
 
 struct DataRecipe {
@@ -39,6 +49,8 @@ struct DataRecipe {
   int64_t few_shot = 0;  // exemplars in the hard prompt
   bool rationale = false;
   std::optional<std::string> date = {};  // YYYY-MM-DD
+
+  bool operator==(const DataRecipe&) const = default;
 };
 
 struct OptimizerRecipe {
@@ -48,6 +60,8 @@ struct OptimizerRecipe {
   double clip_norm = 1;               // 0: no clipping
   std::string schedule = "constant";  // constant | linear | cosine
   int64_t warmup_steps = 0;
+
+  bool operator==(const OptimizerRecipe&) const = default;
 };
 
 struct TrainingRecipe {
@@ -61,6 +75,8 @@ struct TrainingRecipe {
   int64_t evaluate_every = 20;
   int64_t checkpoint_every = 20;
   std::optional<int64_t> patience = {};  // evaluations without a better one, then the run ends
+
+  bool operator==(const TrainingRecipe&) const = default;
 };
 
 struct Recipe {
@@ -73,6 +89,8 @@ struct Recipe {
   OptimizerRecipe optimizer = {};
   TrainingRecipe training = {};
   std::string output;  // required
+
+  bool operator==(const Recipe&) const = default;
 };
 
 /// Reads a recipe file (YAML or JSON) and applies `overrides`, each "key.path=value" with a YAML

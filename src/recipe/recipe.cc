@@ -1,0 +1,142 @@
+#include "recipe/recipe.h"
+
+#include <map>
+#include <set>
+
+#include "base/durable_file.h"
+#include "io/quote.h"
+#include "io/yaml.h"
+#include "recipe/nearest_path.h"
+#include "recipe/schema.h"
+#include "recipe/value_kind.h"
+
+namespace prescript {
+namespace {
+
+struct Given {
+  YamlValue value;
+  std::string place;
+};
+
+/// The values that somebody gave, by the paths of their keys.
+using GivenValues = std::map<std::string, Given>;
+
+[[noreturn]] void fail(const std::string& place, const std::string& message) {
+  throw InputError(ExitCode::kUsage, place + ": " + message);
+}
+
+/// Collects the values of one source: the file, or all overrides.
+class Collector {
+ public:
+  explicit Collector(GivenValues& given) : given_(given) {}
+
+  /// A key of the group `group` and what stands behind it. A key with dots stands for the groups it
+  /// names. `line` and `column` of the value belong to `place` when that is a file.
+  void add(const std::string& key,
+           const YamlValue& value,
+           const std::string& place,
+           bool in_file,
+           const std::string& group = "") {
+    const std::string path = group.empty() ? key : group + "." + key;
+    const std::string here =
+        in_file ? place + ":" + std::to_string(value.line) + ":" + std::to_string(value.column)
+                : place;
+    if (find_setting(path) != nullptr) {
+      if (!seen_.insert(path).second) fail(here, path + ": set twice; remove one of them");
+      given_.erase(path);
+      if (value.kind != YamlValue::Kind::kNull) given_.emplace(path, Given{value, here});
+    } else if (!is_section(path)) {
+      fail(here, "unknown key " + quote(path) + "; the nearest known key is " + nearest_path(path));
+    } else if (value.kind == YamlValue::Kind::kMapping) {
+      for (const auto& [name, member] : value.members) add(name, member, place, in_file, path);
+    } else if (value.kind != YamlValue::Kind::kNull) {
+      fail(here, path + ": found " + describe(value) + "; allowed is a group of keys");
+    }
+  }
+
+ private:
+  GivenValues& given_;
+  std::set<std::string> seen_;
+};
+
+void collect_file(const std::string& path, GivenValues& given) {
+  const std::string text = read_file(path, YamlLimits().max_bytes, ExitCode::kUsage);
+  const YamlValue root = parse_yaml(text, path, ExitCode::kUsage);
+  if (root.kind != YamlValue::Kind::kMapping && root.kind != YamlValue::Kind::kNull) {
+    fail(path, "found " + describe(root) + "; a recipe is a group of keys (docs/RECIPES.md)");
+  }
+  Collector collector(given);
+  for (const auto& [key, value] : root.members) collector.add(key, value, path, true);
+}
+
+void collect_overrides(std::span<const std::string> overrides, GivenValues& given) {
+  Collector collector(given);
+  for (const std::string& text : overrides) {
+    const std::string place = "override " + quote(text);
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos) fail(place, "expected key.path=value");
+    const std::string_view value = std::string_view(text).substr(equals + 1);
+    collector.add(text.substr(0, equals), parse_yaml(value, place, ExitCode::kUsage), place, false);
+  }
+}
+
+Recipe recipe_of(const GivenValues& given) {
+  Recipe recipe;
+  for (const auto& [path, one] : given) {
+    const Setting& setting = *find_setting(path);
+    if (!setting.read(one.value, recipe)) {
+      fail(one.place, path + ": found " + describe(one.value) + "; allowed is " + setting.allowed);
+    }
+  }
+  return recipe;
+}
+
+/// Refuses what each key allows by itself but not with the others. `file` is the place of what
+/// nobody gave.
+void check_together(const Recipe& recipe, const GivenValues& given, const std::string& file) {
+  const auto fail_at = [&](const std::string& path, const std::string& message) {
+    const auto one = given.find(path);
+    fail(one == given.end() ? file : one->second.place, path + ": " + message);
+  };
+  for (const Setting& setting : recipe_schema()) {
+    const bool is_given = given.contains(setting.path);
+    if (setting.required && !is_given) {
+      fail_at(setting.path, "missing; every recipe sets it to " + setting.allowed);
+    }
+    if (is_given && !has_effect(setting, recipe)) {
+      fail_at(setting.path,
+              "has no effect without " + setting.needs_path + ": " + setting.needs_value +
+                  "; set that or remove this");
+    }
+  }
+  if (recipe.weights.format != "converted") {
+    fail_at("weights.format", recipe.weights.format + " is not built yet; use converted");
+  }
+  if (recipe.weights.residence != "device") {
+    fail_at("weights.residence", recipe.weights.residence + " is not built yet; use device");
+  }
+  if (recipe.soft_prompt.init.from == "adapter" && recipe.soft_prompt.init.path.empty()) {
+    fail_at("soft_prompt.init.path", "missing; soft_prompt.init.from: adapter needs a path");
+  }
+  if (recipe.training.patience && !recipe.data.validation) {
+    fail_at("training.patience", "has no effect without data.validation; set that or remove this");
+  }
+  if (recipe.optimizer.warmup_steps > recipe.training.steps) {
+    fail_at("optimizer.warmup_steps",
+            std::to_string(recipe.optimizer.warmup_steps) + " is more than training.steps, " +
+                std::to_string(recipe.training.steps) + "; use at most as many");
+  }
+}
+
+}  // namespace
+
+Recipe read_recipe(const std::string& path, std::span<const std::string> overrides) {
+  GivenValues given;
+  collect_file(path, given);
+  collect_overrides(overrides, given);
+  Recipe recipe = recipe_of(given);
+  check_together(recipe, given, path);
+  return recipe;
+}
+
+}  // namespace prescript
