@@ -155,6 +155,20 @@ void write_summary(const RunState& state, const std::string& adapter_path) {
   write_result("adapter  " + adapter_path);
 }
 
+/// Whether `dir` holds exactly these files.
+bool holds(const std::string& dir, const std::map<std::string, std::string>& files) {
+  size_t num_same = 0;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, absent)) {
+    const auto file = files.find(entry.path().filename().string());
+    if (file == files.end() || !entry.is_regular_file()) return false;
+    if (entry.file_size() != file->second.size()) return false;
+    if (read_file(entry.path().string(), file->second.size()) != file->second) return false;
+    ++num_same;
+  }
+  return num_same == files.size();
+}
+
 /// The best by validation, or the last; written only where it is not there already.
 void export_adapter(const RunState& state, Adapter adapter, const std::string& path) {
   adapter.prompt = state.prompt;
@@ -175,27 +189,17 @@ void export_adapter(const RunState& state, Adapter adapter, const std::string& p
     }
   }
   adapter.provenance["step"] = std::to_string(step);
-  publish_adapter(adapter, path);
+  if (!holds(path, adapter_files(adapter))) publish_adapter(adapter, path);
 }
 
-/// Goes on where the directory's newest checkpoint stands, else at the beginning.
-RunState first_state(const Prepared& run,
-                     const RunIdentity& identity,
-                     const RunDirectory& directory,
-                     bool resume) {
-  if (resume) {
-    auto checkpoint = directory.newest_checkpoint(
-        [](const std::string& reason) { write_warning(reason + "; an older one is taken"); });
-    if (checkpoint) {
-      check_same_run(checkpoint->identity, identity);
-      write_message("resuming after step " + std::to_string(checkpoint->state.step));
-      return std::move(checkpoint->state);
-    }
+/// The newest checkpoint of the run to go on with, if it has one yet.
+std::optional<Checkpoint> checkpoint_to_resume(const RunDirectory& directory) {
+  auto checkpoint = directory.newest_checkpoint(
+      [](const std::string& reason) { write_warning(reason + "; an older one is taken"); });
+  if (!checkpoint) {
     write_message("no checkpoint yet in " + directory.path() + ": starting from the beginning");
   }
-  RunState state;
-  state.prompt = run.initial;
-  return state;
+  return checkpoint;
 }
 
 int run(Prepared run, const Arguments& arguments) {
@@ -204,8 +208,10 @@ int run(Prepared run, const Arguments& arguments) {
                          arguments.resume      ? Mode::kResume
                          : arguments.overwrite ? Mode::kOverwrite
                                                : Mode::kNew);
+  std::optional<Checkpoint> checkpoint;
   std::optional<Recipe> recorded;
-  if (arguments.resume && std::filesystem::exists(directory.recipe_path())) {
+  if (arguments.resume) checkpoint = checkpoint_to_resume(directory);
+  if (checkpoint && std::filesystem::exists(directory.recipe_path())) {
     recorded = read_recipe(directory.recipe_path(), {});
   }
   run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
@@ -213,18 +219,24 @@ int run(Prepared run, const Arguments& arguments) {
   const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
   const AdapterIdentity base_identity = run.files.identity();
   const RunIdentity identity = identity_of(run.recipe, base_identity, run.data, run.initial);
-  RunState state = first_state(run, identity, directory, arguments.resume);
+  RunState state;
+  if (checkpoint) {
+    check_same_run(checkpoint->identity, identity);
+    state = std::move(checkpoint->state);
+    write_message("resuming after step " + std::to_string(state.step));
+  } else {
+    state.prompt = run.initial;
+  }
   const TuneOptions options = tune_options(run.recipe);
-  const bool is_new = state.evaluated_step < 0;
 
   if (is_finished(state, options)) {
     write_message("the run is finished already");
   } else {
     BaseModel base(std::move(run.files), compute_options(run.recipe));
-    if (is_new) {
-      directory.begin(recipe_yaml(run.recipe));
-    } else {
+    if (checkpoint) {
       directory.replace_recipe(recipe_yaml(run.recipe));
+    } else {
+      directory.begin(recipe_yaml(run.recipe));
     }
     remember_stop_signals();
     RunDisplay display(run.recipe.training.steps);

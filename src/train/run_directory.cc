@@ -1,7 +1,9 @@
 #include "train/run_directory.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 
 #include <sys/stat.h>
@@ -42,9 +44,14 @@ void make_directories(const std::string& dir) {
   if (!parent.empty()) make_directories(parent);
   if (::mkdir(dir.c_str(), 0700) == 0) {
     sync_directory(parent.empty() ? "." : parent);
-  } else if (errno != EEXIST || !fs::is_directory(dir, error)) {
-    throw_open_error(dir, "cannot make this directory", errno, ExitCode::kUsage);
+    return;
   }
+  const int error_number = errno;
+  if (error_number == EEXIST && fs::is_directory(dir, error)) return;  // made by somebody else
+  throw_open_error(dir,
+                   "cannot make this directory",
+                   error_number == EEXIST ? ENOTDIR : error_number,
+                   ExitCode::kUsage);
 }
 
 std::string without_trailing_slash(std::string path) {
@@ -56,6 +63,13 @@ void remove(const std::string& path) {
   std::error_code error;
   fs::remove_all(path, error);
   if (error) throw_file_error(path, "cannot remove", error.value());
+}
+
+/// Takes away the name of what must go as a whole or not at all.
+void move_aside(const std::string& path) {
+  if (::rename(path.c_str(), unpublished_path(path).c_str()) != 0 && errno != ENOENT) {
+    throw_file_error(path, "cannot move aside", errno);
+  }
 }
 
 }  // namespace
@@ -76,7 +90,7 @@ RunDirectory::RunDirectory(std::string path, Mode mode)
   make_directories(path_);
   lock_.emplace(path_);
   remove_unpublished(path_);
-  remove_unpublished(checkpoints_path());
+  if (fs::is_directory(checkpoints_path())) remove_unpublished(checkpoints_path());
   if (mode != Mode::kNew) return;
   for (const std::string& mark :
        {recipe_path(), metrics_path(), checkpoints_path(), adapter_path()}) {
@@ -110,12 +124,13 @@ std::optional<Checkpoint> RunDirectory::newest_checkpoint(
 }
 
 void RunDirectory::begin(const std::string& recipe_yaml) {
-  // The recipe goes last: as long as it is there, the directory counts as holding a run.
-  for (const std::string& old :
-       {checkpoints_path(), adapter_path(), metrics_path(), events_path()}) {
-    remove(old);
-  }
+  // The old run ends in one step, so that nothing goes on with half of it, and its adapter is never
+  // seen in part. The recipe goes last: as long as it is there, the directory holds a run.
+  const std::vector<std::string> old_directories = {checkpoints_path(), adapter_path()};
+  for (const std::string& old : old_directories) move_aside(old);
   sync_directory(path_);
+  for (const std::string& old : old_directories) remove(unpublished_path(old));
+  for (const std::string& old : {metrics_path(), events_path()}) remove(old);
   make_directories(checkpoints_path());
   replace_recipe(recipe_yaml);
 }

@@ -1,0 +1,61 @@
+#include "train/learning_rate.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "io/json.h"
+
+namespace prescript {
+namespace {
+
+ScheduleKind kind_of(const std::string& name) {
+  if (name == "linear") return ScheduleKind::kLinear;
+  return name == "cosine" ? ScheduleKind::kCosine : ScheduleKind::kConstant;
+}
+
+// transformers counts steps from 0 and begins its warm-up with a rate of 0, a step that learns
+// nothing. Ours begins with step 1 of it; behind the warm-up the two are the same.
+TEST(LearningRate, EqualsTransformersBehindTheWarmUp) {
+  const auto cases =
+      parse_json_file(PRESCRIPT_SOURCE_DIR "/tests/golden/train/schedules.json", ExitCode::kData);
+  ASSERT_EQ(cases.size(), 18U);
+  for (const auto& golden : cases) {
+    const LearningRateSchedule schedule{.kind = kind_of(golden["kind"].get<std::string>()),
+                                        .learning_rate = golden["learning_rate"].get<double>(),
+                                        .warmup_steps = golden["warmup_steps"].get<int64_t>(),
+                                        .steps = golden["steps"].get<int64_t>()};
+    for (int64_t step = schedule.warmup_steps + 1; step <= schedule.steps; ++step) {
+      const double expected = golden["rates"][static_cast<size_t>(step - 1)].get<double>();
+      // Both are float64: a few roundings apart, and a cosine near its end is a difference.
+      EXPECT_NEAR(learning_rate_at(schedule, step), expected, 1e-17 + 1e-15 * expected)
+          << golden["kind"] << " step " << step << " of " << schedule.steps;
+    }
+  }
+}
+
+TEST(LearningRate, TheWarmUpRisesInEqualStepsToTheHighest) {
+  for (const auto kind : {ScheduleKind::kConstant, ScheduleKind::kLinear, ScheduleKind::kCosine}) {
+    const LearningRateSchedule schedule{
+        .kind = kind, .learning_rate = 0.5, .warmup_steps = 4, .steps = 10};
+    for (int64_t step = 1; step <= 4; ++step) {
+      EXPECT_EQ(learning_rate_at(schedule, step), 0.125 * static_cast<double>(step));
+    }
+    EXPECT_EQ(learning_rate_at(schedule, 5), 0.5);
+  }
+}
+
+TEST(LearningRate, EveryStepLearns) {
+  for (const auto kind : {ScheduleKind::kConstant, ScheduleKind::kLinear, ScheduleKind::kCosine}) {
+    for (const int64_t warmup : {0, 3, 7, 20}) {
+      for (int64_t step = 1; step <= 7; ++step) {
+        const LearningRateSchedule schedule{
+            .kind = kind, .learning_rate = 1, .warmup_steps = warmup, .steps = 7};
+        EXPECT_GT(learning_rate_at(schedule, step), 0) << warmup << " " << step;
+        EXPECT_LE(learning_rate_at(schedule, step), 1) << warmup << " " << step;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,111 @@
+#include "train/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/frozen_weights.h"
+
+namespace prescript {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr DType kDType = DType::kBFloat16;
+
+class MemoryPlan : public testing::Test {
+ protected:
+  RunPlan plan(uint64_t bytes, std::optional<int64_t> max_rows = {}) const {
+    return plan_memory(*ops_, config_, kDType, bytes, max_rows);
+  }
+
+  uint64_t needed(int64_t rows, int64_t kept_layers) const {
+    return weight_bytes(config_, kDType) +
+           training_bytes(*ops_, config_, kDType, {.max_rows = rows, .kept_layers = kept_layers});
+  }
+
+  std::unique_ptr<Ops> ops_ = make_cpu_ops(1);
+  DecoderConfig config_{.family = "llama",
+                        .vocabulary_size = 1000,
+                        .hidden_size = 64,
+                        .feed_forward_size = 128,
+                        .num_layers = 6,
+                        .num_heads = 4,
+                        .num_kv_heads = 2,
+                        .head_size = 16,
+                        .max_positions = 512,
+                        .rms_epsilon = 1e-5,
+                        .rope_theta = 10000,
+                        .tied_head = true};
+};
+
+TEST_F(MemoryPlan, TakesTheMostRowsThatFitWithEveryActivationKept) {
+  for (const int64_t rows : {4096, 2048, 1024}) {
+    const RunPlan found = plan(needed(rows, 6));
+    EXPECT_EQ(found.max_rows, rows);
+    EXPECT_EQ(found.kept_layers, 6);
+  }
+  EXPECT_EQ(plan(uint64_t{1} << 40).max_rows, 4096);
+}
+
+TEST_F(MemoryPlan, RecomputesInPassesThatStayEfficientBeforeItMakesThemSmaller) {
+  const RunPlan found = plan(needed(1024, 6) - 1);
+  EXPECT_EQ(found.max_rows, 1024);
+  EXPECT_LT(found.kept_layers, 6);
+  EXPECT_GT(found.kept_layers, 0);
+}
+
+TEST_F(MemoryPlan, LessMemoryNeverMeansMoreRowsAndAlwaysFits) {
+  int64_t rows = 4096;
+  int64_t plans_with_recomputation = 0;
+  const uint64_t least = needed(256, 0);
+  for (uint64_t bytes = needed(4096, 6) + 1; bytes >= least; bytes -= (bytes - least) / 40 + 1) {
+    const RunPlan found = plan(bytes);
+    EXPECT_LE(needed(found.max_rows, found.kept_layers), bytes);
+    EXPECT_LE(found.max_rows, rows);
+    if (found.kept_layers < 6) {
+      ++plans_with_recomputation;
+      EXPECT_GT(needed(found.max_rows, found.kept_layers + 1), bytes) << "more could be kept";
+    }
+    rows = found.max_rows;
+  }
+  EXPECT_EQ(rows, 256);
+  EXPECT_GT(plans_with_recomputation, 5);
+}
+
+TEST_F(MemoryPlan, KeepsTheRowsThatWereAskedFor) {
+  for (const int64_t rows : {10000, 300, 1}) {
+    const RunPlan all = plan(needed(rows, 6), rows);
+    EXPECT_EQ(all.max_rows, rows);
+    EXPECT_EQ(all.kept_layers, 6);
+    const RunPlan none = plan(needed(rows, 0), rows);
+    EXPECT_EQ(none.max_rows, rows);
+    EXPECT_EQ(none.kept_layers, 0);
+  }
+}
+
+TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdown) {
+  for (const std::optional<int64_t> rows :
+       {std::optional<int64_t>(), std::optional<int64_t>(700)}) {
+    try {
+      plan(needed(rows.value_or(256), 0) - 1, rows);
+      ADD_FAILURE() << "it fits";
+    } catch (const DeviceError& error) {
+      EXPECT_EQ(error.code(), ExitCode::kResources);
+      EXPECT_THAT(error.what(),
+                  AllOf(HasSubstr(std::to_string(rows.value_or(256)) + " rows a pass"),
+                        HasSubstr("weights"),
+                        HasSubstr("activations"),
+                        HasSubstr("training.memory_gb")));
+    }
+  }
+}
+
+TEST_F(MemoryPlan, TheDefaultLeavesAQuarter) {
+  const uint64_t bytes = default_memory_bytes();
+  EXPECT_GT(bytes, uint64_t{64} << 20);
+  EXPECT_LT(bytes, uint64_t{1} << 50);
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,115 @@
+#include "train/run_log.h"
+
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/temporary_directory.h"
+
+namespace prescript {
+namespace {
+
+class RunLogFiles : public testing::Test {
+ protected:
+  RunLog open(uint64_t metrics_bytes = 0, uint64_t events_bytes = 0) const {
+    return {metrics_, metrics_bytes, events_, events_bytes};
+  }
+
+  std::vector<std::string> lines() const {
+    std::istringstream text(bytes_of_file(metrics_));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) {
+      lines.push_back(nlohmann::ordered_json::parse(line).dump());
+    }
+    return lines;
+  }
+
+  TemporaryDirectory directory_;
+  std::string metrics_ = directory_ / "metrics.jsonl";
+  std::string events_ = directory_ / "events";
+};
+
+StepReport report(int64_t step) {
+  return {.step = step,
+          .loss = 2.5,
+          .gradient_norm = 0.125,
+          .learning_rate = 0.003,
+          .seconds = 1.5,
+          .rows_computed = 100,
+          .rows_unshared = 300,
+          .rows_padded = 400,
+          .flops = 1e12};
+}
+
+TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
+  open().add(report(7));
+  const auto line = nlohmann::ordered_json::parse(lines().at(0));
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : line.items()) keys.push_back(key);
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"step",
+                                      "loss",
+                                      "grad_norm",
+                                      "learning_rate",
+                                      "seconds",
+                                      "rows_computed",
+                                      "rows_unshared",
+                                      "rows_padded",
+                                      "flops",
+                                      "peak_rss_bytes"}));
+  EXPECT_EQ(line["step"], 7);
+  EXPECT_EQ(line["loss"], 2.5);
+  EXPECT_EQ(line["grad_norm"], 0.125);
+  EXPECT_EQ(line["learning_rate"], 0.003);
+  EXPECT_EQ(line["seconds"], 1.5);
+  EXPECT_EQ(line["rows_computed"], 100);
+  EXPECT_EQ(line["rows_unshared"], 300);
+  EXPECT_EQ(line["rows_padded"], 400);
+  EXPECT_EQ(line["flops"], 1e12);
+  EXPECT_GT(line["peak_rss_bytes"], 1 << 20);
+}
+
+TEST_F(RunLogFiles, AValidationIsALineOfTwo) {
+  open().add(ValidationReport{.step = 0, .loss = 2.25, .is_best = true});
+  EXPECT_EQ(lines(), std::vector<std::string>{R"({"step":0,"validation_loss":2.25})"});
+}
+
+TEST_F(RunLogFiles, AResumeCutsWhatTheCheckpointDoesNotHold) {
+  uint64_t metrics_bytes = 0;
+  uint64_t events_bytes = 0;
+  {
+    RunLog log = open();
+    log.add(report(1));
+    log.sync();
+    metrics_bytes = log.metrics_bytes();
+    events_bytes = log.events_bytes();
+    log.add(report(2));
+    log.add(ValidationReport{.step = 2, .loss = 1});
+  }
+  EXPECT_EQ(lines().size(), 3U);
+  const std::string first_events = bytes_of_file(events_).substr(0, events_bytes);
+  {
+    RunLog log = open(metrics_bytes, events_bytes);
+    EXPECT_EQ(log.metrics_bytes(), metrics_bytes);
+    EXPECT_EQ(bytes_of_file(events_), first_events);
+    log.add(ValidationReport{.step = 1, .loss = 3});
+  }
+  ASSERT_EQ(lines().size(), 2U);
+  EXPECT_EQ(lines()[1], R"({"step":1,"validation_loss":3})");
+  EXPECT_EQ(bytes_of_file(events_).substr(0, events_bytes), first_events);
+}
+
+TEST_F(RunLogFiles, EventsHoldTheScalarsUnderTheirNames) {
+  open().add(report(1));
+  open(0, 0).add(ValidationReport{.step = 1, .loss = 3});
+  EXPECT_NE(bytes_of_file(events_).find("validation_loss"), std::string::npos);
+  EXPECT_EQ(bytes_of_file(events_).find("grad_norm"), std::string::npos) << "0 begins anew";
+  open(0, 0).add(report(1));
+  for (const char* tag : {"loss", "grad_norm", "learning_rate"}) {
+    EXPECT_NE(bytes_of_file(events_).find(tag), std::string::npos) << tag;
+  }
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,132 @@
+#include "train/run_state.h"
+
+#include <bit>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "base/seal.h"
+#include "io/safetensors.h"
+#include "support/expect_error.h"
+#include "support/temporary_directory.h"
+
+namespace prescript {
+namespace {
+
+/// A state in which every field differs from its default, with numbers that text formats spoil.
+Checkpoint full_checkpoint() {
+  Checkpoint checkpoint;
+  checkpoint.identity = {{"a key", "a \"value\"\n"}, {"optimizer.learning_rate", "0.003"}};
+  RunState& state = checkpoint.state;
+  state.step = 12;
+  state.evaluated_step = 10;
+  state.prompt = {2, 3, {1.0F / 3, -0.0F, 1e-45F, 3.4e38F, 0.1F, -7}};
+  state.optimizer = {{0.1F, 0.2F, 0.3F, -0.0F, 1e-40F, 5}, {1, 2, 3, 4, 5, 1e-30F}, 12};
+  state.loss_without_prompt = 2.5800000000000001;
+  state.loss_at_start = 0.1 + 0.2;
+  state.last_loss = 1.0 / 3;
+  state.best_loss = std::numeric_limits<double>::denorm_min();
+  state.best_step = 8;
+  state.best_prompt_PD = {6, 5, 4, 3, 2, 1.0F / 7};
+  state.evaluations_since_best = 2;
+  state.metrics_bytes = uint64_t{1} << 40;
+  state.events_bytes = 4321;
+  return checkpoint;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<uint32_t>(a[i]), std::bit_cast<uint32_t>(b[i])) << i;
+  }
+}
+
+class RunStateFile : public testing::Test {
+ protected:
+  Checkpoint read(const std::string& bytes) const {
+    return read_checkpoint(directory_.write("checkpoint", bytes));
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(RunStateFile, RoundTripsBitForBit) {
+  const Checkpoint before = full_checkpoint();
+  const Checkpoint after = read(checkpoint_bytes(before));
+  EXPECT_EQ(after.identity, before.identity);
+  const RunState& a = before.state;
+  const RunState& b = after.state;
+  EXPECT_EQ(b.step, a.step);
+  EXPECT_EQ(b.evaluated_step, a.evaluated_step);
+  EXPECT_EQ(b.prompt.num_virtual_tokens, 2);
+  EXPECT_EQ(b.prompt.hidden_size, 3);
+  expect_same_bits(b.prompt.values_PD, a.prompt.values_PD);
+  expect_same_bits(b.optimizer.first_moment, a.optimizer.first_moment);
+  expect_same_bits(b.optimizer.second_moment, a.optimizer.second_moment);
+  EXPECT_EQ(b.optimizer.num_steps, a.optimizer.num_steps);
+  EXPECT_EQ(b.loss_without_prompt, a.loss_without_prompt);
+  EXPECT_EQ(b.loss_at_start, a.loss_at_start);
+  EXPECT_EQ(b.last_loss, a.last_loss);
+  EXPECT_EQ(b.best_loss, a.best_loss);
+  EXPECT_EQ(b.best_step, a.best_step);
+  expect_same_bits(b.best_prompt_PD, a.best_prompt_PD);
+  EXPECT_EQ(b.evaluations_since_best, a.evaluations_since_best);
+  EXPECT_EQ(b.metrics_bytes, a.metrics_bytes);
+  EXPECT_EQ(b.events_bytes, a.events_bytes);
+  EXPECT_EQ(checkpoint_bytes(after), checkpoint_bytes(before));
+}
+
+TEST_F(RunStateFile, AStateBeforeTheFirstStepRoundTrips) {
+  Checkpoint before;
+  before.state.prompt = {1, 2, {3, 4}};
+  const RunState after = read(checkpoint_bytes(before)).state;
+  EXPECT_EQ(after.step, 0);
+  EXPECT_EQ(after.evaluated_step, -1);
+  EXPECT_FALSE(after.best_loss || after.loss_at_start || after.last_loss ||
+               after.loss_without_prompt);
+  EXPECT_TRUE(after.best_prompt_PD.empty() && after.optimizer.first_moment.empty());
+}
+
+TEST_F(RunStateFile, EveryFlippedBitIsRefused) {
+  const std::string bytes = checkpoint_bytes(full_checkpoint());
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    EXPECT_THROW(read(flipped), InputError) << "bit " << bit % 8 << " of byte " << bit / 8;
+  }
+}
+
+TEST_F(RunStateFile, EveryCutAndEveryAddedByteIsRefused) {
+  const std::string bytes = checkpoint_bytes(full_checkpoint());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_THROW(read(bytes.substr(0, size)), InputError) << size;
+  }
+  expect_input_error(ExitCode::kUsage, "damaged", [&] { read(bytes + '\0'); });
+}
+
+TEST_F(RunStateFile, AnotherVersionIsNamed) {
+  std::string bytes = checkpoint_bytes(full_checkpoint());
+  const size_t version = bytes.find("checkpoint 1");
+  ASSERT_NE(version, std::string::npos);
+  bytes.replace(version, 12, "checkpoint 2");
+  const size_t digest = bytes.find("\"digest\":\"") + 10;
+  bytes.replace(digest, kNoDigest.size(), kNoDigest);
+  expect_input_error(ExitCode::kUsage,
+                     "another version of prescript (prescript checkpoint 2)",
+                     [&] { read(sealed(bytes)); });
+}
+
+TEST_F(RunStateFile, WhatIsNoCheckpointIsRefused) {
+  const std::vector<float> values = {1, 2};
+  const std::vector<SafetensorsTensor> tensors = {
+      {"prompt", "F32", {1, 2}, std::as_bytes(std::span(values))}};
+  expect_input_error(ExitCode::kUsage, "not a checkpoint", [&] {
+    read(sealed(safetensors_file_bytes(tensors, {{"digest", std::string(kNoDigest)}})));
+  });
+  expect_input_error(
+      ExitCode::kUsage, "not a checkpoint", [&] { read(safetensors_file_bytes(tensors)); });
+  expect_input_error(ExitCode::kUsage, "none", [&] { read_checkpoint(directory_ / "none"); });
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,204 @@
+#include "train/step.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "support/autograd_llama.h"
+#include "support/expect_error.h"
+#include "support/tiny_base.h"
+#include "support/tolerance.h"
+#include "train/tiny_run.h"
+
+namespace prescript {
+namespace {
+
+constexpr int64_t kP = 6;
+
+std::vector<double> widened(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+/// Loss and gradient of the unshared sequences in float64.
+AutogradResult exact_step(const std::vector<TrainingExemplar>& exemplars,
+                          const SoftPrompt& prompt,
+                          PromptPosition position) {
+  std::vector<Sequence> sequences;
+  size_t num_targets = 0;
+  for (const TrainingExemplar& exemplar : exemplars) {
+    sequences.push_back(expected_sequence(
+        exemplar.rendered, static_cast<int32_t>(prompt.num_virtual_tokens), position));
+    num_targets += sequences.back().target_positions.size();
+  }
+  for (Sequence& sequence : sequences) {
+    sequence.target_weight = 1.0F / static_cast<float>(num_targets);
+  }
+  const TemporaryDirectory directory;
+  write_tiny_model(directory / "tiny");
+  return autograd_llama(decoder_config_from_hf(directory / "tiny"),
+                        *open_safetensors_directory(directory / "tiny"),
+                        sequences,
+                        {matrix_of(prompt)},
+                        DType::kFloat64);
+}
+
+TEST(TrainingStep, EqualsAutogradOnTheUnsharedSequencesAtEveryPosition) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  for (const auto& [position, with_bos] : {std::pair{PromptPosition::kStart, false},
+                                           std::pair{PromptPosition::kStart, true},
+                                           std::pair{PromptPosition::kAfterBos, true},
+                                           std::pair{PromptPosition::kBeforeQuestion, false}}) {
+    const auto exemplars = tiny_exemplars(with_bos);
+    const SoftPrompt prompt = tiny_prompt(kP);
+    PromptedDecoder prompted(base.decoder(), kP, {.position = position});
+    const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    const AutogradResult exact = exact_step(exemplars, prompt, position);
+    ASSERT_GE(exact.logit_deviation, 1);
+    EXPECT_NEAR(found.loss / exact.loss, 1, tolerance::kLossFloat32);
+    EXPECT_LE(tolerance::norm_error(widened(found.gradient), exact.gradients[0].values),
+              tolerance::kGradientFloat32);
+    EXPECT_EQ(prompted.score(pointers(exemplars), prompt.values_PD).loss, found.loss);
+  }
+}
+
+TEST(TrainingStep, PositionsDiffer) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars(/*with_bos=*/true);
+  std::vector<double> losses;
+  for (const auto position :
+       {PromptPosition::kStart, PromptPosition::kAfterBos, PromptPosition::kBeforeQuestion}) {
+    PromptedDecoder prompted(base.decoder(), kP, {.position = position});
+    losses.push_back(prompted.score(pointers(exemplars), tiny_prompt(kP).values_PD).loss);
+  }
+  EXPECT_GT(std::abs(losses[0] - losses[1]), 1e-3);
+  EXPECT_GT(std::abs(losses[1] - losses[2]), 1e-3);
+}
+
+TEST(TrainingStep, TheLossIsTheMeanOverTheTargetsOfEachExemplarAlone) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  PromptedDecoder prompted(base.decoder(), kP, {});
+  for (const auto& prompt : {tiny_prompt(kP).values_PD, std::vector<float>()}) {
+    double sum = 0;
+    int64_t num_targets = 0;
+    for (const TrainingExemplar* exemplar : pointers(exemplars)) {
+      const StepResult alone = prompted.score(std::span(&exemplar, 1), prompt);
+      EXPECT_EQ(alone.num_targets, static_cast<int64_t>(exemplar->rendered.targets.size()));
+      sum += alone.loss * static_cast<double>(alone.num_targets);
+      num_targets += alone.num_targets;
+    }
+    const StepResult together = prompted.score(pointers(exemplars), prompt);
+    EXPECT_EQ(together.num_targets, num_targets);
+    EXPECT_NEAR(
+        together.loss * static_cast<double>(num_targets) / sum, 1, tolerance::kScheduleLossFloat32);
+  }
+}
+
+// Log-probabilities leave a backend as float32, so a difference over 2h is good to about
+// 1e-7 / h; h^2 of it is curvature.
+TEST(TrainingStep, TheGradientEqualsDifferencesOfTheLoss) {
+  TinyBase base(make_reference_ops(), DType::kFloat64);
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(kP);
+  PromptedDecoder prompted(base.decoder(), kP, {});
+  const StepResult step = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+  double largest = 0;
+  for (const float value : step.gradient) largest = std::max(largest, std::abs(double{value}));
+  constexpr float kH = 1.0F / 256;
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{37}, size_t{100}, step.gradient.size() - 1}) {
+    std::vector<float> above = prompt.values_PD;
+    std::vector<float> below = prompt.values_PD;
+    above[i] += kH;
+    below[i] -= kH;
+    const double difference = prompted.score(pointers(exemplars), above).loss -
+                              prompted.score(pointers(exemplars), below).loss;
+    EXPECT_NEAR(step.gradient[i], difference / (above[i] - below[i]), 2e-3 * largest) << i;
+  }
+}
+
+TEST(TrainingStep, SharingAndRowsOfAPassChangeItByRoundingOnly) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(kP);
+  PromptedDecoder shared(base.decoder(), kP, {});
+  const StepResult expected = shared.differentiate(pointers(exemplars), prompt.values_PD);
+  EXPECT_LT(expected.rows_computed, expected.rows_unshared);
+  EXPECT_LT(expected.rows_unshared, expected.rows_padded);
+  for (const StepOptions& options : {StepOptions{.share = false},
+                                     StepOptions{.plan = {.max_rows = 64}},
+                                     StepOptions{.plan = {.max_rows = 64, .kept_layers = 0}},
+                                     StepOptions{.plan = {.max_rows = 1}, .share = false}}) {
+    PromptedDecoder prompted(base.decoder(), kP, options);
+    const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    EXPECT_NEAR(found.loss / expected.loss, 1, tolerance::kScheduleLossFloat32);
+    EXPECT_LE(tolerance::norm_error(widened(found.gradient), widened(expected.gradient)),
+              tolerance::kScheduleGradientFloat32);
+    EXPECT_EQ(found.rows_unshared, expected.rows_unshared);
+    EXPECT_EQ(found.rows_padded, expected.rows_padded);
+    if (!options.share) {
+      EXPECT_EQ(found.rows_computed, found.rows_unshared);
+    }
+  }
+}
+
+TEST(TrainingStep, RowsEqualAHandCount) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const std::vector<TrainingExemplar> exemplars = {
+      tiny_exemplar("a", "0123456789", "yes, it is so"), tiny_exemplar("b", "9876543210", "no")};
+  PromptedDecoder prompted(base.decoder(), kP, {});
+  const StepResult found = prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
+  // 6 virtual tokens and an instruction of 18 are shared. Behind them stand the questions of 10 and
+  // the answers of 13 and 2, whose end of text is a target only.
+  EXPECT_EQ(found.rows_computed, 6 + 18 + (10 + 13) + (10 + 2));
+  EXPECT_EQ(found.rows_unshared, 2 * (6 + 18) + (10 + 13) + (10 + 2));
+  EXPECT_EQ(found.rows_padded, 2 * (6 + 18 + 10 + 13 + 1));
+  EXPECT_EQ(found.num_targets, 14 + 3);
+}
+
+TEST(TrainingStep, TheSameExemplarTwiceCountsTwice) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(kP);
+  PromptedDecoder prompted(base.decoder(), kP, {});
+  auto twice = pointers(exemplars);
+  for (const TrainingExemplar* exemplar : pointers(exemplars)) twice.push_back(exemplar);
+  const StepResult once = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+  const StepResult doubled = prompted.differentiate(twice, prompt.values_PD);
+  EXPECT_EQ(doubled.num_targets, 2 * once.num_targets);
+  EXPECT_NEAR(doubled.loss / once.loss, 1, tolerance::kScheduleLossFloat32);
+  EXPECT_LE(tolerance::norm_error(widened(doubled.gradient), widened(once.gradient)),
+            tolerance::kScheduleGradientFloat32);
+}
+
+TEST(TrainingStep, APromptThatIsNotFiniteNamesTheExemplars) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  for (const float poison :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    SoftPrompt prompt = tiny_prompt(kP);
+    prompt.values_PD[40] = poison;
+    PromptedDecoder prompted(base.decoder(), kP, {});
+    for (const char* id : {"fever", "water", "rash", "sleep", "again"}) {
+      expect_input_error(ExitCode::kNotFinite, id, [&] {
+        prompted.differentiate(pointers(exemplars), prompt.values_PD);
+      });
+    }
+    expect_input_error(ExitCode::kNotFinite, "rash", [&] {
+      prompted.score(pointers(exemplars), prompt.values_PD);
+    });
+  }
+}
+
+TEST(TrainingStep, AfterBosNeedsABos) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars(/*with_bos=*/false);
+  PromptedDecoder prompted(base.decoder(), kP, {.position = PromptPosition::kAfterBos});
+  expect_input_error(ExitCode::kModel, "after_bos", [&] {
+    prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
+  });
+  EXPECT_NO_THROW(prompted.score(pointers(exemplars), {})) << "no soft prompt needs no place";
+}
+
+}  // namespace
+}  // namespace prescript
