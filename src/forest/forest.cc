@@ -128,7 +128,11 @@ class Builder {
         (static_cast<int64_t>(branches.size()) - 1) * static_cast<int64_t>(end - start);
     const bool splits = branches.empty() || saved_rows >= options_.min_saved_rows || must_end;
     if (splits && end > start) {
-      const auto& rows = sequences_[members.front()].rows;
+      const auto longest =
+          std::max_element(members.begin(), members.end(), [this](int32_t a, int32_t b) {
+            return end_[a] < end_[b];  // others may end before the node does
+          });
+      const auto& rows = sequences_[*longest].rows;
       const int32_t node =
           add_node({rows.begin() + start, rows.begin() + end}, parent, start, Node::kComputed);
       for (const int32_t member : ended) forest_.last_node[member] = node;
