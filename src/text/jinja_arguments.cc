@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/jinja_operators.h"
+#include "text/jinja_access.h"
 #include "text/jinja_text.h"
 
 namespace prescript::jinja {

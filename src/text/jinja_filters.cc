@@ -101,7 +101,7 @@ Value reverse_filter(Run& run, const Value& input, Arguments) {
 }
 
 Value int_filter(Run& run, const Value& input, Arguments arguments) {
-  const Value otherwise = arguments[0] ? *arguments[0] : Value(int64_t{0});
+  Value otherwise = arguments[0] ? *arguments[0] : Value(int64_t{0});
   if (is_undefined(input)) run.fail(undefined_message(input));
   if (const bool* flag = std::get_if<bool>(&input)) return int64_t{*flag};
   if (const double* number = std::get_if<double>(&input)) {
@@ -147,6 +147,7 @@ Value dictsort_filter(Run& run, const Value& input, Arguments arguments) {
     return compare(run, Operator::kLess, a.first, b.first);
   });
   std::vector<Value> items;
+  items.reserve(pairs.size());
   for (auto& [key, pair] : pairs) items.push_back(std::move(pair));
   return sequence_value(run, SequenceKind::kList, std::move(items));
 }

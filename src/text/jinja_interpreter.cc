@@ -3,6 +3,7 @@
 #include <deque>
 #include <utility>
 
+#include "text/jinja_access.h"
 #include "text/jinja_arguments.h"
 #include "text/jinja_date.h"
 #include "text/jinja_loop.h"
@@ -25,7 +26,6 @@ struct Scope {
   const Scope* outer = nullptr;
   std::map<std::string, Value> variables{};
   Loop* loop = nullptr;
-  const std::string* captured = nullptr;  // what the block around a filter has written
 };
 
 /// How a block ended.
@@ -130,8 +130,8 @@ class Interpreter {
     std::string written;
     Scope inner{.outer = &scope};
     execute(statement.body, inner, written);
-    const Scope filtering{.outer = &scope, .captured = &written};
-    const Value value = evaluate(*statement.expression, filtering);
+    inner.variables[kWritten] = text_value(run_, std::move(written));
+    const Value value = evaluate(*statement.expression, inner);
     if (statement.targets.empty()) return append_text(run_, value, out);
     assign(statement.targets, value, scope);
   }
@@ -218,8 +218,6 @@ class Interpreter {
         return loop_attribute(expression, scope);
       case Kind::kCall:
         return call(expression, scope);
-      case Kind::kCaptured:
-        return text_value(run_, *scope.captured);
       case Kind::kRefused:
         run_.fail(expression.name);
       default:

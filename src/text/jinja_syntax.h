@@ -14,6 +14,9 @@
 namespace prescript::jinja {
 
 struct Expression;
+/// The name, which no template can write, of what a captured block has written.
+inline constexpr const char* kWritten = "";
+
 using ExpressionPointer = std::unique_ptr<const Expression>;
 
 struct Expression {
@@ -44,7 +47,6 @@ struct Expression {
     kTest,        // input, arguments; builtin
     kMap,         // input, arguments of the filter; builtin, or name: the path of an attribute
     kSelect,      // input, arguments of the test; builtin or null; name: a path, or empty; negate
-    kCaptured,    // what the block around it has written
     kRefused,     // name: why it cannot be evaluated
   };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <optional>
 
 #include "text/jinja_text.h"
 
@@ -33,20 +32,6 @@ size_t entry_index(Run& run, const Dict& dict, const Value& key) {
   size_t at = 0;
   while (at < dict.entries.size() && !equal(run, dict.entries[at].first, key)) ++at;
   return at;
-}
-
-/// A number as Python compares it; true and false are 1 and 0.
-std::optional<double> as_number(const Value& value) {
-  if (const bool* flag = std::get_if<bool>(&value)) return *flag ? 1.0 : 0.0;
-  if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
-  if (const double* number = std::get_if<double>(&value)) return *number;
-  return std::nullopt;
-}
-
-std::optional<int64_t> as_whole(const Value& value) {
-  if (const bool* flag = std::get_if<bool>(&value)) return *flag ? 1 : 0;
-  if (const int64_t* whole = std::get_if<int64_t>(&value)) return *whole;
-  return std::nullopt;
 }
 
 bool equal_dicts(Run& run, const Dict& left, const Dict& right) {
@@ -174,6 +159,18 @@ const Sequence* as_sequence(const Value& value) {
 const Dict* as_dict(const Value& value) {
   const auto* dict = std::get_if<std::shared_ptr<const Dict>>(&value);
   return dict == nullptr ? nullptr : dict->get();
+}
+
+std::optional<int64_t> as_whole(const Value& value) {
+  if (const bool* flag = std::get_if<bool>(&value)) return *flag ? 1 : 0;
+  if (const int64_t* whole = std::get_if<int64_t>(&value)) return *whole;
+  return std::nullopt;
+}
+
+std::optional<double> as_number(const Value& value) {
+  if (const auto whole = as_whole(value)) return static_cast<double>(*whole);
+  if (const double* number = std::get_if<double>(&value)) return *number;
+  return std::nullopt;
 }
 
 const Value* find_entry(Run& run, const Dict& dict, const Value& key) {
@@ -306,10 +303,10 @@ std::string float_text(double number) {
   const auto digits_end = [&](std::chars_format form) {
     return std::to_chars(std::begin(buffer), std::end(buffer), number, form).ptr;
   };
-  const std::string scientific(buffer, digits_end(std::chars_format::scientific));
+  std::string scientific(buffer, digits_end(std::chars_format::scientific));
   const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
   if (exponent < -4 || exponent >= 16) return scientific;
-  const std::string fixed(buffer, digits_end(std::chars_format::fixed));
+  std::string fixed(buffer, digits_end(std::chars_format::fixed));
   return fixed.find('.') == std::string::npos ? fixed + ".0" : fixed;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,6 +75,10 @@ inline bool is_undefined(const Value& value) {
 const std::string* as_text(const Value& value);
 const Sequence* as_sequence(const Value& value);
 const Dict* as_dict(const Value& value);
+
+/// A number as Python calculates and compares with it: true and false are 1 and 0.
+std::optional<int64_t> as_whole(const Value& value);
+std::optional<double> as_number(const Value& value);
 
 /// The entry's value, or null.
 const Value* find_entry(Run& run, const Dict& dict, const Value& key);

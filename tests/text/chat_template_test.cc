@@ -123,7 +123,7 @@ TEST(ChatTemplate, ErrorsNameThePlaceAndTheWayOut) {
   expect_input_error(ExitCode::kModel, "model/chat_template.jinja:3: ", [] {
     ChatTemplate("a\n\n{% include 'x' %}", "model/chat_template.jinja");
   });
-  expect_failure("{% include 'x' %}", "the tag {% include %} is not supported");
+  expect_failure("{% include 'x' %}", "the tag 'include' is not supported");
   expect_failure("{% include 'x' %}", "use another chat template, or format: plain");
   expect_failure("{{ 'a'|wordcount }}", "the filter 'wordcount' is not supported");
   expect_failure("{{ 'a' is sameas 'a' }}", "the test 'sameas' is not supported");
