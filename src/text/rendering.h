@@ -34,7 +34,8 @@ class Renderer {
  public:
   /// `template_text` is the model's own chat template, needed for format chat; `place` is the
   /// model, for messages. Throws InputError(kModel) when format chat finds no template, or one that
-  /// is not supported.
+  /// is not supported; InputError(kData) when the hard prompt holds the text of a special token
+  /// (chat) or is not UTF-8.
   Renderer(std::shared_ptr<const Tokenizer> tokenizer,
            const std::optional<std::string>& template_text,
            const std::string& place,

@@ -216,8 +216,8 @@ const char* const kRight[] = {
     R"({"id":"4","question":"Q","adapter":"cardiology"})",
     R"({"id":"5","messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}]})",
     R"({"id":"6","messages":[{"role":"system","content":"S"},{"role":"user","content":"Q"}]})",
-    R"({"id":"7","messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"B"},)"
-    R"({"role":"user","content":"C"},{"role":"assistant","content":"A"}]})",
+    R"({"id":"7","messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"B"},
+       {"role":"user","content":"C"},{"role":"assistant","content":"A"}]})",
 };
 
 TEST(Exemplar, IsReadBackAsItWas) {
@@ -239,7 +239,7 @@ TEST(Exemplar, IsReadBackAsItWas) {
 
 TEST(Exemplar, AnyBytesAreReadOrRefused) {
   std::string file;
-  for (const char* json : kRight) file += std::string(json) + "\n";
+  for (const char* json : kRight) file += exemplar_json(parse(json)) + "\n";
   const TemporaryDirectory folder;
   int num_read = 0;
   for (uint64_t i = 0; i < 2000; ++i) {

@@ -298,19 +298,6 @@ TEST(Rendering, GenerationNeedsNoAnswerAndDoesNotSeeOne) {
   }
 }
 
-TEST(Rendering, AConversationKeepsItsTurns) {
-  const HardPrompt prompt{.instruction = "Take care."};
-  const RenderedExemplar training = chat(kChatMl, prompt).training(kConversation);
-  EXPECT_EQ(
-      training.text,
-      "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nTake care.\n\nOne?<|im_end|>\n"
-      "<|im_start|>assistant\nTwo.<|im_end|>\n<|im_start|>user\nThree?<|im_end|>\n"
-      "<|im_start|>assistant\nFour.<|im_end|>");
-  expect_input_error(ExitCode::kData, "a.jsonl:1: messages: format plain holds one question", [&] {
-    plain(prompt).training(kConversation);
-  });
-}
-
 TEST(Rendering, BosIsPutFirstOnceWhereTheTokenizerAddsIt) {
   const auto tokenizer = tiny(/*adds_bos=*/true);
   const int32_t bos = tokenizer->bos_token().value();
@@ -385,33 +372,6 @@ TEST(Rendering, TextThatIsNotUtf8IsNamed) {
   }
 }
 
-TEST(Rendering, ATemplateThatHidesOrChangesATurnIsRefused) {
-  const std::string begin = "{% for m in messages %}<|im_start|>";
-  const std::string end = "<|im_end|>{% endfor %}";
-  const std::pair<std::string, std::string> cases[] = {
-      {begin + "{% if m.role != 'assistant' %}{{ m.content }}{% endif %}" + end, "turn 2 of 2"},
-      {begin + "{% if m.role != 'user' %}{{ m.content }}{% endif %}" + end, "turn 1 of 2"},
-      {begin + "{{ m.content | upper }}" + end, "turn 2 of 2"},
-      {begin + "{{ m.content }}{{ m.content }}" + end, "turn 2 of 2"},
-      {begin + "{{ m.content.split('fever')[-1] }}" + end, "turn 2 of 2"},
-      {begin + "{{ m.content.split('is')[-1] }}" + end, "turn 1 of 2"},
-      {begin + "{% if 'fever' in m.content %}!{% endif %}{{ m.content }}" + end, "turn 2 of 2"},
-      {"{% for m in messages | reverse %}{{ m.content }}<|im_end|>{% endfor %}", "turn 1 of 2"},
-  };
-  for (const auto& [text, turn] : cases) {
-    const Renderer rendering = chat(text);
-    expect_input_error(ExitCode::kModel, "a.jsonl:1: the chat template changes " + turn, [&] {
-      rendering.training(kFree);
-    });
-    expect_input_error(ExitCode::kModel, "use format: plain", [&] { rendering.training(kFree); });
-  }
-  const Renderer last_only =
-      chat(begin + "{% if loop.revindex < 3 %}{{ m.content }}{% endif %}" + end);
-  EXPECT_EQ(targeted(last_only.training(kFree)), "the fever.<|im_end|>");
-  expect_input_error(
-      ExitCode::kModel, "changes turn 1 of 5 (system)", [&] { last_only.training(kConversation); });
-}
-
 TEST(Rendering, WhiteSpaceThatATemplateLeavesOutIsNoTarget) {
   const Renderer rendering =
       chat("{% for m in messages %}<|im_start|>{{ m.content | trim }}\n<|im_end|>{% endfor %}");
@@ -434,12 +394,6 @@ TEST(Rendering, ATemplateWithoutEndOfTurnIsRefusedWithTheWayOut) {
     expect_input_error(ExitCode::kModel, "use format: plain", action);
   }
   EXPECT_FALSE(rendering.generation(kFree).ids.empty());
-}
-
-TEST(Rendering, ATemplatesOwnObjectionNamesTheExemplar) {
-  const Renderer rendering = chat("{{ raise_exception('no such thing') }}");
-  expect_input_error(ExitCode::kModel, "a.jsonl:1: ", [&] { rendering.training(kFree); });
-  expect_input_error(ExitCode::kModel, "no such thing", [&] { rendering.training(kFree); });
 }
 
 TEST(Rendering, FormatsNeedWhatTheyAreMadeOf) {
