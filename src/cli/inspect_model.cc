@@ -7,6 +7,7 @@
 #include "cli/inspect.h"
 #include "infer/base_model_files.h"
 #include "io/tensor_source.h"
+#include "text/rendering.h"
 
 namespace prescript {
 namespace {
@@ -32,6 +33,21 @@ ordered_json token(const Tokenizer& tokenizer, int32_t id) {
   return std::to_string(id) + " " + tokenizer.piece(id);
 }
 
+/// Whether the template is supported, or why it is not, and what ends a turn.
+void add_template_facts(const BaseModelFiles& model, ordered_json& facts) {
+  if (!model.chat_template) {
+    facts["chat_template"] = "none";
+    return;
+  }
+  try {
+    const Renderer renderer(model.tokenizer, model.chat_template, model.path, {});
+    facts["end_of_turn"] = token(*model.tokenizer, renderer.end_tokens().front());
+    facts["chat_template"] = "supported";
+  } catch (const InputError& error) {
+    facts["chat_template"] = error.what();  // format: plain works all the same
+  }
+}
+
 ordered_json tokenizer_facts(const BaseModelFiles& model) {
   const Tokenizer& tokenizer = *model.tokenizer;
   ordered_json facts = {{"num_tokens", tokenizer.vocabulary_size()},
@@ -39,7 +55,7 @@ ordered_json tokenizer_facts(const BaseModelFiles& model) {
   if (const auto bos = tokenizer.bos_token()) facts["bos"] = token(tokenizer, *bos);
   facts["end_tokens"] = ordered_json::array();
   for (const int32_t id : model.end_tokens) facts["end_tokens"].push_back(token(tokenizer, id));
-  facts["chat_template"] = model.chat_template.has_value();
+  add_template_facts(model, facts);
   facts["hash"] = tokenizer.identity_hash();
   return facts;
 }

@@ -46,7 +46,13 @@ int run(int argc, char** argv) {
       "memory\n"
       "or disk, 6 not a number, 7 distributed, 75 stopped by a signal, can resume.");
   Action action;
+  add_train(program, action);
+  add_generate(program, action);
+  add_score(program, action);
+  add_export(program, action);
   add_tokenize(program, action);
+  add_inspect(program, action);
+  add_validate(program, action);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // --help and --version too

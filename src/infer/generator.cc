@@ -47,7 +47,7 @@ std::vector<Generation> generate(Decoder& decoder,
                                  const AdapterSet& adapters,
                                  std::span<const GenerationRequest> requests,
                                  const GenerationOptions& options,
-                                 const std::function<void(size_t)>& on_done) {
+                                 const std::function<void(size_t, const Generation&)>& on_done) {
   PRESCRIPT_CHECK(options.max_new_tokens >= 1, "max_new_tokens");
   check_sampling_options(options.sampling);
   for (const GenerationRequest& request : requests) {
@@ -59,7 +59,7 @@ std::vector<Generation> generate(Decoder& decoder,
     const auto batch = remaining.first(batch_size(remaining, options));
     for (Generation& generation : GenerationBatch(decoder, adapters, batch, options).run()) {
       generations.push_back(std::move(generation));
-      if (on_done) on_done(generations.size() - 1);
+      if (on_done) on_done(generations.size() - 1, generations.back());
     }
   }
   return generations;

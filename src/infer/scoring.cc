@@ -23,7 +23,7 @@ Scores score_questions(Decoder& decoder,
                        const AdapterSet& adapters,
                        std::span<const std::vector<Sequence>> questions,
                        const ScoringOptions& options,
-                       const std::function<void(size_t)>& on_progress) {
+                       const std::function<void(size_t, const Scores&)>& on_progress) {
   Scores scores;
   for (const auto& sequences : questions) scores.of_questions.emplace_back(sequences.size());
   for (size_t begin = 0; begin < questions.size();) {
@@ -49,7 +49,7 @@ Scores score_questions(Decoder& decoder,
     }
     scores.rows_computed += result.rows_computed;
     begin = end;
-    if (on_progress) on_progress(end);
+    if (on_progress) on_progress(end, scores);
   }
   return scores;
 }

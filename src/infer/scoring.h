@@ -28,11 +28,12 @@ struct Scores {
 
 /// Scores each sequence of each question (an answer, or one per option). All of them form one
 /// forest, or several where they are many; the sequences of a question are never divided. Soft
-/// prompt i of a sequence is adapter i. `on_progress` is told how many questions are done.
+/// prompt i of a sequence is adapter i. `on_progress` is told how many questions are done, and
+/// their scores.
 Scores score_questions(Decoder& decoder,
                        const AdapterSet& adapters,
                        std::span<const std::vector<Sequence>> questions,
                        const ScoringOptions& options,
-                       const std::function<void(size_t)>& on_progress = {});
+                       const std::function<void(size_t, const Scores&)>& on_progress = {});
 
 }  // namespace prescript

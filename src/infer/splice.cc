@@ -75,9 +75,12 @@ HardPrompt hard_prompt_of(const AdapterHardPrompt& kept, const std::string& plac
   prompt.rationale = kept.rationale;
   prompt.date = kept.date;
   for (size_t i = 0; i < kept.few_shot_json.size(); ++i) {
-    prompt.few_shot.push_back(parse_exemplar(kept.few_shot_json[i],
-                                             place + ": few-shot exemplar " + std::to_string(i),
-                                             /*need_answer=*/true));
+    const std::string at = place + ": few-shot exemplar " + std::to_string(i);
+    try {
+      prompt.few_shot.push_back(parse_exemplar(kept.few_shot_json[i], at, /*need_answer=*/true));
+    } catch (const InputError& error) {
+      throw InputError(ExitCode::kModel, error.what());  // the adapter's fault, not the data's
+    }
   }
   return prompt;
 }

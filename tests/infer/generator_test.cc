@@ -157,7 +157,12 @@ TEST(Generator, ReportsEveryFinishedRequestOnce) {
   AdapterSet adapters(base.decoder());
   add_adapters(adapters);
   std::vector<size_t> done;
-  generate(base.decoder(), adapters, requests(), greedy(2), [&](size_t i) { done.push_back(i); });
+  const auto found = generate(
+      base.decoder(), adapters, requests(), greedy(2), [&](size_t i, const Generation& generation) {
+        done.push_back(i);
+        EXPECT_EQ(generation.ids.size(), 2U);
+      });
+  EXPECT_EQ(found.size(), 7U);
   EXPECT_EQ(done, (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6}));
 }
 

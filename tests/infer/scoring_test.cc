@@ -93,10 +93,15 @@ TEST(Scoring, ALongInputIsCutBetweenQuestionsOnly) {
   const std::vector<std::vector<Sequence>> questions = {options_of(std::string(40, 'q'), -1, 0),
                                                         options_of(std::string(50, 'r'), -1, 0)};
   std::vector<size_t> done;
-  const Scores scores = score_questions(
-      base.decoder(), adapters, questions, {.max_forest_rows = 1}, [&](size_t count) {
-        done.push_back(count);
-      });
+  const Scores scores =
+      score_questions(base.decoder(),
+                      adapters,
+                      questions,
+                      {.max_forest_rows = 1},
+                      [&](size_t count, const Scores& so_far) {
+                        done.push_back(count);
+                        EXPECT_EQ(so_far.of_questions[count - 1][3].num_tokens, 3);
+                      });
   EXPECT_EQ(done, (std::vector<size_t>{1, 2}));
   EXPECT_EQ(scores.rows_computed, 41 + 4 + 51 + 4);
 }

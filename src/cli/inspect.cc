@@ -1,0 +1,119 @@
+// prescript inspect: what a file or directory holds.
+
+#include "cli/inspect.h"
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/facts.h"
+
+namespace prescript {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+enum class Kind { kModel, kAdapter, kExemplars, kRecipe };
+
+struct Arguments {
+  std::string path;
+  std::optional<int64_t> example;
+  bool json = false;
+};
+
+[[noreturn]] void refuse(const std::string& path, const std::string& found) {
+  throw InputError(ExitCode::kUsage,
+                   path + ": " + found +
+                       "; inspect reads a model (GGUF file or Hugging Face directory), an adapter "
+                       "directory, exemplars (.jsonl), a recipe (.yaml, .json), a run's output "
+                       "directory, or a checkpoint of it");
+}
+
+bool begins_as_gguf(const std::string& path) {
+  char magic[4] = {};
+  std::ifstream(path, std::ios::binary).read(magic, sizeof(magic));
+  return std::string_view(magic, sizeof(magic)) == "GGUF";
+}
+
+Kind kind_of_directory(const fs::path& dir) {
+  const auto holds = [&](const char* name) {
+    std::error_code ignored;
+    return fs::exists(dir / name, ignored);
+  };
+  if (holds("prescript.json") || holds("adapter_config.json")) return Kind::kAdapter;
+  if (holds("config.json")) return Kind::kModel;
+  refuse(dir, "this directory holds nothing that is known");
+}
+
+Kind kind_of(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) refuse(path, "no such file or directory");
+  if (fs::is_directory(status)) return kind_of_directory(path);
+  if (!fs::is_regular_file(status)) refuse(path, "it is neither a file nor a directory");
+  const std::string extension = fs::path(path).extension();
+  if (extension == ".jsonl") return Kind::kExemplars;
+  if (extension == ".yaml" || extension == ".yml" || extension == ".json") return Kind::kRecipe;
+  if (extension == ".gguf" || begins_as_gguf(path)) return Kind::kModel;
+  refuse(path, "this kind of file is not known");
+}
+
+ordered_json facts_of(Kind kind, const std::string& path) {
+  switch (kind) {
+    case Kind::kModel:
+      return inspect_model(path);
+    case Kind::kAdapter:
+      return inspect_adapter(path);
+    case Kind::kExemplars:
+      return inspect_exemplars(path);
+    case Kind::kRecipe:
+      return inspect_recipe(path);
+  }
+  throw ContractError("unknown kind");
+}
+
+int inspect(const Arguments& arguments) {
+  const Kind kind = kind_of(arguments.path);
+  if (!arguments.example) {
+    write_facts(facts_of(kind, arguments.path), arguments.json);
+    return 0;
+  }
+  if (kind != Kind::kRecipe) {
+    throw InputError(ExitCode::kUsage,
+                     "--example: " + arguments.path +
+                         " is not a recipe; only a recipe says what the model sees of an exemplar");
+  }
+  inspect_example(arguments.path, *arguments.example, arguments.json);
+  return 0;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand(
+      "inspect", "Say what a model, adapter, exemplars, recipe, run or checkpoint holds");
+  command->footer(
+      "Example: prescript inspect recipes/demo.yaml --example 0\n"
+      "Of a recipe it says what it feeds: counts, tokens, the hard prompt, the rows of a step. "
+      "With --example\n"
+      "it shows the text of one training exemplar (from 0, few-shot ones left out) as the model "
+      "sees it, the\n"
+      "soft prompt's place and the scored tokens marked; with --json also their ids. No other "
+      "form shows the\n"
+      "text of exemplars.");
+  command->add_option("path", arguments->path, "file or directory")->required()->type_name("PATH");
+  command->add_option("--example", arguments->example, "what the model sees of training exemplar N")
+      ->type_name("N");
+  command->add_flag("--json", arguments->json, "one JSON object");
+  command->callback([arguments, &action] { action = [arguments] { return inspect(*arguments); }; });
+}
+
+}  // namespace prescript

@@ -1,0 +1,103 @@
+// prescript validate: everything that a run checks, short of loading weights.
+
+#include <filesystem>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/run_plan.h"
+#include "cli/terminal.h"
+
+namespace prescript {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+struct Arguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+  bool json = false;
+};
+
+/// Whether a run could write into `output` or make it. Nothing is made now.
+void check_output(const std::string& output) {
+  const auto refuse = [&](const fs::path& at, const char* found) {
+    throw InputError(ExitCode::kUsage,
+                     "output: " + output + ": " + at.string() + " is not " + found +
+                         "; choose another with output=DIR");
+  };
+  fs::path existing = fs::absolute(output).lexically_normal();
+  std::error_code error;
+  while (!fs::exists(fs::symlink_status(existing, error)) && existing.has_relative_path()) {
+    existing = existing.parent_path();
+  }
+  if (!fs::is_directory(existing, error)) refuse(existing, "a directory");
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) refuse(existing, "writable");
+  for (const char* mark : {"recipe.yaml", "metrics.jsonl", "checkpoints", "adapter"}) {
+    if (!fs::exists(fs::symlink_status(fs::path(output) / mark, error))) continue;
+    write_warning("output: " + output +
+                  " holds a run already; train will need --resume or --overwrite");
+    return;
+  }
+}
+
+void warn_about(const TrainingData& data) {
+  if (data.train_hash == data.validation_hash) {
+    write_warning(
+        "data.validation: the same exemplars as data.train; its loss says nothing about "
+        "questions that the soft prompt has not seen");
+  }
+  if (data.without_rationale > 0) {
+    write_warning("data.rationale: " + std::to_string(data.without_rationale) +
+                  " exemplars have no rationale; they teach the answer alone");
+  }
+}
+
+int validate(const Arguments& arguments) {
+  const Recipe recipe = read_recipe(arguments.recipe, arguments.overrides);
+  check_device(recipe.device);
+  const BaseModelFiles base = open_base_model(recipe.base_model);
+  const TrainingData data = load_training_data(base, training_data_options(recipe));
+  initial_soft_prompt(recipe, base, write_warning);
+  check_output(recipe.output);
+  warn_about(data);
+  if (arguments.json) {
+    write_result(json_line({{"ok", true},
+                            {"train", data.train.size()},
+                            {"validation", data.validation.size()},
+                            {"few_shot", data.hard_prompt.few_shot.size()}}));
+    return 0;
+  }
+  write_result("ok: " + std::to_string(data.train.size()) + " exemplars to train on, " +
+               std::to_string(data.validation.size()) + " to validate on, " +
+               std::to_string(data.hard_prompt.few_shot.size()) + " in the hard prompt");
+  return 0;
+}
+
+}  // namespace
+
+void add_validate(CLI::App& program, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = program.add_subcommand(
+      "validate", "Check a recipe and all that it names, short of loading weights");
+  command->footer(
+      "Example: prescript validate recipes/demo.yaml training.steps=60\n"
+      "Checks the recipe, the model's files, every exemplar's rendering and length, how the soft "
+      "prompt begins,\n"
+      "and the output directory. Writes nothing but one line, \"ok\" with counts.");
+  command->add_option("recipe", arguments->recipe, "YAML or JSON description of a run")
+      ->required()
+      ->type_name("RECIPE");
+  command->add_option("overrides", arguments->overrides, "settings that replace the recipe's")
+      ->type_name("key.path=value");
+  command->add_flag("--json", arguments->json, "one JSON object");
+  command->callback(
+      [arguments, &action] { action = [arguments] { return validate(*arguments); }; });
+}
+
+}  // namespace prescript

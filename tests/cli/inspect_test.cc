@@ -1,0 +1,243 @@
+#include <gmock/gmock.h>
+
+#include "cli/tiny_files.h"
+#include "support/damage.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::ordered_json;
+using testing::HasSubstr;
+using testing::Not;
+
+class InspectCommand : public TinyFiles {
+ protected:
+  ProcessResult inspect(const std::string& path, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"inspect", path});
+    return run_prescript(more);
+  }
+
+  ordered_json facts(const std::string& path, std::vector<std::string> more = {}) const {
+    more.emplace_back("--json");
+    const auto result = inspect(path, more);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+    return result.exit_code == 0 ? ordered_json::parse(result.out) : ordered_json();
+  }
+
+  /// A recipe over these exemplars.
+  std::string recipe(const std::string& exemplars, const std::string& more = "") const {
+    directory_.write("train.jsonl", exemplars);
+    return directory_.write("recipe.yaml",
+                            "base_model: " + model() + "\noutput: " + (directory_ / "out") +
+                                "\nsoft_prompt: {num_virtual_tokens: 4}\n"
+                                "data:\n  train: " +
+                                (directory_ / "train.jsonl") + "\n" + more);
+  }
+};
+
+TEST_F(InspectCommand, AModelIsItsShapeTokenizerAndIdentity) {
+  const ordered_json found = facts(model());
+  EXPECT_EQ(found.at("kind"), "model");
+  EXPECT_EQ(found.at("architecture").at("hidden_size"), 32);
+  EXPECT_EQ(found.at("architecture").at("num_kv_heads"), 2);
+  EXPECT_EQ(found.at("tokenizer").at("num_tokens"), kTinyVocabularySize);
+  EXPECT_EQ(found.at("tokenizer").at("end_tokens").at(0), "256 <|endoftext|>");
+  EXPECT_EQ(found.at("tokenizer").at("end_of_turn"), "258 <|im_end|>");
+  // Embedding, two layers of two norms, queries and outputs, keys and values, feed-forward, norm.
+  EXPECT_EQ(found.at("weights").at("num_parameters"),
+            259 * 32 + 2 * (2 * 32 + 2 * 32 * 32 + 2 * 16 * 32 + 3 * 48 * 32) + 32);
+  EXPECT_EQ(found.at("weights").at("tensors").at("F32"), 20);
+}
+
+TEST_F(InspectCommand, AModelThatIsRefusedSaysWhyWithExitFour) {
+  directory_.write("tiny/config.json", R"({"model_type":"gemma3"})");
+  const auto result = inspect(model());
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.err, HasSubstr("gemma3"));
+}
+
+TEST_F(InspectCommand, ATemplateThatIsNotSupportedIsAFactOfTheModel) {
+  directory_.write("tiny/chat_template.jinja", "{% import 'x' as y %}");
+  const ordered_json found = facts(model());
+  EXPECT_THAT(found.at("tokenizer").at("chat_template"), HasSubstr("plain"));
+  EXPECT_FALSE(found.at("tokenizer").contains("end_of_turn"));
+}
+
+TEST_F(InspectCommand, AnAdapterIsWhatItWasTrainedWithButNoFewShotText) {
+  const ordered_json found = facts(directory_ / "brief");
+  EXPECT_EQ(found.at("kind"), "adapter");
+  EXPECT_EQ(found.at("written_by"), "prescript");
+  EXPECT_EQ(found.at("num_virtual_tokens"), kBriefTokens);
+  EXPECT_EQ(found.at("position"), "before_question");
+  EXPECT_EQ(found.at("hard_prompt").at("format"), "plain");
+  EXPECT_EQ(found.at("hard_prompt").at("few_shot"), ordered_json::array({"shot"}));
+  const Adapter adapter = brief();
+  double squares = 0;
+  for (int i = 0; i < 32; ++i) {
+    squares += adapter.prompt.values_PD[i] * adapter.prompt.values_PD[i];
+  }
+  EXPECT_LE(found.at("row_norms").at("min"), std::sqrt(squares) * 1.000001);
+  EXPECT_GE(found.at("row_norms").at("max"), std::sqrt(squares) * 0.999999);
+  EXPECT_THAT(found.dump(), Not(HasSubstr("Ill?")));
+}
+
+TEST_F(InspectCommand, AnAdapterOfPeftSaysSo) {
+  std::filesystem::copy(directory_ / "kind", directory_ / "peft");
+  std::filesystem::remove(directory_ / "peft/prescript.json");
+  const ordered_json found = facts(directory_ / "peft");
+  EXPECT_EQ(found.at("written_by"), "PEFT");
+  EXPECT_EQ(found.at("num_virtual_tokens"), kKindTokens);
+  EXPECT_FALSE(found.contains("hard_prompt"));
+}
+
+TEST_F(InspectCommand, ExemplarsAreCountedAndMeasuredAndNotShown) {
+  const std::string path = directory_.write(
+      "e.jsonl",
+      "\xEF\xBB\xBF"
+      R"({"question":"Secret é?","answer":"Mild.","topic":"skin","source":"ward"})"
+      "\r\n\n"
+      R"({"question":"Secret two?","options":{"A":"x","B":"y"},"answer":"A","topic":"skin"})"
+      "\n"
+      R"({"question":"Secret?","context":"Old.","rationale":"Why.","topic":"eyes","reviewer":"r"})");
+  const ordered_json found = facts(path);
+  EXPECT_EQ(found.at("kind"), "exemplars");
+  EXPECT_EQ(found.at("num_exemplars"), 3);
+  EXPECT_EQ(found.at("with_answer"), 2);
+  EXPECT_EQ(found.at("with_options"), 1);
+  EXPECT_EQ(found.at("with_rationale"), 1);
+  EXPECT_EQ(found.at("with_context"), 1);
+  EXPECT_EQ(found.at("unused_fields"), ordered_json::array({"reviewer"}));
+  EXPECT_EQ(found.at("topics"), (ordered_json{{"skin", 2}, {"eyes", 1}}));
+  EXPECT_EQ(found.at("sources"), (ordered_json{{"ward", 1}}));
+  // "Secret é?" is 9 characters, "Old.\n\nSecret?" 13, "Secret two?\n(A) x\n(B) y" 23.
+  EXPECT_EQ(found.at("question_characters"),
+            (ordered_json{{"min", 9}, {"median", 13}, {"max", 23}, {"total", 45}}));
+  EXPECT_EQ(found.at("answer_characters").at("max"), 5);
+  EXPECT_THAT(found.dump(), Not(HasSubstr("Secret")));
+  EXPECT_THAT(inspect(path).out, Not(HasSubstr("Secret")));
+}
+
+constexpr const char* kPair =
+    "{\"id\":\"a\",\"question\":\"Secret pain?\",\"answer\":\"Yes.\",\"reviewer\":1}\n"
+    "{\"id\":\"b\",\"question\":\"Is it a secret?\",\"answer\":\"No.\"}\n";
+
+TEST_F(InspectCommand, ARecipeIsWhatItFeeds) {
+  const std::string instruction = "Answer the question of this patient.";  // 36 characters
+  const ordered_json found = facts(recipe(
+      kPair, "  instruction: \"" + instruction + "\"\ntraining: {batch_size: 2, steps: 5}\n"));
+  EXPECT_EQ(found.at("kind"), "recipe");
+  EXPECT_EQ(found.at("num_virtual_tokens"), 4);
+  EXPECT_EQ(found.at("unused_fields"), ordered_json::array({"reviewer"}));
+  // <|im_start|>user\n, the instruction, a blank line.
+  constexpr int kHardPrompt = 1 + 5 + 36 + 2;
+  EXPECT_EQ(found.at("hard_prompt").at("tokens"), kHardPrompt);
+  EXPECT_EQ(found.at("hard_prompt").at("instruction"), instruction);
+  // Behind the question: <|im_end|>\n<|im_start|>assistant\n, the answer, <|im_end|>.
+  constexpr int kTail = 1 + 1 + 1 + 10;
+  const int a = kHardPrompt + 12 + kTail + 4 + 1;
+  const int b = kHardPrompt + 15 + kTail + 3 + 1;
+  EXPECT_EQ(found.at("train").at("num_exemplars"), 2);
+  EXPECT_EQ(found.at("train").at("tokens"),
+            (ordered_json{{"min", a}, {"median", a}, {"max", b}, {"total", a + b}}));
+  EXPECT_EQ(found.at("train").at("targets").at("total"), 5 + 4);
+  // The last token of each is a target, never a row; what is before the question is shared.
+  const int unshared = 4 + a - 1 + 4 + b - 1;
+  EXPECT_EQ(found.at("first_step").at("rows_unshared"), unshared);
+  EXPECT_EQ(found.at("first_step").at("rows_shared"), unshared - 4 - kHardPrompt);
+  EXPECT_FALSE(found.contains("validation"));
+  EXPECT_THAT(found.dump(), Not(HasSubstr("ecret")));
+}
+
+TEST_F(InspectCommand, FewShotExemplarsAreNamedAndLeaveTheTrainingSet) {
+  const ordered_json found = facts(recipe(kPair, "  few_shot: 1\n"));
+  EXPECT_EQ(found.at("train").at("num_exemplars"), 1);
+  EXPECT_EQ(found.at("hard_prompt").at("few_shot").size(), 1U);
+  EXPECT_THAT(found.dump(), Not(HasSubstr("ecret")));
+}
+
+TEST_F(InspectCommand, AnExampleIsWhatTheModelSees) {
+  const std::string path = recipe(kPair);
+  const ordered_json found = facts(path, {"--example", "1"});
+  EXPECT_EQ(found.at("id"), "b");
+  EXPECT_EQ(found.at("text"),
+            "<|im_start|>user\nIs it a secret?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>");
+  const Sequence made =
+      HandMade().chat("Is it a secret?").scored().text("No.").token(kTinyTurnEnds).sequence;
+  ordered_json ids = ordered_json::array();
+  for (const Row& row : made.rows) ids.push_back(row.index);
+  EXPECT_EQ(found.at("ids"), ids);
+  EXPECT_EQ(found.at("targets"), ordered_json(made.target_positions));
+  EXPECT_EQ(found.at("soft_prompt_at"), 0);
+  EXPECT_EQ(found.at("num_virtual_tokens"), 4);
+}
+
+TEST_F(InspectCommand, AnExampleForPeopleMarksSoftPromptAndScoredTokens) {
+  const std::string path = recipe("{\"id\":\"a\",\"question\":\"Où?\",\"answer\":\"Là.\"}",
+                                  "  format: plain\n  instruction: Say.\n");
+  const auto at_start = inspect(path, {"--example", "0"});
+  EXPECT_EQ(at_start.exit_code, 0) << at_start.err;
+  EXPECT_THAT(at_start.out, HasSubstr("[[ ]]"));
+  EXPECT_THAT(
+      at_start.out,
+      HasSubstr("<soft prompt: 4 virtual tokens>Say.\n\nOù?\nAnswer: [[Là.<|endoftext|>]]"));
+  directory_.write(
+      "recipe.yaml",
+      bytes_of_file(path).replace(
+          bytes_of_file(path).find("tokens: 4"), 9, "tokens: 4, position: before_question"));
+  EXPECT_THAT(inspect(path, {"--example", "0"}).out,
+              HasSubstr("Say.\n\n<soft prompt: 4 virtual tokens>Où?\n"));
+}
+
+TEST_F(InspectCommand, ControlCharactersOfTheDataDoNotReachTheTerminal) {
+  const std::string path = recipe(R"({"id":"a","question":"\u001b[2J?","answer":"\u0007."})");
+  const auto result = inspect(path, {"--example", "0"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(result.out, HasSubstr("\\x1b[2J?"));
+}
+
+TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
+  const std::string path = recipe(kPair);
+  for (const auto& [arguments, message] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{directory_ / "nowhere"}, "no such file"},
+           {{directory_.write("notes.txt", "hello")}, "not known"},
+           {{directory_.path()}, "nothing that is known"},
+           {{"/dev/null"}, "neither a file nor a directory"},
+           {{path, "--example", "2"}, "not in [0, 1]"},
+           {{path, "--example", "-1"}, "not in [0, 1]"},
+           {{directory_ / "train.jsonl", "--example", "0"}, "is not a recipe"}}) {
+    const auto result = inspect(arguments[0], {arguments.begin() + 1, arguments.end()});
+    EXPECT_EQ(result.exit_code, 2) << message << result.err;
+    EXPECT_THAT(result.err, HasSubstr(message));
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST_F(InspectCommand, GarbageOfEveryKindIsRefusedNotCrashed) {
+  const std::string garbage = "\x80\x00{\"[\xff\xfe: \x7f" + std::string(300, '\xEE');
+  for (const char* name :
+       {"g.jsonl", "g.yaml", "g.yml", "g.json", "g.gguf", "g.safetensors", "g.bin", "g"}) {
+    for (const std::string& bytes : {garbage, std::string(), "GGUF" + garbage}) {
+      const auto result = inspect(directory_.write(name, bytes));
+      EXPECT_EQ(result.signal, 0) << name;
+      EXPECT_THAT(result.exit_code, testing::AnyOf(2, 3, 4)) << name << result.err;
+      EXPECT_NE(result.err, "");
+    }
+  }
+}
+
+TEST_F(InspectCommand, ADamagedRecipeIsRefusedNotCrashed) {
+  const std::string path = recipe(kPair);
+  const std::string whole = bytes_of_file(path);
+  for (uint64_t i = 0; i < 60; ++i) {
+    directory_.write("recipe.yaml", damaged(whole, i, whole.size()));
+    const auto result = inspect(path);
+    EXPECT_EQ(result.signal, 0) << i;
+    EXPECT_THAT(result.exit_code, testing::AnyOf(0, 2, 3, 4)) << i << result.err;
+  }
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,101 @@
+#include <gmock/gmock.h>
+
+#include "cli/tiny_files.h"
+
+namespace prescript {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class ValidateCommand : public TinyFiles {
+ protected:
+  ValidateCommand() {
+    directory_.write("train.jsonl",
+                     "{\"id\":\"a\",\"question\":\"Secret pain?\",\"answer\":\"Yes.\"}\n"
+                     "{\"id\":\"b\",\"question\":\"A secret?\",\"answer\":\"No.\"}\n");
+    directory_.write("validation.jsonl", "{\"id\":\"c\",\"question\":\"Q?\",\"answer\":\"No.\"}\n");
+    directory_.write("recipe.yaml",
+                     "base_model: " + model() +
+                         "\ndata:\n  train: " + (directory_ / "train.jsonl") +
+                         "\n  validation: " + (directory_ / "validation.jsonl") +
+                         "\noutput: " + (directory_ / "out/run") + "\n");
+  }
+
+  ProcessResult validate(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"validate", directory_ / "recipe.yaml"});
+    return run_prescript(more);
+  }
+};
+
+TEST_F(ValidateCommand, AGoodRecipeIsOkAndNothingIsWritten) {
+  const auto result = validate();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "ok: 2 exemplars to train on, 1 to validate on, 0 in the hard prompt\n");
+  EXPECT_EQ(result.err, "");
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "out"));
+  EXPECT_EQ(validate({"--json", "data.few_shot=1"}).out,
+            "{\"ok\":true,\"train\":1,\"validation\":1,\"few_shot\":1}\n");
+}
+
+TEST_F(ValidateCommand, WeightsAreNotRead) {
+  // A weight that no check short of computing could find.
+  std::string weights = bytes_of_file(model() + "/model.safetensors");
+  weights[weights.size() - 1] = '\x7f';
+  weights[weights.size() - 2] = '\xc0';
+  directory_.write("tiny/model.safetensors", weights);
+  EXPECT_EQ(validate().exit_code, 0);
+}
+
+TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
+  const auto same = validate({"data.validation=" + (directory_ / "train.jsonl")});
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_THAT(same.err, HasSubstr("warning: data.validation: the same exemplars"));
+
+  const auto rationale = validate({"data.rationale=true"});
+  EXPECT_EQ(rationale.exit_code, 0) << rationale.err;
+  EXPECT_THAT(rationale.err, HasSubstr("3 exemplars have no rationale"));
+
+  std::filesystem::create_directories(directory_ / "out/run");
+  EXPECT_EQ(validate().err, "");
+  directory_.write("out/run/metrics.jsonl", "");
+  const auto occupied = validate();
+  EXPECT_EQ(occupied.exit_code, 0);
+  EXPECT_THAT(occupied.err, HasSubstr("holds a run already"));
+}
+
+TEST_F(ValidateCommand, EachMistakeHasItsExitCodeAndMessageWithoutExemplarText) {
+  const std::string long_question(1100, 'x');
+  directory_.write("long.jsonl",
+                   R"({"id":"long","question":")" + long_question + R"(","answer":"Secret."})");
+  directory_.write("bad.jsonl", R"({"id":"a","question":"Secret","answer":)");
+  directory_.write("file", "");
+  for (const auto& [override, exit_code, message] :
+       std::vector<std::tuple<std::string, int, std::string>>{
+           {"training.stepz=5", 2, "training.steps"},
+           {"training.steps=0", 2, "training.steps=0"},
+           {"device=tpu", 2, "device"},
+           {"base_model=nowhere", 4, "nowhere"},
+           {"data.train=" + (directory_ / "none.jsonl"), 3, "none.jsonl"},
+           {"data.train=" + (directory_ / "bad.jsonl"), 3, "bad.jsonl:1"},
+           {"data.train=" + (directory_ / "long.jsonl"), 3, "long"},
+           {"data.few_shot=2", 3, "data.few_shot"},
+           {"soft_prompt.position=after_bos", 4, "BOS"},
+           {"soft_prompt.init={from: adapter, path: " + (directory_ / "nowhere") + "}",
+            4,
+            "nowhere"},
+           {"soft_prompt.init={from: adapter, path: " + (directory_ / "kind") + "}",
+            2,
+            "num_virtual_tokens"},
+           {"output=" + (directory_ / "file"), 2, "not a directory"},
+           {"output=" + (directory_ / "file/run"), 2, "not a directory"}}) {
+    const auto result = validate({override});
+    EXPECT_EQ(result.exit_code, exit_code) << override << "\n" << result.err;
+    EXPECT_THAT(result.err, HasSubstr(message)) << override;
+    EXPECT_THAT(result.err, Not(HasSubstr("Secret")));
+    EXPECT_EQ(result.out, "") << override;
+  }
+}
+
+}  // namespace
+}  // namespace prescript
