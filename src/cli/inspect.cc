@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-enum class Kind { kModel, kAdapter, kExemplars, kRecipe };
+enum class Kind { kModel, kAdapter, kExemplars, kRecipe, kRun, kCheckpoint };
 
 struct Arguments {
   std::string path;
@@ -49,6 +49,7 @@ Kind kind_of_directory(const fs::path& dir) {
   };
   if (holds("prescript.json") || holds("adapter_config.json")) return Kind::kAdapter;
   if (holds("config.json")) return Kind::kModel;
+  if (holds("recipe.yaml")) return Kind::kRun;
   refuse(dir, "this directory holds nothing that is known");
 }
 
@@ -61,6 +62,7 @@ Kind kind_of(const std::string& path) {
   const std::string extension = fs::path(path).extension();
   if (extension == ".jsonl") return Kind::kExemplars;
   if (extension == ".yaml" || extension == ".yml" || extension == ".json") return Kind::kRecipe;
+  if (extension == ".safetensors") return Kind::kCheckpoint;
   if (extension == ".gguf" || begins_as_gguf(path)) return Kind::kModel;
   refuse(path, "this kind of file is not known");
 }
@@ -75,6 +77,10 @@ ordered_json facts_of(Kind kind, const std::string& path) {
       return inspect_exemplars(path);
     case Kind::kRecipe:
       return inspect_recipe(path);
+    case Kind::kRun:
+      return inspect_run(path);
+    case Kind::kCheckpoint:
+      return inspect_checkpoint(path);
   }
   throw ContractError("unknown kind");
 }

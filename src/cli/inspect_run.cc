@@ -1,0 +1,67 @@
+// What prescript inspect says about a run's output directory, and about a checkpoint of it.
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/inspect.h"
+#include "recipe/recipe.h"
+#include "train/run_directory.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json number_or_null(const std::optional<double>& number) {
+  return number ? ordered_json(*number) : ordered_json();
+}
+
+ordered_json progress_of(const RunState& state) {
+  return {{"step", state.step},
+          {"validation_loss",
+           {{"without_soft_prompt", number_or_null(state.loss_without_prompt)},
+            {"at_start", number_or_null(state.loss_at_start)},
+            {"last", number_or_null(state.last_loss)},
+            {"best", number_or_null(state.best_loss)}}},
+          {"best_step", state.best_loss ? ordered_json(state.best_step) : ordered_json()}};
+}
+
+}  // namespace
+
+ordered_json inspect_checkpoint(const std::string& path) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  ordered_json facts = {{"kind", "checkpoint"}, {"path", path}};
+  facts.update(progress_of(checkpoint.state));
+  facts["num_virtual_tokens"] = checkpoint.state.prompt.num_virtual_tokens;
+  facts["hidden_size"] = checkpoint.state.prompt.hidden_size;
+  facts["identity"] = checkpoint.identity;
+  return facts;
+}
+
+ordered_json inspect_run(const std::string& dir) {
+  const Recipe recipe = read_recipe(dir + "/recipe.yaml", {});
+  ordered_json facts = {{"kind", "run"},
+                        {"path", dir},
+                        {"base_model", recipe.base_model},
+                        {"train", recipe.data.train},
+                        {"steps", recipe.training.steps}};
+  ordered_json checkpoints = ordered_json::array();
+  std::optional<Checkpoint> newest;
+  for (const auto& [step, file] : list_checkpoints(dir + "/checkpoints")) {
+    checkpoints.push_back(file);
+    if (newest) continue;
+    try {
+      newest = read_checkpoint(file);
+    } catch (const InputError& error) {
+      checkpoints.back() = std::string(error.what());
+    }
+  }
+  if (newest) facts.update(progress_of(newest->state));
+  facts["checkpoints"] = checkpoints;
+  const std::string adapter = dir + "/adapter";
+  facts["adapter"] = std::filesystem::exists(adapter) ? ordered_json(adapter) : ordered_json();
+  return facts;
+}
+
+}  // namespace prescript
