@@ -187,12 +187,17 @@ RunIdentity identity_of(const Recipe& recipe,
 }
 
 void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run) {
-  std::set<std::string> keys;
+  // A setting before the contents that follow from it: the message names what was changed.
+  const auto follows = [](const std::string& key) { return key.ends_with(')'); };
+  const auto by_cause = [&](const std::string& a, const std::string& b) {
+    return std::pair(follows(a), a) < std::pair(follows(b), b);
+  };
+  std::set<std::string, decltype(by_cause)> keys(by_cause);
   for (const auto& [key, value] : checkpoint) keys.insert(key);
   for (const auto& [key, value] : run) keys.insert(key);
   const auto value_of = [](const RunIdentity& identity, const std::string& key) {
     const auto found = identity.find(key);
-    return found == identity.end() ? std::string("absent") : found->second;
+    return found == identity.end() || found->second.empty() ? "absent" : found->second;
   };
   for (const std::string& key : keys) {
     const std::string before = value_of(checkpoint, key);

@@ -1,0 +1,64 @@
+#pragma once
+// Runs `prescript train` on the tiny model, as a user does.
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/program.h"
+#include "support/tiny_training.h"
+
+namespace prescript {
+
+class TrainRun : public testing::Test {
+ protected:
+  using Arguments = std::vector<std::string>;
+
+  TrainRun() { write_tiny_training(directory_); }
+
+  /// `prescript train` in the directory, with these arguments behind it.
+  ProcessResult train_with(Arguments arguments, ProcessOptions options = {}) const {
+    arguments.insert(arguments.begin(), "train");
+    options.directory = directory_.path();
+    options.environment.try_emplace("XDG_CACHE_HOME", directory_ / "cache");
+    return run_prescript(std::move(arguments), std::move(options));
+  }
+
+  /// The same with the recipe first.
+  ProcessResult train(Arguments arguments = {}, ProcessOptions options = {}) const {
+    arguments.insert(arguments.begin(), "recipe.yaml");
+    return train_with(std::move(arguments), std::move(options));
+  }
+
+  /// A run that must end well.
+  void train_whole(const Arguments& arguments = {}) const {
+    const ProcessResult result = train(arguments);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+
+  std::string output(const std::string& name = "out") const {
+    return directory_ / ("runs/" + name);
+  }
+
+  std::map<std::string, std::string> adapter(const std::string& name = "out") const {
+    return files_below(output(name) + "/adapter");
+  }
+
+  /// The lines of metrics.jsonl without what differs from run to run.
+  std::vector<nlohmann::ordered_json> metrics(const std::string& name = "out") const {
+    std::istringstream text(bytes_of_file(output(name) + "/metrics.jsonl"));
+    std::vector<nlohmann::ordered_json> lines;
+    for (std::string line; std::getline(text, line);) {
+      lines.push_back(nlohmann::ordered_json::parse(line));
+      lines.back().erase("seconds");
+      lines.back().erase("peak_rss_bytes");
+    }
+    return lines;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+}  // namespace prescript
