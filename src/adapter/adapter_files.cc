@@ -37,7 +37,7 @@ void check_replaceable(const std::string& dir) {
 void write_directory(const std::map<std::string, std::string>& files, const std::string& dir) {
   if (::mkdir(dir.c_str(), 0700) != 0)
     throw_open_error(dir, "cannot make the directory", errno, ExitCode::kUsage);
-  for (const auto& [name, bytes] : files) write_file_durably(dir + "/" + name, bytes);
+  for (const auto& [name, bytes] : files) write_file_durably(fs::path(dir) / name, bytes);
 }
 
 }  // namespace

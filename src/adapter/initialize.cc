@@ -8,6 +8,11 @@
 #include "base/random.h"
 
 namespace prescript {
+namespace {
+
+constexpr size_t kRowsAtOnce = 1024;  // the whole embedding may be gigabytes
+
+}  // namespace
 
 std::vector<int32_t> repeat_to_length(std::span<const int32_t> ids, int64_t num_virtual_tokens) {
   PRESCRIPT_CHECK(!ids.empty(), "a text without tokens has nothing to repeat");
@@ -66,7 +71,6 @@ double scale_of_vocabulary(const std::vector<int32_t>& ids,
                            int64_t hidden_size,
                            const EmbeddingRows& embedding) {
   PRESCRIPT_CHECK(!ids.empty(), "no rows to measure");
-  constexpr size_t kRowsAtOnce = 1024;  // the whole embedding may be gigabytes
   double sum_of_squares = 0;
   for (size_t begin = 0; begin < ids.size(); begin += kRowsAtOnce) {
     const size_t end = std::min(begin + kRowsAtOnce, ids.size());

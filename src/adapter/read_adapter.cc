@@ -85,7 +85,7 @@ std::map<std::string, File> open_listed_files(const PrescriptJson& description,
     if (name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
       fail(dir + "/" + kPrescriptJson,
            "files: " + quote(name) + " is not the name of a file in the same directory");
-    if (!is_there(dir + "/" + name))
+    if (!is_there(fs::path(dir) / name))
       fail(dir, quote(name) + " is missing; prescript.json names it: get the adapter again");
     const File file = open_file(dir, name);
     if (sha256_hex(file->bytes()) != hash)

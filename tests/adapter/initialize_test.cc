@@ -82,27 +82,27 @@ TEST(Initialize, RowsAreThoseOfTheEmbedding) {
 }
 
 TEST(Initialize, UniformValuesFillTheirInterval) {
-  constexpr double kScale = 0.5;
-  constexpr int64_t kCount = 200 * 576;
-  const SoftPrompt prompt = uniform_soft_prompt(200, 576, kScale, 1);
-  ASSERT_EQ(std::ssize(prompt.values_PD), kCount);
+  constexpr double scale = 0.5;
+  constexpr int64_t num_values = int64_t{200} * 576;
+  const SoftPrompt prompt = uniform_soft_prompt(200, 576, scale, 1);
+  ASSERT_EQ(std::ssize(prompt.values_PD), num_values);
   double sum = 0;
   double squares = 0;
   std::vector<int> histogram(10);
   for (const float x : prompt.values_PD) {
-    ASSERT_GE(x, -kScale);
-    ASSERT_LT(x, kScale);
+    ASSERT_GE(x, -scale);
+    ASSERT_LT(x, scale);
     sum += x;
     squares += static_cast<double>(x) * x;
-    ++histogram[static_cast<size_t>((x + kScale) * 10)];
+    ++histogram[static_cast<size_t>((x + scale) * 10)];
   }
   // Within 5 standard errors of the mean 0, the variance s^2 / 3 and equal counts.
-  EXPECT_NEAR(sum / kCount, 0, 5 * kScale / std::sqrt(3.0 * kCount));
-  EXPECT_NEAR(squares / kCount,
-              kScale * kScale / 3,
-              5 * kScale * kScale * std::sqrt((1.0 / 5 - 1.0 / 9) / kCount));
+  EXPECT_NEAR(sum / num_values, 0, 5 * scale / std::sqrt(3.0 * num_values));
+  EXPECT_NEAR(squares / num_values,
+              scale * scale / 3,
+              5 * scale * scale * std::sqrt((1.0 / 5 - 1.0 / 9) / num_values));
   for (const int count : histogram)
-    EXPECT_NEAR(count, kCount / 10.0, 5 * std::sqrt(kCount * 0.1 * 0.9));
+    EXPECT_NEAR(count, num_values / 10.0, 5 * std::sqrt(num_values * 0.1 * 0.9));
 }
 
 TEST(Initialize, UniformIsSeededAndScales) {
@@ -119,22 +119,22 @@ TEST(Initialize, ScaleGivesRowsTheNormOfTheVocabulary) {
   EXPECT_THROW(scale_of_vocabulary({}, 2, diagonal), ContractError);
 
   // And in effect: seeded normal rows against the uniform rows that they lead to.
-  constexpr int64_t kWidth = 64;
+  constexpr int64_t width = 64;
   const auto normal_rows = [](const std::vector<int32_t>& ids) {
     std::vector<float> rows;
     for (const int32_t id : ids) {
       RandomStream stream(1, "test rows", static_cast<uint64_t>(id));
-      for (int64_t i = 0; i < kWidth; ++i)
+      for (int64_t i = 0; i < width; ++i)
         rows.push_back(static_cast<float>(0.07 * stream.normal()));
     }
     return rows;
   };
-  const double scale = scale_of_vocabulary(first_ids(3000), kWidth, normal_rows);
+  const double scale = scale_of_vocabulary(first_ids(3000), width, normal_rows);
   EXPECT_NEAR(scale, 0.07 * std::sqrt(3.0), 0.001);
-  const SoftPrompt prompt = uniform_soft_prompt(3000, kWidth, scale, 1);
+  const SoftPrompt prompt = uniform_soft_prompt(3000, width, scale, 1);
   double squares = 0;
   for (const float x : prompt.values_PD) squares += static_cast<double>(x) * x;
-  EXPECT_NEAR(std::sqrt(squares / 3000), 0.07 * std::sqrt(double{kWidth}), 0.01);
+  EXPECT_NEAR(std::sqrt(squares / 3000), 0.07 * std::sqrt(double{width}), 0.01);
 }
 
 }  // namespace

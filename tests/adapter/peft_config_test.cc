@@ -98,9 +98,9 @@ TEST(PeftConfig, OtherKindsAreRefusedByName) {
       {{{"num_virtual_tokens", "(absent)"}}, "num_virtual_tokens: missing"},
       {{{"token_dim", 0}}, "token_dim: 0 is not in"},
       {{{"base_model_name_or_path", 1}}, "base_model_name_or_path: expected a string"}};
-  for (const auto& [patch, message] : cases) {
+  for (const auto& entry : cases) {
     expect_input_error(
-        ExitCode::kModel, message, [&] { parse_peft_config(changed(patch), "config"); });
+        ExitCode::kModel, entry.second, [&] { parse_peft_config(changed(entry.first), "config"); });
   }
   EXPECT_NO_THROW(parse_peft_config(changed({{"num_transformer_submodules", nullptr}}), "config"));
 }

@@ -159,8 +159,8 @@ TEST(PrescriptJson, ForgedTextsAreRefusedByPlace) {
       {[](auto& j) { j["metrics"]["x"] = nullptr; }, "metrics.x: expected a number"},
       {[](auto& j) { j["files"] = nullptr; }, "files: expected an object"}};
   EXPECT_NO_THROW(parse(forge([](auto&) {})));
-  for (const auto& [change, message] : cases)
-    expect_input_error(ExitCode::kModel, message, [&] { parse(forge(change)); });
+  for (const auto& entry : cases)
+    expect_input_error(ExitCode::kModel, entry.second, [&] { parse(forge(entry.first)); });
 }
 
 TEST(PrescriptJson, WhatIsNoPrescriptJsonIsRefused) {

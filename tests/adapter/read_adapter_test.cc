@@ -60,7 +60,7 @@ TEST_F(ReadAdapter, AnyFlippedBitIsExitFour) {
     ASSERT_NO_THROW(read_adapter(path));
     for (const auto& [name, bytes] : files) {
       // In place: replacing the file for each of some 20,000 bits would take minutes.
-      std::fstream file(path + "/" + name, std::ios::binary | std::ios::in | std::ios::out);
+      std::fstream file(fs::path(path) / name, std::ios::binary | std::ios::in | std::ios::out);
       for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
         const auto write_byte = [&](char byte) {
           file.seekp(static_cast<std::streamoff>(bit / 8)).put(byte).flush();

@@ -44,7 +44,7 @@ inline std::string write_files(const TemporaryDirectory& parent,
                                const std::string& name,
                                const std::map<std::string, std::string>& files) {
   std::filesystem::create_directories(parent / name);
-  for (const auto& [file, bytes] : files) parent.write(name + "/" + file, bytes);
+  for (const auto& [file, bytes] : files) parent.write(std::filesystem::path(name) / file, bytes);
   return parent / name;
 }
 
