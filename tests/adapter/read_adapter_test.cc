@@ -59,7 +59,7 @@ TEST_F(ReadAdapter, AnyFlippedBitIsExitFour) {
         write_files(dir_, position == PromptPosition::kStart ? "a" : "b", files);
     ASSERT_NO_THROW(read_adapter(path));
     for (const auto& [name, bytes] : files) {
-      // In place: replacing the file for each of some 20,000 bits would take minutes.
+      // In place: replacing the file for each of so many bits would take minutes.
       std::fstream file(fs::path(path) / name, std::ios::binary | std::ios::in | std::ios::out);
       for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
         const auto write_byte = [&](char byte) {
