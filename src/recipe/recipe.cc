@@ -30,8 +30,8 @@ class Collector {
  public:
   explicit Collector(GivenValues& given) : given_(given) {}
 
-  /// A key of the group `group` and what stands behind it. A key with dots stands for the groups it
-  /// names. `line` and `column` of the value belong to `place` when that is a file.
+  /// A key of the group `group` and what stands behind it; a key with dots names its groups itself.
+  /// `place` is the file, whose line and column the value has, or the override.
   void add(const std::string& key,
            const YamlValue& value,
            const std::string& place,
@@ -49,7 +49,8 @@ class Collector {
       fail(here, "unknown key " + quote(path) + "; the nearest known key is " + nearest_path(path));
     } else if (value.kind == YamlValue::Kind::kMapping) {
       for (const auto& [name, member] : value.members) add(name, member, place, in_file, path);
-    } else if (value.kind != YamlValue::Kind::kNull) {
+    } else if (value.kind != YamlValue::Kind::kNull || !in_file) {
+      // An override that empties a group would leave the file's values in it.
       fail(here, path + ": found " + describe(value) + "; allowed is a group of keys");
     }
   }

@@ -47,11 +47,17 @@ std::optional<std::string> parse_text(const YamlValue& value) {
   return value.scalar;
 }
 
-/// The shortest text that reads back as this very number.
+/// The shortest text that reads back as this very number; with a point before an exponent, without
+/// which YAML 1.1 sees text.
 template <typename Number>
 std::string write_number(Number number) {
-  char text[32];
-  return std::string(text, std::to_chars(text, std::end(text), number).ptr);
+  char digits[32];
+  std::string text(digits, std::to_chars(digits, std::end(digits), number).ptr);
+  const size_t exponent = text.find('e');
+  if (exponent != std::string::npos && text.find('.') == std::string::npos) {
+    text.insert(exponent, ".0");
+  }
+  return text;
 }
 
 template <typename Number>

@@ -64,6 +64,7 @@ TEST(TextPlace, AcceptsExactlyUtf8) {
     expect_same({byte(first)});
     for (int second = 0x80; second < 0x100; ++second) {
       expect_same({byte(first), byte(second)});
+      if (first < 0xE0) continue;
       for (const int third : {0x80, 0x9F, 0xBF, 0xC0}) {
         expect_same({byte(first), byte(second), byte(third)});
         for (const int fourth : {0x80, 0xBF, 0xE2}) {

@@ -65,7 +65,7 @@ TEST_F(RecipeTest, DefaultsAreThoseOfTheDesign) {
       "optimizer:\n"
       "  name: adamw\n"
       "  learning_rate: 0.003\n"
-      "  weight_decay: 1e-05\n"
+      "  weight_decay: 1.0e-05\n"
       "  clip_norm: 1\n"
       "  schedule: constant\n"
       "  warmup_steps: 0\n"
@@ -277,6 +277,7 @@ TEST_F(RecipeTest, AFaultyOverrideIsNamed) {
        "nearest known key is training.steps"},
       {"training.steps=x", "override \"training.steps=x\": training.steps: found the text \"x\""},
       {"training=5", "training: found the number 5; allowed is a group of keys"},
+      {"training=null", "training: found nothing; allowed is a group of keys"},
       {"training={stepz: 5}", "unknown key \"training.stepz\""},
       {"training.steps=[1", "override \"training.steps=[1\":1:"},
       {"training.steps=1\n---\n2", "a second document"},
@@ -378,8 +379,10 @@ TEST_F(RecipeTest, SettingsAsOverridesMakeTheSameRecipe) {
   for (uint64_t i = 0; i < 300; ++i) {
     const Recipe recipe = random_recipe(i);
     std::vector<std::string> overrides;
-    for (const auto& [path, value] : recipe_settings(recipe))
-      overrides.push_back(path + "=" + value);
+    for (const auto& [path, value] : recipe_settings(recipe)) {
+      overrides.push_back(path);
+      overrides.back().append("=").append(value);
+    }
     ASSERT_EQ(read(recipe_yaml(random_recipe(i + 1)), overrides), recipe);
   }
 }

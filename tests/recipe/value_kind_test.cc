@@ -152,6 +152,14 @@ TEST(ValueKind, NumbersReadBackBitForBit) {
   EXPECT_GT(num_compared, 4000);
 }
 
+TEST(ValueKind, NumbersAreNumbersToOtherReadersOfYamlToo) {
+  // YAML 1.1: a point, and a sign in the exponent.
+  EXPECT_EQ(number(0, 1).write(1e-5), "1.0e-05");
+  EXPECT_EQ(number(0, 1e300).write(2.5e100), "2.5e+100");
+  EXPECT_EQ(number(0, 1).write(0.003), "0.003");
+  EXPECT_EQ(number(0, 1).write(1), "1");
+}
+
 TEST(ValueKind, ValuesAreDescribedByTheirKind) {
   EXPECT_EQ(describe(value_of("1e3")), "the number 1e3");
   EXPECT_EQ(describe(value_of("'1'")), "the text \"1\"");
