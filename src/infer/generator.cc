@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "infer/generation_batch.h"
+#include "infer/generator_batch.h"
 
 namespace prescript {
 namespace {

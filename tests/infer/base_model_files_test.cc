@@ -1,10 +1,9 @@
 #include "infer/base_model_files.h"
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "infer/changeable_base.h"
 #include "io/tensor_source.h"
 #include "support/expect_error.h"
 #include "support/tiny_base.h"
@@ -14,20 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-/// A tiny model whose files a test may change.
-class BaseModelFilesTest : public testing::Test {
- protected:
-  BaseModelFilesTest() { write_tiny_model(dir()); }
-
-  std::string dir() const { return directory_ / "tiny"; }
-  void write(const std::string& name, const std::string& text) const {
-    directory_.write("tiny/" + name, text);
-  }
-  void remove(const std::string& name) const { std::filesystem::remove(dir() + "/" + name); }
-
- private:
-  TemporaryDirectory directory_;
-};
+class BaseModelFilesTest : public ChangeableBase {};
 
 TEST_F(BaseModelFilesTest, OpensAHuggingFaceDirectory) {
   const BaseModelFiles files = open_base_model(dir());
@@ -82,65 +68,6 @@ TEST_F(BaseModelFilesTest, EmbeddingRowsAreThoseOfTheFile) {
     EXPECT_EQ(rows[32 + i], all[3 * 32 + i]);
     EXPECT_EQ(rows[64 + i], all[7 * 32 + i]);
   }
-}
-
-/// An adapter as training on this base leaves it.
-Adapter trained_on(const BaseModelFiles& base) {
-  Adapter adapter = tiny_adapter(4, 1);
-  adapter.identity = base.identity();
-  adapter.has_prescript_json = true;
-  return adapter;
-}
-
-TEST_F(BaseModelFilesTest, AnAdapterFitsItsOwnBase) {
-  const BaseModelFiles base = open_base_model(dir());
-  EXPECT_EQ(check_adapter_fits(trained_on(base), "a", base, false), std::nullopt);
-}
-
-TEST_F(BaseModelFilesTest, AnAdapterWithoutHashesPassesWithAWarning) {
-  const auto warning =
-      check_adapter_fits(tiny_adapter(4, 1), "some/dir", open_base_model(dir()), false);
-  ASSERT_TRUE(warning);
-  EXPECT_NE(warning->find("some/dir"), std::string::npos);
-}
-
-TEST_F(BaseModelFilesTest, AnotherBaseIsRefusedUnlessAllowed) {
-  const Adapter adapter = trained_on(open_base_model(dir()));
-  write_tiny_model(dir(), {.seed = 2});
-  const BaseModelFiles other = open_base_model(dir());
-  expect_input_error(ExitCode::kModel, "another base model", [&] {
-    check_adapter_fits(adapter, "a", other, false);
-  });
-  EXPECT_TRUE(check_adapter_fits(adapter, "a", other, true));
-}
-
-TEST_F(BaseModelFilesTest, AnotherTemplateIsRefusedUnlessAllowedAndUnusedInPlainFormat) {
-  Adapter adapter = trained_on(open_base_model(dir()));
-  write("chat_template.jinja", "{{ messages[0]['content'] }}");
-  const BaseModelFiles other = open_base_model(dir());
-  expect_input_error(ExitCode::kModel, "another chat template", [&] {
-    check_adapter_fits(adapter, "a", other, false);
-  });
-  EXPECT_TRUE(check_adapter_fits(adapter, "a", other, true));
-  adapter.identity.template_hash.clear();
-  EXPECT_EQ(check_adapter_fits(adapter, "a", other, false), std::nullopt);
-}
-
-TEST_F(BaseModelFilesTest, AnotherWidthArchitectureOrTokenizerIsNeverAllowed) {
-  const BaseModelFiles base = open_base_model(dir());
-  const auto refuses = [&](const Adapter& adapter, const char* message) {
-    expect_input_error(
-        ExitCode::kModel, message, [&] { check_adapter_fits(adapter, "a", base, true); });
-  };
-  Adapter narrow = trained_on(base);
-  narrow.prompt.hidden_size = 16;
-  refuses(narrow, "width 16");
-  Adapter foreign = trained_on(base);
-  foreign.identity.tokenizer_hash = std::string(64, '0');
-  refuses(foreign, "another tokenizer");
-  Adapter deeper = trained_on(base);
-  deeper.identity.architecture = "llama layers=99";
-  refuses(deeper, "another architecture");
 }
 
 }  // namespace

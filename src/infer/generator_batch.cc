@@ -1,4 +1,4 @@
-#include "infer/generation_batch.h"
+#include "infer/generator_batch.h"
 
 #include <algorithm>
 #include <numeric>
