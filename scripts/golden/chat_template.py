@@ -138,7 +138,7 @@ LANGUAGE = r"""
 {{ raise_exception('no') }}
 {{ 1 is number }} {{ true is number }} {{ 1 is integer }} {{ true is integer }} {{ 1.5 is float }} {{ 'a' is string }} {{ true is boolean }}
 {{ [] is iterable }} {{ 'a' is iterable }} {{ none is iterable }} {{ {} is mapping }} {{ [] is mapping }} {{ {} is sequence }} {{ missing is iterable }}
-{{ 'a' is sequence }} {{ (1,) is sequence }} {{ 1 is sequence }} {{ missing is sequence }} {{ none is none }} {{ 0 is none }} {{ missing is none }}
+{{ 'a' is sequence }} {{ (1,) is sequence }} {{ 1 is sequence }} {{ missing is sequence }} {{ missing is callable }} {{ none is none }} {{ 0 is none }} {{ missing is none }}
 {{ 1 is odd }} {{ 2 is even }} {{ -3 is odd }} {{ 6 is divisibleby 3 }} {{ 6 is divisibleby(4) }} {{ 1 is in [1] }} {{ 1 is not in [1] }}
 {{ 1 is eq 1 }} {{ 1 is equalto 2 }} {{ 1 is ne(2) }} {{ 1 is lt 2 }} {{ 2 is ge 2 }} {{ true is true }} {{ 1 is true }} {{ false is false }}
 {{ not 1 is defined }} {{ 1 is not defined }} {{ 'a' is string and 1 is number }} {{ 'y' if x is defined else 'n' }}
@@ -151,8 +151,10 @@ LANGUAGE = r"""
 {{ [1, 2]|first }} {{ [1, 2]|last }} {{ 'abc'|first }} {{ 'abc'|last }} {{ []|first }}. {{ []|last }}. {{ {'a': 1}|first }}
 {{ 'abc'|list }} {{ {'a': 1, 'b': 2}|list }} {{ (1, 2)|list }} {{ range(3)|list }} {{ [3, 1]|reverse|list }} {{ 'abc'|reverse }}
 {{ 5|string + 'x' }} {{ '42'|int + 1 }} {{ ' 7 '|int }} {{ 'x'|int }} {{ 'x'|int(9) }} {{ 2.9|int }} {{ true|int }} {{ none|int }} {{ '+5'|int }}
-{{ range(2, 8, 3)|list }} {{ range(3, 0, -1)|list }} {{ range(0)|list }}
-{{ range(100001) }}
+{{ range(4)[1:]|list }} {{ range(3)[-1] }} {{ range(3)|length }} {{ range(2) is sequence }} {{ range(2, 8, 3)|list }} {{ range(3, 0, -1)|list }} {{ range(0)|list }}
+{{ range(100001)|list }}
+{{ range(3) + [1] }}
+{{ 1. 5 }}
 {{ {'a': 1, 'B': 2}|items|list }} {{ {'b': 1, 'A': 2}|dictsort }} {{ {'b': 1, 'A': 2}|dictsort(true) }} {{ missing|items|list }}
 {{ {'a': 1, 'a': 2, 1: 'x', true: 'y'} }} {{ {'a': 1}.get('a') }} {{ {'a': 1}.get('b') }} {{ {'a': 1}.get('b', 3) }} {{ dict(a=1) }}
 {% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}={{ v }};{% endfor %} {{ {'a': 1}.keys()|list }} {{ {'a': 1}.values()|list }}
@@ -282,7 +284,7 @@ def compare(folder, program):
         for _, text, c in cases:
             lines.write(json.dumps({"template": text, "bos_token": BOS, "eos_token": EOS, **c}) + "\n")
         lines.flush()
-        answers = subprocess.run([program, lines.name], check=True, capture_output=True, text=True).stdout.splitlines()
+        answers = subprocess.run([program, lines.name], check=True, capture_output=True, text=True).stdout.strip().split("\n")
     equal, errors, refused = 0, 0, {}
     for (name, text, c), answer in zip(cases, map(json.loads, answers), strict=True):
         expected = render(text, c["messages"], c["add_generation_prompt"])

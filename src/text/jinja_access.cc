@@ -78,7 +78,7 @@ Value item(Run& run, const Value& object, const Value& key, const std::string* n
     const Characters characters(*text);
     if (const auto place = at(static_cast<int64_t>(characters.size())))
       return text_value(std::string(characters.range(*place, *place + 1)));
-  } else if (sequence != nullptr && sequence->kind <= SequenceKind::kTuple) {
+  } else if (sequence != nullptr && sequence->kind <= SequenceKind::kRange) {
     if (const auto place = at(static_cast<int64_t>(sequence->items.size())))
       return sequence->items[*place];
   } else if (const auto* space = std::get_if<Namespace*>(&object)) {
@@ -95,7 +95,7 @@ Value slice(
     Run& run, const Value& object, const Value& begin, const Value& end, const Value& step_value) {
   const std::string* text = as_text(object);
   const Sequence* sequence = as_sequence(object);
-  if (text == nullptr && (sequence == nullptr || sequence->kind > SequenceKind::kTuple)) {
+  if (text == nullptr && (sequence == nullptr || sequence->kind > SequenceKind::kRange)) {
     run.fail(is_undefined(object) ? undefined_message(object)
                                   : kind_of(object) + " cannot be sliced");
   }

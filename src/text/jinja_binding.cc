@@ -15,11 +15,11 @@ Problem bind(Expression& call, const Builtin* builtin, const std::string& what) 
   if (call.operands.size() > parameters.size() + 1) return "so many arguments of " + what;
   call.operands.resize(parameters.size() + 1);
   for (auto& [keyword, value] : call.keywords) {
-    const std::string argument = "the argument '" + keyword + "'";
+    std::string argument = "the argument '" + keyword + "' of " + what;
     const auto found = std::find(parameters.begin(), parameters.end(), keyword);
-    if (found == parameters.end()) return argument + " of " + what;
+    if (found == parameters.end()) return argument;
     ExpressionPointer& place = call.operands[static_cast<size_t>(found - parameters.begin()) + 1];
-    if (place) return argument + " given twice to " + what;
+    if (place) return argument.append(", given twice,");
     place = std::move(value);
   }
   call.keywords.clear();

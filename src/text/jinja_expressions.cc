@@ -306,7 +306,7 @@ ExpressionPointer ExpressionParser::postfix(ExpressionPointer object) {
 ExpressionPointer ExpressionParser::member(ExpressionPointer object) {
   Expression result = node(Kind::kAttribute);
   take();
-  if (at(TokenKind::kNumber)) {
+  if (at(TokenKind::kNumber) && std::holds_alternative<int64_t>(token().number)) {
     result.kind = Kind::kItem;
     return made(std::move(result), std::move(object), constant(token().number));
   }

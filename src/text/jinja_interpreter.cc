@@ -414,7 +414,7 @@ class Interpreter {
       items.emplace_back(at);
       if (__builtin_add_overflow(at, step, &at)) break;
     }
-    return sequence_value(run_, SequenceKind::kList, std::move(items));
+    return sequence_value(run_, SequenceKind::kRange, std::move(items));
   }
 
   Value call_macro(const Macro& macro, const Expression& expression, const Scope& scope) {

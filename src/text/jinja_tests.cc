@@ -35,11 +35,11 @@ Value is_mapping(Run&, const Value& input, Arguments) {
   return as_dict(input) != nullptr;
 }
 
-/// Whatever has a length and items: Python's strings and dicts too, and Jinja's undefined.
+/// Whatever has a length and items: Python's strings and dicts too, and what is undefined.
 Value is_sequence(Run&, const Value& input, Arguments) {
   const Sequence* sequence = as_sequence(input);
   return as_text(input) != nullptr || as_dict(input) != nullptr || is_undefined(input) ||
-         (sequence != nullptr && sequence->kind <= SequenceKind::kTuple);
+         (sequence != nullptr && sequence->kind <= SequenceKind::kRange);
 }
 
 Value is_iterable(Run&, const Value& input, Arguments) {
@@ -75,7 +75,7 @@ const Builtin kTests[] = {
     {"mapping", {}, 0, is_mapping},
     {"sequence", {}, 0, is_sequence},
     {"iterable", {}, 0, is_iterable},
-    {"callable", {}, 0, holds<const Macro*, Function>},
+    {"callable", {}, 0, holds<Undefined, const Macro*, Function>},
     {"even", {}, 0, is_even},
     {"odd", {}, 0, is_odd},
     {"divisibleby", {"num"}, 1, is_divisible},

@@ -47,7 +47,8 @@ bool equal_sequences(Run& run, const Sequence& left, const Sequence& right) {
   const auto comparable = [](const Sequence& sequence) {
     return sequence.kind == SequenceKind::kList || sequence.kind == SequenceKind::kTuple;
   };
-  if (!comparable(left) || !comparable(right)) run.fail("an iterator cannot be compared");
+  if (!comparable(left) || !comparable(right))
+    run.fail("this cannot be compared; `| list` makes a list of it");
   return left.kind == right.kind &&
          std::equal(left.items.begin(),
                     left.items.end(),
@@ -89,8 +90,6 @@ void append_repr(Run& run, const Value& value, std::string& out) {
 
 void append_sequence(Run& run, const Sequence& sequence, std::string& out) {
   const bool is_tuple = sequence.kind == SequenceKind::kTuple;
-  if (!is_tuple && sequence.kind != SequenceKind::kList)
-    run.fail("an iterator cannot be printed; `| list` makes a list of it");
   out += is_tuple ? '(' : '[';
   for (size_t i = 0; i < sequence.items.size(); ++i) {
     if (i > 0) out += ", ";
@@ -181,6 +180,7 @@ const Value* find_entry(Run& run, const Dict& dict, const Value& key) {
 std::string kind_of(const Value& value) {
   if (const Sequence* sequence = as_sequence(value)) {
     if (sequence->kind == SequenceKind::kList) return "a list";
+    if (sequence->kind == SequenceKind::kRange) return "a range";
     return sequence->kind == SequenceKind::kTuple ? "a tuple" : "an iterator";
   }
   constexpr const char* kKinds[] = {"an undefined value",
@@ -280,7 +280,8 @@ void append_text(Run& run, const Value& value, std::string& out) {
     out += std::to_string(*whole);
   } else if (const double* number = std::get_if<double>(&value)) {
     out += float_text(*number);
-  } else if (const Sequence* sequence = as_sequence(value)) {
+  } else if (const Sequence* sequence = as_sequence(value);
+             sequence != nullptr && sequence->kind <= SequenceKind::kTuple) {
     append_sequence(run, *sequence, out);
   } else if (const Dict* dict = as_dict(value)) {
     append_dict(run, *dict, out);

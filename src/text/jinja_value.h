@@ -40,9 +40,10 @@ using Value = std::variant<Undefined,
                            const Macro*,
                            Function>;
 
-/// A view stands for Python's dict views, a stream for its generators and iterators: always true,
-/// without a length, and to be read once.
-enum class SequenceKind { kList, kTuple, kView, kStream };
+/// In the order of what they can do: a range has items and a length, but is no list; a view stands
+/// for Python's dict views, a stream for its generators and iterators: always true, without a
+/// length, and to be read once.
+enum class SequenceKind { kList, kTuple, kRange, kView, kStream };
 
 struct Sequence {
   SequenceKind kind;
