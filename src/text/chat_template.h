@@ -31,9 +31,10 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  /// Throws InputError(kModel) when the template raises an exception (its message is in ours), uses
-  /// a value in a way that Jinja refuses too, or exceeds its limits: 1e6 steps, depth 64, 1 MB of
-  /// output beyond the messages' own length.
+  /// Throws InputError(kModel) when the template raises an exception (of its message, ours has the
+  /// parts that stand in the template, never the conversation's), uses a value in a way that Jinja
+  /// refuses too, or exceeds its limits: 1e6 steps, depth 64, 1 MB of output beyond the messages'
+  /// own length. The messages are UTF-8.
   std::string render(std::span<const ChatMessage> messages,
                      const ChatTemplateOptions& options) const;
 

@@ -15,7 +15,8 @@ Problem bind(Expression& call, const Builtin* builtin, const std::string& what) 
   if (call.operands.size() > parameters.size() + 1) return "so many arguments of " + what;
   call.operands.resize(parameters.size() + 1);
   for (auto& [keyword, value] : call.keywords) {
-    std::string argument = "the argument '" + keyword + "' of " + what;
+    std::string argument = "the argument '";
+    argument.append(keyword).append("' of ").append(what);
     const auto found = std::find(parameters.begin(), parameters.end(), keyword);
     if (found == parameters.end()) return argument;
     ExpressionPointer& place = call.operands[static_cast<size_t>(found - parameters.begin()) + 1];
