@@ -7,12 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "adapter/position.h"
 #include "adapter/soft_prompt.h"
 
 namespace prescript {
-
-/// Where the soft prompt stands among the tokens.
-enum class PromptPosition { kStart, kAfterBos, kBeforeQuestion };
 
 /// What the adapter was trained on. Empty hashes are unknown (an adapter that PEFT wrote).
 struct AdapterIdentity {

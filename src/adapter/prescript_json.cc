@@ -1,7 +1,5 @@
 #include "adapter/prescript_json.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -18,19 +16,6 @@ using nlohmann::ordered_json;
 
 constexpr int64_t kFormatVersion = 1;
 constexpr JsonLimits kLimits{.max_bytes = 64u << 20, .max_depth = 64};
-
-/// Part of the on-disk format.
-constexpr std::array<std::pair<PromptPosition, const char*>, 3> kPositions = {
-    {{PromptPosition::kStart, "start"},
-     {PromptPosition::kAfterBos, "after_bos"},
-     {PromptPosition::kBeforeQuestion, "before_question"}}};
-
-const char* name_of(PromptPosition position) {
-  return std::find_if(kPositions.begin(),
-                      kPositions.end(),
-                      [&](const auto& entry) { return entry.first == position; })
-      ->second;
-}
 
 ordered_json text_or_null(const std::optional<std::string>& text) {
   return text ? ordered_json(*text) : ordered_json();
@@ -65,12 +50,6 @@ std::string one_of(const JsonCursor& value, std::initializer_list<std::string_vi
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
   value.fail("found " + quote(value.string()) + "; allowed: " + names);
-}
-
-PromptPosition read_position(const JsonCursor& value) {
-  for (const auto& [position, name] : kPositions)
-    if (value.string() == name) return position;
-  value.fail("unknown position " + quote(value.string()));
 }
 
 AdapterIdentity read_identity(const JsonCursor& value) {
@@ -157,7 +136,7 @@ PrescriptJson parse_prescript_json(std::string_view text, const std::string& pat
   PrescriptJson result;
   Adapter& adapter = result.adapter;
   adapter.has_prescript_json = true;
-  adapter.position = read_position(root.at("position"));
+  adapter.position = position_of(root.at("position").string(), path);
   adapter.dtype = one_of(root.at("dtype"), {"fp32", "bf16"});
   adapter.prompt.num_virtual_tokens = root.at("num_virtual_tokens").integer(1);
   adapter.prompt.hidden_size = root.at("hidden_size").integer(1);

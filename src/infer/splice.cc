@@ -42,28 +42,6 @@ Sequence splice(const RenderedExemplar& rendered, const SplicedPrompt& prompt) {
   return sequence;
 }
 
-const char* name_of(PromptPosition position) {
-  switch (position) {
-    case PromptPosition::kStart:
-      return "start";
-    case PromptPosition::kAfterBos:
-      return "after_bos";
-    case PromptPosition::kBeforeQuestion:
-      return "before_question";
-  }
-  throw ContractError("unknown position");
-}
-
-PromptPosition position_of(const std::string& name, const std::string& place) {
-  for (const PromptPosition position :
-       {PromptPosition::kStart, PromptPosition::kAfterBos, PromptPosition::kBeforeQuestion}) {
-    if (name == name_of(position)) return position;
-  }
-  throw InputError(
-      ExitCode::kModel,
-      place + ": position '" + name + "' is not one of start, after_bos, before_question");
-}
-
 HardPrompt hard_prompt_of(const AdapterHardPrompt& kept, const std::string& place) {
   if (kept.format != "chat" && kept.format != "plain") {
     throw InputError(ExitCode::kModel,

@@ -19,11 +19,6 @@ struct SplicedPrompt {
 /// InputError(kModel) for position after_bos where the rendering has no BOS token.
 Sequence splice(const RenderedExemplar& rendered, const SplicedPrompt& prompt);
 
-/// How messages and files spell a position: start | after_bos | before_question.
-const char* name_of(PromptPosition position);
-/// Throws InputError(kModel) "place: ..." for another word.
-PromptPosition position_of(const std::string& name, const std::string& place);
-
 /// The hard prompt that an adapter was trained with, and the form in which the adapter keeps it.
 HardPrompt hard_prompt_of(const AdapterHardPrompt& kept, const std::string& place);
 AdapterHardPrompt kept_form_of(const HardPrompt& prompt);

@@ -147,7 +147,7 @@ TEST(PrescriptJson, ANewerVersionIsRefusedAsSuch) {
 TEST(PrescriptJson, ForgedTextsAreRefusedByPlace) {
   using Change = std::function<void(nlohmann::json&)>;
   const std::pair<Change, const char*> cases[] = {
-      {[](auto& j) { j["position"] = "end"; }, "position: unknown position \"end\""},
+      {[](auto& j) { j["position"] = "end"; }, "position \"end\" is not one of"},
       {[](auto& j) { j["position"] = 1; }, "position: expected a string"},
       {[](auto& j) { j["dtype"] = "fp8"; }, "dtype: found \"fp8\"; allowed: fp32, bf16"},
       {[](auto& j) { j["num_virtual_tokens"] = 0; }, "num_virtual_tokens: 0 is not in"},

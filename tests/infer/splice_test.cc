@@ -68,16 +68,6 @@ TEST(Splice, AfterBosNeedsABos) {
   });
 }
 
-TEST(Splice, PositionsAreSpelledInOneWay) {
-  for (const auto position :
-       {PromptPosition::kStart, PromptPosition::kAfterBos, PromptPosition::kBeforeQuestion}) {
-    EXPECT_EQ(position_of(name_of(position), "here"), position);
-  }
-  expect_input_error(ExitCode::kModel, "prescript.json: position 'End'", [] {
-    position_of("End", "prescript.json");
-  });
-}
-
 TEST(HardPromptOfAnAdapter, ComesBackAsItWasKept) {
   HardPrompt prompt;
   prompt.format = PromptFormat::kPlain;
