@@ -1,17 +1,36 @@
 #include "ops/check.h"
 
+#include <vector>
+
 namespace prescript::ops_check {
+namespace {
+
+void rows_at(const char* op, Tensor x, std::span<const int32_t> indices, Tensor picked) {
+  shape(op, picked, static_cast<int64_t>(indices.size()), x.cols);
+  for (const int32_t i : indices) index(op, i, x.rows);
+}
+
+void product_shapes(const char* op, Tensor x, Tensor weight, Tensor y) {
+  shape(op, x, x.rows, weight.cols);
+  shape(op, y, x.rows, weight.rows);
+  dtype(op, weight, x.dtype);
+}
+
+}  // namespace
 
 void embed(Tensor embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x) {
   shape("embed", x, static_cast<int64_t>(rows.size()), embedding.cols);
+  dtype("embed", x, embedding.dtype);
   for (const Row& row : rows) {
     if (!row.is_virtual()) {
       index("embed: token", row.index, embedding.rows);
       continue;
     }
     index("embed: soft prompt", row.soft_prompt, static_cast<int64_t>(prompts.size()));
-    index("embed: virtual token", row.index, prompts[row.soft_prompt].rows);
-    PRESCRIPT_CHECK(prompts[row.soft_prompt].cols == x.cols, "embed: width of a soft prompt");
+    const Tensor& prompt = prompts[row.soft_prompt];
+    index("embed: virtual token", row.index, prompt.rows);
+    PRESCRIPT_CHECK(prompt.cols == x.cols, "embed: width of a soft prompt");
+    if (prompt.dtype != DType::kFloat32) dtype("embed: soft prompt", prompt, sums_of(x.dtype));
   }
 }
 
@@ -25,23 +44,38 @@ void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const 
     const Tensor& gradient = gradients[row.soft_prompt];
     index("embed_input_gradient: virtual token", row.index, gradient.rows);
     PRESCRIPT_CHECK(gradient.cols == dx.cols, "embed_input_gradient: width of a soft prompt");
+    dtype("embed_input_gradient", gradient, sums_of(dx.dtype));
   }
 }
 
 void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y) {
-  shape("gather_rows", y, static_cast<int64_t>(indices.size()), x.cols);
-  for (const int32_t i : indices) index("gather_rows", i, x.rows);
+  rows_at("gather_rows", x, indices, y);
+  dtype("gather_rows", y, x.dtype);
+}
+
+void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y) {
+  rows_at("scatter_add_rows", y, indices, x);
+  if (y.dtype != x.dtype) dtype("scatter_add_rows", y, sums_of(x.dtype));
 }
 
 void linear(const char* op, Tensor x, Tensor weight, Tensor y) {
-  shape(op, x, x.rows, weight.cols);
-  shape(op, y, x.rows, weight.rows);
+  product_shapes(op, x, weight, y);
+  dtype(op, y, x.dtype);
 }
 
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd) {
   same_shape("rms_norm", x, y);
-  shape("rms_norm", weight, 1, x.cols);
-  shape("rms_norm", rstd, 1, x.rows);
+  shape("rms_norm: weight", weight, 1, x.cols);
+  shape("rms_norm: rstd", rstd, 1, x.rows);
+  dtype("rms_norm", y, x.dtype);
+  dtype("rms_norm: weight", weight, x.dtype);
+  dtype("rms_norm: rstd", rstd, sums_of(x.dtype));
+}
+
+void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx) {
+  rms_norm(x, weight, dx, rstd);
+  same_shape("rms_norm_input_gradient: dy", x, dy);
+  if (dy.dtype != x.dtype) dtype("rms_norm_input_gradient: dy", dy, sums_of(x.dtype));
 }
 
 void rotary(
@@ -49,8 +83,10 @@ void rotary(
   PRESCRIPT_CHECK(head_size > 0 && head_size % 2 == 0 && x.cols % head_size == 0,
                   "rotary: head size " + std::to_string(head_size) + ", x " + x.describe());
   PRESCRIPT_CHECK(x.rows == static_cast<int64_t>(positions.size()), "rotary: positions");
-  shape("rotary", cos, cos.rows, head_size / 2);
-  same_shape("rotary", cos, sin);
+  shape("rotary: cos", cos, cos.rows, head_size / 2);
+  same_shape("rotary: tables", cos, sin);
+  dtype("rotary: cos", cos, sums_of(x.dtype));
+  dtype("rotary: sin", sin, sums_of(x.dtype));
   for (const int32_t position : positions) index("rotary: position", position, cos.rows);
 }
 
@@ -65,11 +101,16 @@ void attention(const AttentionShape& heads,
   shape("attention: q", q, q.rows, heads.num_heads * heads.head_size);
   same_shape("attention: out", q, out);
   shape("attention: lse", lse, q.rows, heads.num_heads);
+  dtype("attention: out", out, q.dtype);
+  dtype("attention: lse", lse, sums_of(q.dtype));
+  std::vector<bool> sees_a_key(q.rows);
   for (const Part& part : parts) {
     index("attention: source", part.source, static_cast<int64_t>(sources.size()));
     const KeyValues& source = sources[part.source];
     shape("attention: k", source.k, source.k.rows, heads.num_kv_heads * heads.head_size);
     same_shape("attention: v", source.k, source.v);
+    dtype("attention: k", source.k, q.dtype);
+    dtype("attention: v", source.v, q.dtype);
     PRESCRIPT_CHECK(part.query_begin >= 0 && part.num_queries > 0 &&
                         part.query_begin + part.num_queries <= q.rows,
                     "attention: queries of a part");
@@ -77,11 +118,41 @@ void attention(const AttentionShape& heads,
         part.key_begin >= 0 && part.num_keys > 0 && part.key_begin + part.num_keys <= source.k.rows,
         "attention: keys of a part");
     PRESCRIPT_CHECK(part.causal_offset >= Part::kNoMask, "attention: causal offset");
+    for (int32_t j = 0; j < part.num_queries; ++j) sees_a_key[part.query_begin + j] = true;
+  }
+  for (int64_t n = 0; n < q.rows; ++n) {
+    PRESCRIPT_CHECK(sees_a_key[n], "attention: query row " + std::to_string(n) + " has no part");
+  }
+}
+
+void attention_input_gradient(Tensor q,
+                              std::span<const KeyValues> sources,
+                              Tensor dout,
+                              Tensor dq,
+                              std::span<const KeyValues> gradients) {
+  same_shape("attention_input_gradient: dout", q, dout);
+  same_shape("attention_input_gradient: dq", q, dq);
+  dtype("attention_input_gradient: dout", dout, q.dtype);
+  dtype("attention_input_gradient: dq", dq, sums_of(q.dtype));
+  PRESCRIPT_CHECK(gradients.size() == sources.size(), "attention_input_gradient: gradients");
+  for (size_t s = 0; s < sources.size(); ++s) {
+    if (gradients[s].k.data == nullptr) continue;
+    for (const Tensor& gradient : {gradients[s].k, gradients[s].v}) {
+      same_shape("attention_input_gradient: K/V", sources[s].k, gradient);
+      dtype("attention_input_gradient: K/V", gradient, sums_of(q.dtype));
+    }
   }
 }
 
 void swiglu(Tensor gate_up, Tensor h) {
   shape("swiglu", gate_up, h.rows, 2 * h.cols);
+  dtype("swiglu", h, gate_up.dtype);
+}
+
+void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up) {
+  swiglu(gate_up, dh);
+  same_shape("swiglu_input_gradient", gate_up, d_gate_up);
+  dtype("swiglu_input_gradient", d_gate_up, gate_up.dtype);
 }
 
 void cross_entropy(Tensor hidden,
@@ -92,9 +163,19 @@ void cross_entropy(Tensor hidden,
                    Tensor dhidden) {
   shape("cross_entropy: hidden", hidden, static_cast<int64_t>(token_ids.size()), head.cols);
   shape("cross_entropy: log_probs", log_probs, 1, hidden.rows);
+  dtype("cross_entropy: head", head, hidden.dtype);
+  dtype("cross_entropy: log_probs", log_probs, sums_of(hidden.dtype));
   PRESCRIPT_CHECK(weights.size() == token_ids.size(), "cross_entropy: weights");
-  if (dhidden.data != nullptr) same_shape("cross_entropy: dhidden", hidden, dhidden);
+  if (dhidden.data != nullptr) {
+    same_shape("cross_entropy: dhidden", hidden, dhidden);
+    dtype("cross_entropy: dhidden", dhidden, hidden.dtype);
+  }
   for (const int32_t id : token_ids) index("cross_entropy: token", id, head.rows);
+}
+
+void logits(Tensor hidden, Tensor head, Tensor logits) {
+  product_shapes("logits", hidden, head, logits);
+  dtype("logits", logits, sums_of(hidden.dtype));
 }
 
 }  // namespace prescript::ops_check

@@ -18,6 +18,16 @@ inline void shape(const char* op, const Tensor& x, int64_t rows, int64_t cols) {
                       ", " + std::to_string(cols) + "]");
 }
 
+inline void dtype(const char* op, const Tensor& x, DType expected) {
+  PRESCRIPT_CHECK(x.dtype == expected,
+                  std::string(op) + ": " + x.describe() + " is not " + name_of(expected));
+}
+
+/// The accumulate dtype of the backend whose activations are of `compute`.
+inline DType sums_of(DType compute) {
+  return compute == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
+}
+
 inline void index(const char* op, int64_t index, int64_t size) {
   PRESCRIPT_CHECK(
       index >= 0 && index < size,
@@ -27,8 +37,10 @@ inline void index(const char* op, int64_t index, int64_t size) {
 void embed(Tensor embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x);
 void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const Tensor> gradients);
 void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
+void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
 void linear(const char* op, Tensor x, Tensor weight, Tensor y);
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
+void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx);
 void rotary(
     Tensor x, int64_t head_size, std::span<const int32_t> positions, Tensor cos, Tensor sin);
 void attention(const AttentionShape& shape,
@@ -37,12 +49,20 @@ void attention(const AttentionShape& shape,
                std::span<const KeyValues> sources,
                Tensor out,
                Tensor lse);
+/// What `attention` does not check of its input gradient.
+void attention_input_gradient(Tensor q,
+                              std::span<const KeyValues> sources,
+                              Tensor dout,
+                              Tensor dq,
+                              std::span<const KeyValues> gradients);
 void swiglu(Tensor gate_up, Tensor h);
+void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up);
 void cross_entropy(Tensor hidden,
                    Tensor head,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs,
                    Tensor dhidden);
+void logits(Tensor hidden, Tensor head, Tensor logits);
 
 }  // namespace prescript::ops_check

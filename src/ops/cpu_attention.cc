@@ -178,9 +178,7 @@ void attention_input_gradient(const AttentionShape& shape,
                               Tensor dq_NHE,
                               std::span<const KeyValues> gradients) {
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-  ops_check::same_shape("attention_input_gradient: dout", q_NHE, dout_NHE);
-  ops_check::same_shape("attention_input_gradient: dq", q_NHE, dq_NHE);
-  PRESCRIPT_CHECK(gradients.size() == sources.size(), "attention_input_gradient: gradients");
+  ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients);
   zero(dq_NHE);
   if (q_NHE.rows == 0) return;
   const c10::InferenceMode guard;

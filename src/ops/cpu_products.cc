@@ -59,8 +59,7 @@ void swiglu(Tensor gate_up_N2F, Tensor h_NF) {
 }
 
 void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) {
-  ops_check::swiglu(gate_up_N2F, dh_NF);
-  ops_check::same_shape("swiglu_input_gradient", gate_up_N2F, d_gate_up_N2F);
+  ops_check::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
   const int64_t F = dh_NF.cols;
   at::parallel_for(0, dh_NF.rows, kSwigluRows, [&](int64_t begin, int64_t end) {
     const c10::InferenceMode guard;
@@ -115,7 +114,7 @@ void cross_entropy(Tensor hidden_TD,
 }
 
 void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) {
-  ops_check::linear("logits", hidden_ND, head_VD, logits_NV);
+  ops_check::logits(hidden_ND, head_VD, logits_NV);
   const c10::InferenceMode guard;
   wrap(logits_NV).copy_(at::mm(wrap(hidden_ND), wrap(head_VD).t()));
 }

@@ -113,7 +113,7 @@ void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) {
 }
 
 void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) {
-  ops_check::gather_rows(y_ND, indices, x);
+  ops_check::scatter_add_rows(x, indices, y_ND);
   with_element_type(x.dtype, [&]<typename X>(X*) {
     with_element_type(y_ND.dtype, [&]<typename Y>(Y*) {
       for (int64_t i = 0; i < x.rows; ++i) {
@@ -145,8 +145,7 @@ void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor 
 
 void rms_norm_input_gradient(
     Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) {
-  ops_check::rms_norm(x_ND, weight_D, dy_ND, rstd_N);
-  ops_check::same_shape("rms_norm_input_gradient", x_ND, dx_ND);
+  ops_check::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
     with_element_type(dy_ND.dtype, [&]<typename DY>(DY*) {
       for_rows(x_ND.rows, [&](int64_t n) {

@@ -134,7 +134,7 @@ class ReferenceOps final : public Ops {
 
   void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
     require_float64({x, y_ND});
-    ops_check::gather_rows(y_ND, indices, x);
+    ops_check::scatter_add_rows(x, indices, y_ND);
     for (int64_t i = 0; i < x.rows; ++i) add_scaled(1, row(x, i), row(y_ND, indices[i]), x.cols);
   }
 
@@ -175,8 +175,7 @@ class ReferenceOps final : public Ops {
   void rms_norm_input_gradient(
       Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) override {
     require_float64({x_ND, weight_D, rstd_N, dy_ND, dx_ND});
-    ops_check::rms_norm(x_ND, weight_D, dy_ND, rstd_N);
-    ops_check::same_shape("rms_norm_input_gradient", x_ND, dx_ND);
+    ops_check::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
     const auto D = static_cast<double>(x_ND.cols);
     const double* g = row(weight_D, 0);
     for (int64_t n = 0; n < x_ND.rows; ++n) {
@@ -228,7 +227,6 @@ class ReferenceOps final : public Ops {
     const int64_t group = shape.num_heads / shape.num_kv_heads;
     zero(out_NHE);
     for (int64_t n = 0; n < q_NHE.rows; ++n) {
-      PRESCRIPT_CHECK(!seen[n].empty(), "attention: a query row without a key");
       for (int64_t h = 0; h < shape.num_heads; ++h) {
         const int64_t kv = h / group * E;
         std::vector<double> scores;
@@ -263,7 +261,7 @@ class ReferenceOps final : public Ops {
                                 std::span<const KeyValues> gradients) override {
     require_float64({q_NHE, out_NHE, lse_NH, dout_NHE, dq_NHE});
     ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-    PRESCRIPT_CHECK(gradients.size() == sources.size(), "attention_input_gradient: gradients");
+    ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients);
     const auto seen = seen_keys(parts, q_NHE.rows);
     const int64_t E = shape.head_size;
     const int64_t group = shape.num_heads / shape.num_kv_heads;
@@ -301,8 +299,7 @@ class ReferenceOps final : public Ops {
 
   void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) override {
     require_float64({gate_up_N2F, dh_NF, d_gate_up_N2F});
-    ops_check::swiglu(gate_up_N2F, dh_NF);
-    ops_check::same_shape("swiglu_input_gradient", gate_up_N2F, d_gate_up_N2F);
+    ops_check::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
     const int64_t F = dh_NF.cols;
     for (int64_t n = 0; n < dh_NF.rows; ++n) {
       for (int64_t f = 0; f < F; ++f) {
@@ -341,6 +338,8 @@ class ReferenceOps final : public Ops {
   }
 
   void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) override {
+    require_float64({hidden_ND, head_VD, logits_NV});
+    ops_check::logits(hidden_ND, head_VD, logits_NV);
     linear(hidden_ND, head_VD, logits_NV, false);
   }
 };

@@ -12,9 +12,20 @@ namespace prescript::tolerance {
 
 // --- one operation ---
 
+/// float64 against float64 that adds in another order.
+inline constexpr double kOperationFloat64 = 1e-12;
+
+/// A derivative in float64 against central differences over 2·10^-5, whose own error is about
+/// 10^-10.
+inline constexpr double kCentralDifference = 1e-8;
+
 /// float32 against float64: some tens of roundings of 2^-24 along a dot product of a few hundred
 /// terms.
 inline constexpr double kOperationFloat32 = 4e-6;
+
+/// Where sums are longer (50 000 terms over a vocabulary): at most twice the error of plain
+/// LibTorch in float32.
+inline constexpr double kTimesPlainFloat32 = 2;
 
 /// bfloat16 against float64: at most twice the error of plain LibTorch in bfloat16, and one
 /// rounding of the result to 8 bits, which no implementation can avoid.

@@ -1,0 +1,198 @@
+// Operations on single rows, on every backend.
+
+#include "ops/ops_test.h"
+#include "support/plain_ops.h"
+
+namespace prescript {
+namespace {
+
+class RowsTest : public OpsTest {};
+INSTANTIATE_TEST_SUITE_P(Every,
+                         RowsTest,
+                         testing::ValuesIn(kBackends),
+                         testing::PrintToStringParamName());
+
+TEST_P(RowsTest, EmbedTakesTokensAndVirtualTokensInOrder) {
+  for (const int64_t guard : kGuards) {
+    const Matrix embedding = random_matrix(7, 24, "embedding");
+    // Soft prompts are float32: in bfloat16 they are rounded on the way.
+    Matrix prompt = random_matrix(3, 24, "prompt");
+    for (double& value : prompt.values) value = static_cast<float>(value * 1.001);
+    const std::vector<Tensor> prompts = {put_prompt(Matrix(1, 24)), put_prompt(prompt)};
+    const std::vector<Row> rows = {
+        Row::token(6), Row::virtual_token(1, 2), Row::virtual_token(1, 0), Row::token(6)};
+    const Tensor x = bench().take(4, 24, dtype(), guard);
+    ops().embed(put(embedding, guard), prompts, rows, x);
+    const Matrix found = bench().get(x);
+    for (int64_t d = 0; d < 24; ++d) {
+      const auto rounded = [&](double value) {
+        return dtype() == DType::kBFloat16 ? round_to_bf16(value) : value;
+      };
+      EXPECT_EQ(found.at(0, d), embedding.at(6, d));
+      EXPECT_EQ(found.at(1, d), rounded(prompt.at(2, d)));
+      EXPECT_EQ(found.at(2, d), rounded(prompt.at(0, d)));
+      EXPECT_EQ(found.at(3, d), embedding.at(6, d));
+    }
+    EXPECT_TRUE(bench().guards_are_intact());
+  }
+}
+
+TEST_P(RowsTest, EmbedsInputGradientAddsVirtualRowsToTheirSoftPromptsOnly) {
+  for (const int64_t guard : kGuards) {
+    const Matrix dx = random_matrix(5, 24, "dx");
+    const std::vector<Row> rows = {Row::virtual_token(0, 1),
+                                   Row::token(0),
+                                   Row::virtual_token(1, 0),
+                                   Row::virtual_token(0, 1),
+                                   Row::token(1)};
+    const Matrix before = random_matrix(2, 24, "before");
+    const std::vector<Tensor> gradients = {put_sums(before, guard), put_sums(before, guard)};
+    ops().embed_input_gradient(put(dx, guard), rows, gradients);
+    const Matrix first = bench().get(gradients[0]);
+    const Matrix second = bench().get(gradients[1]);
+    for (int64_t d = 0; d < 24; ++d) {
+      EXPECT_EQ(first.at(0, d), before.at(0, d));
+      EXPECT_NEAR(first.at(1, d), before.at(1, d) + dx.at(0, d) + dx.at(3, d), 1e-6);
+      EXPECT_NEAR(second.at(0, d), before.at(0, d) + dx.at(2, d), 1e-6);
+      EXPECT_EQ(second.at(1, d), before.at(1, d));
+    }
+    EXPECT_TRUE(bench().guards_are_intact());
+  }
+}
+
+TEST_P(RowsTest, GatherCopiesAndScatterAddsBack) {
+  const std::vector<int32_t> indices = {4, 0, 4, 2};
+  for (const int64_t guard : kGuards) {
+    const Matrix x = random_matrix(5, 24, "x");
+    const Tensor picked = bench().take(4, 24, dtype(), guard);
+    ops().gather_rows(put(x, guard), indices, picked);
+    const Matrix found = bench().get(picked);
+    for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t d = 0; d < 24; ++d) EXPECT_EQ(found.at(i, d), x.at(indices[i], d));
+    }
+    // Sums in the accumulate dtype, and in the compute dtype.
+    const Matrix before = random_matrix(5, 24, "before");
+    const auto plain = [&](DType type) {
+      Matrix sums_of_rows = before;
+      for (int64_t i = 0; i < 4; ++i) {
+        for (int64_t d = 0; d < 24; ++d) {
+          double& sum = sums_of_rows.at(indices[i], d);
+          sum += x.at(indices[i], d);
+          if (type == DType::kBFloat16) sum = round_to_bf16(sum);
+        }
+      }
+      return sums_of_rows;
+    };
+    const Tensor wide = put_sums(before, guard);
+    const Tensor narrow = put(before, guard);
+    ops().scatter_add_rows(picked, indices, wide);
+    ops().scatter_add_rows(picked, indices, narrow);
+    EXPECT_LE(tolerance::row_error(bench().get(wide), plain(DType::kFloat64)),
+              tolerance::kOperationFloat32);
+    expect_close(narrow, plain);
+  }
+}
+
+TEST_P(RowsTest, GatheringAndScatteringNothingTouchesNothing) {
+  const Matrix x = random_matrix(5, 24, "x");
+  const Tensor y = put(x, 3);
+  ops().gather_rows(y, {}, bench().take(0, 24, dtype()));
+  ops().scatter_add_rows(bench().take(0, 24, dtype()), {}, y);
+  EXPECT_EQ(bench().get(y).values, x.values);
+}
+
+TEST_P(RowsTest, RmsNormEqualsItsFormula) {
+  for (const int64_t guard : kGuards) {
+    for (const int64_t rows : kEdgeRows) {
+      const int64_t D = 72;
+      Matrix x = random_matrix(rows, D, "x", 3);
+      for (int64_t d = 0; d < D && rows > 1; ++d) x.at(1, d) = 0;  // epsilon keeps it finite
+      const Matrix weight = random_matrix(1, D, "weight", 0.2, 1);
+      const Tensor y = bench().take(rows, D, dtype(), guard);
+      const Tensor rstd = bench().take(1, rows, sums());
+      ops().rms_norm(put(x, guard), put(weight, guard), 1e-5, y, rstd);
+      expect_close(y, [&](DType type) {
+        return plain::rms_norm(type, x, weight, 1e-5, Matrix(rows, D)).out;
+      });
+      for (int64_t n = 0; n < rows; ++n) {
+        double squares = 0;
+        for (int64_t d = 0; d < D; ++d) squares += x.at(n, d) * x.at(n, d);
+        const double exact = 1 / std::sqrt(squares / static_cast<double>(D) + 1e-5);
+        EXPECT_NEAR(bench().get(rstd).at(0, n) / exact, 1, 1e-6);
+      }
+    }
+  }
+}
+
+TEST_P(RowsTest, RmsNormsInputGradientIsAdded) {
+  for (const int64_t guard : kGuards) {
+    for (const int64_t rows : kEdgeRows) {
+      const int64_t D = 72;
+      const Matrix x = random_matrix(rows, D, "x", 3);
+      const Matrix weight = random_matrix(1, D, "weight", 0.2, 1);
+      const Matrix dy = random_matrix(rows, D, "dy");
+      const Matrix before = random_matrix(rows, D, "before", 0.3);
+      const Tensor x_ND = put(x, guard);
+      const Tensor weight_D = put(weight, guard);
+      const Tensor rstd_N = bench().take(1, rows, sums());
+      ops().rms_norm(x_ND, weight_D, 1e-5, bench().take(rows, D, dtype()), rstd_N);
+      for (const DType dy_type : {dtype(), sums()}) {
+        const Tensor dx_ND = put(before, guard);
+        ops().rms_norm_input_gradient(
+            x_ND, weight_D, rstd_N, bench().put(dy, dy_type, guard), dx_ND);
+        expect_close(dx_ND, [&](DType type) {
+          Matrix sum = plain::rms_norm(type, x, weight, 1e-5, dy).gradients[0];
+          for (size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += before.values[i];
+          return sum;
+        });
+      }
+    }
+  }
+}
+
+TEST_P(RowsTest, RotaryTurnsPairsByTheirRowsPositionAndTurnsBack) {
+  const int64_t head_size = 12;
+  const int64_t cols = 3 * head_size;
+  for (const int64_t guard : kGuards) {
+    for (const int64_t rows : kEdgeRows) {
+      const Matrix x = random_matrix(rows, cols, "x");
+      const Matrix cos = random_matrix(50, head_size / 2, "cos");
+      const Matrix sin = random_matrix(50, head_size / 2, "sin");
+      std::vector<int32_t> positions;  // of a tree: they jump
+      for (int64_t n = 0; n < rows; ++n) positions.push_back(static_cast<int32_t>(n * 17 % 50));
+      const Tensor turned = put(x, guard);
+      const Tensor turned_back = put(x, guard);
+      const Tensor gradient =
+          put_sums(x, guard);  // K/V gradients turn back in the accumulate dtype
+      const Tensor cos_table = put_sums(cos, guard);
+      const Tensor sin_table = put_sums(sin, guard);
+      ops().rotary(turned, head_size, positions, cos_table, sin_table, false);
+      ops().rotary(turned_back, head_size, positions, cos_table, sin_table, true);
+      ops().rotary(gradient, head_size, positions, cos_table, sin_table, true);
+      const auto plain = once_per_dtype(
+          [&](DType type) { return plain::rotary(type, x, head_size, positions, cos, sin, x); });
+      expect_close(turned, [&](DType type) { return plain(type).out; });
+      expect_close(turned_back, [&](DType type) { return plain(type).gradients[0]; });
+      EXPECT_LE(tolerance::row_error(bench().get(gradient), plain(DType::kFloat64).gradients[0]),
+                tolerance::kOperationFloat32);
+    }
+  }
+}
+
+TEST_P(RowsTest, SameInputsGiveTheSameBits) {
+  const Matrix x = random_matrix(129, 200, "x");
+  const Matrix weight = random_matrix(1, 200, "weight");
+  std::vector<Matrix> found;
+  for (int i = 0; i < 2; ++i) {
+    const Tensor y = bench().take(129, 200, dtype());
+    const Tensor dx = put(x, 0);
+    const Tensor rstd = bench().take(1, 129, sums());
+    ops().rms_norm(put(x, 0), put(weight, 0), 1e-5, y, rstd);
+    ops().rms_norm_input_gradient(put(x, 0), put(weight, 0), rstd, y, dx);
+    found.push_back(bench().get(dx));
+  }
+  EXPECT_EQ(found[0].values, found[1].values);
+}
+
+}  // namespace
+}  // namespace prescript

@@ -1,0 +1,60 @@
+#pragma once
+// The decoder's operations as LibTorch's own operators, differentiated by autograd: the oracle of
+// every backend in float64, and in bfloat16 the error that one may expect.
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/ops.h"
+#include "support/matrix.h"
+
+namespace prescript::plain {
+
+struct Result {
+  Matrix out;
+  std::vector<Matrix> gradients;  // of Σ out∘dout, for each activation (weights are frozen)
+};
+
+Result linear(DType dtype, const Matrix& x_NI, const Matrix& weight_OI, const Matrix& dout_NO);
+
+/// float32 inside whatever is narrower, as transformers computes it.
+Result rms_norm(
+    DType dtype, const Matrix& x_ND, const Matrix& weight_D, double epsilon, const Matrix& dout_ND);
+
+/// transformers' rotate_half, by tables [positions, E/2].
+Result rotary(DType dtype,
+              const Matrix& x,
+              int64_t head_size,
+              const std::vector<int32_t>& positions,
+              const Matrix& cos,
+              const Matrix& sin,
+              const Matrix& dout);
+
+/// Scaled dot-product attention of all queries to all keys under a mask, K/V repeated for each head
+/// of a group. Gradients of q, k, v. Row n, column m of `is_seen` says whether query n sees key m.
+Result attention(DType dtype,
+                 const AttentionShape& shape,
+                 const Matrix& q_NHE,
+                 const Matrix& k_MKE,
+                 const Matrix& v_MKE,
+                 const Matrix& is_seen,
+                 const Matrix& dout_NHE);
+
+/// Natural-log log-sum-exp [N, H] of the scaled scores, in float64.
+Matrix log_sum_exp(const AttentionShape& shape,
+                   const Matrix& q_NHE,
+                   const Matrix& k_MKE,
+                   const Matrix& is_seen);
+
+/// `gate_up` holds gate and up side by side.
+Result swiglu(DType dtype, const Matrix& gate_up_N2F, const Matrix& dout_NF);
+
+/// out [1, T]; the gradient is that of −Σ weight·log_prob. Logits in `dtype`, the loss in float32
+/// at least.
+Result cross_entropy(DType dtype,
+                     const Matrix& hidden_TD,
+                     const Matrix& head_VD,
+                     const std::vector<int32_t>& token_ids,
+                     const std::vector<float>& weights);
+
+}  // namespace prescript::plain
