@@ -12,13 +12,13 @@
 namespace prescript {
 
 struct TrainingDataOptions {
-  std::string train_path;
-  std::optional<std::string> validation_path;
+  std::string train_path = {};
+  std::optional<std::string> validation_path = {};
   PromptFormat format = PromptFormat::kChat;
-  std::optional<std::string> instruction;
+  std::optional<std::string> instruction = {};
   int64_t few_shot = 0;
   bool rationale = false;
-  std::optional<std::string> date;
+  std::optional<std::string> date = {};
   uint64_t seed = 1;  // of the few-shot draw
   int64_t num_virtual_tokens = 0;
   PromptPosition position = PromptPosition::kStart;
