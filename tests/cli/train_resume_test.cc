@@ -225,6 +225,22 @@ TEST_F(TrainSignal, StopsBeforeTheFirstStepAndInTheStepBehindAValidation) {
   }
 }
 
+TEST_F(TrainSignal, StopsInTheValidationBeforeTheFirstStep) {
+  ProcessOptions options;
+  options.directory = directory_.path();
+  options.environment = {{"XDG_CACHE_HOME", directory_ / "cache"},
+                         {"OMP_NUM_THREADS", "1"},
+                         {"PROGRAM", PRESCRIPT_PROGRAM}};
+  // The event file gets its first bytes right before that validation.
+  options.arguments = {"/bin/sh", "-c", R"(
+    "$PROGRAM" train recipe.yaml training.steps=20 training.evaluate_every=10 output=runs/out &
+    while ! [ -s runs/out/events.out.tfevents.prescript ]; do sleep 0.01; done
+    kill -TERM $!; wait $!; echo $?)"};
+  EXPECT_EQ(run_process(options).out, "75\n");
+  EXPECT_EQ(bytes_of_file(output() + "/metrics.jsonl"), "") << "the validation is over";
+  expect_resumes("out", with("out"));
+}
+
 TEST_F(TrainSignal, KilledAtAnyTimeItResumes) {
   RandomStream random(20, "kill times");
   for (int i = 0; i < 8; ++i) {
