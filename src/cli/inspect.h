@@ -18,7 +18,7 @@ nlohmann::ordered_json inspect_recipe(const std::string& path);
 nlohmann::ordered_json inspect_checkpoint(const std::string& path);
 nlohmann::ordered_json inspect_run(const std::string& dir);
 
-/// {"min", "median", "max", "total"} of numbers; an empty object of none. The median of an even
+/// {"min", "median", "max", "total"} of numbers; null of none. The median of an even
 /// number of them is the lower of the two in the middle.
 nlohmann::ordered_json summary_of(std::vector<int64_t> values);
 

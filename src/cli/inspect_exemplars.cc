@@ -57,7 +57,7 @@ ordered_json most_frequent(const std::map<std::string, int64_t>& counts) {
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
     return a.second > b.second;
   });
-  ordered_json facts = ordered_json::object();
+  ordered_json facts;  // null where no line has the field
   int64_t others = 0;
   for (size_t i = 0; i < sorted.size(); ++i) {
     if (i < kMaxValuesShown) {
@@ -75,7 +75,7 @@ ordered_json most_frequent(const std::map<std::string, int64_t>& counts) {
 }  // namespace
 
 ordered_json summary_of(std::vector<int64_t> values) {
-  if (values.empty()) return ordered_json::object();
+  if (values.empty()) return nullptr;
   std::sort(values.begin(), values.end());
   int64_t total = 0;
   for (const int64_t value : values) total += value;

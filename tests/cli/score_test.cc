@@ -45,8 +45,9 @@ TEST_F(ScoreCommand, AnAnswerIsScoredWithItsEndUnderEachAdapterInOrder) {
   ASSERT_EQ(lines.size(), 4U);
   expect_score(lines[0],
                under_kind("What is pain?").scored().text("A signal.").token(kTinyTurnEnds));
-  expect_score(lines[1],
-               under_brief("What is pain?").scored().text(" A signal.").token(kTinyEndOfText));
+  expect_score(
+      lines[1],
+      under_brief("What is pain?").text(" ").scored().text("A signal.").token(kTinyEndOfText));
   expect_score(lines[2], under_kind("Cough?").scored().text("No.").token(kTinyTurnEnds));
   const std::vector<std::pair<std::string, std::string>> order = {
       {"q1", "kind"}, {"q1", "brief"}, {"q2", "kind"}, {"q2", "brief"}};
@@ -100,7 +101,7 @@ TEST_F(ScoreCommand, ALineRunsUnderTheAdapterItNames) {
   EXPECT_EQ(lines[0].at("adapter"), "brief");
   EXPECT_TRUE(lines[1].at("adapter").is_null());
   EXPECT_EQ(lines[2].at("adapter"), "kind");
-  expect_score(lines[0], under_brief("Pain?").scored().text(" No.").token(kTinyEndOfText));
+  expect_score(lines[0], under_brief("Pain?").text(" ").scored().text("No.").token(kTinyEndOfText));
   expect_score(lines[1], under_base("Pain?").scored().text("No.").token(kTinyTurnEnds));
 }
 
@@ -131,9 +132,9 @@ TEST_F(ScoreCommand, OptionsOfTheCommandLineReplaceTheAdaptersHardPrompt) {
   expect_score(plain[0],
                HandMade()
                    .soft_prompt(0, kKindTokens)
-                   .text("Be kind.\n\nPain?\nAnswer:")
+                   .text("Be kind.\n\nPain?\nAnswer: ")
                    .scored()
-                   .text(" No.")
+                   .text("No.")
                    .token(kTinyEndOfText));
 }
 
@@ -201,7 +202,7 @@ TEST_F(ScoreCommand, EachMistakeHasItsExitCodeAndMessage) {
            {R"({"id":"long","question":")" + long_question + R"(","answer":"No."})",
             {},
             3,
-            "exemplar \"long\" takes 1131 tokens"},
+            "exemplar \"long\" takes 1123 tokens"},
            {"", {}, 3, "input.jsonl"}}) {
     const auto result = score(c.input, c.more);
     EXPECT_EQ(result.exit_code, c.exit_code) << c.message << "\n" << result.err;
