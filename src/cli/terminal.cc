@@ -58,9 +58,10 @@ void write_warning(std::string_view text) {
   write_message("warning: " + std::string(text));
 }
 
-Progress::Progress(std::string what, size_t total)
+Progress::Progress(std::string what, size_t total, size_t done)
     : what_(std::move(what)),
       total_(total),
+      done_before_(done),
       is_terminal_(::isatty(STDERR_FILENO) == 1),
       begin_(Clock::now()),
       shown_(begin_) {}
@@ -80,9 +81,9 @@ void Progress::show(size_t done, std::string_view note) {
   shown_ = now;
   std::string line = std::to_string(done) + " of " + std::to_string(total_) + " " + what_;
   if (!note.empty()) line += ", " + std::string(note);
-  if (done > 0 && done < total_) {
-    const double left =
-        since(begin_) / static_cast<double>(done) * static_cast<double>(total_ - done);
+  if (done > done_before_ && done < total_) {
+    const double seconds_each = since(begin_) / static_cast<double>(done - done_before_);
+    const double left = seconds_each * static_cast<double>(total_ - done);
     line += ", " + duration(left) + " left";
   }
   write_all(STDERR_FILENO, is_terminal_ ? "\r\033[K" + line : line + "\n");

@@ -24,8 +24,8 @@ void write_warning(std::string_view text);
 /// seconds elsewhere.
 class Progress {
  public:
-  /// `what` names the things counted ("questions").
-  Progress(std::string what, size_t total);
+  /// `what` names the things counted ("questions"), `done` of which are done before it begins.
+  Progress(std::string what, size_t total, size_t done = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -40,6 +40,7 @@ class Progress {
 
   std::string what_;
   size_t total_;
+  size_t done_before_;
   bool is_terminal_;
   bool line_open_ = false;
   Clock::time_point begin_;

@@ -118,24 +118,30 @@ int dry_run(Prepared run, const std::string& gradient_path) {
 /// Shows a run on stderr while it goes on.
 class RunDisplay {
  public:
-  explicit RunDisplay(int64_t steps) : progress_("steps", static_cast<size_t>(steps)) {}
+  RunDisplay(int64_t steps, int64_t steps_done) : steps_(steps) { begin(steps_done); }
 
   void show(const StepReport& report) {
     const double rows_per_s = static_cast<double>(report.rows_computed) / report.seconds;
-    progress_.show(static_cast<size_t>(report.step),
-                   "loss " + rounded(report.loss, 3) + ", " + rounded(rows_per_s, 0) + " rows/s");
+    progress_->show(static_cast<size_t>(report.step),
+                    "loss " + rounded(report.loss, 3) + ", " + rounded(rows_per_s, 0) + " rows/s");
   }
 
   void show(const ValidationReport& report) {
-    progress_.end();
+    progress_->end();
     write_message("step " + std::to_string(report.step) + ": validation loss " +
                   rounded(report.loss, 4) + (report.is_best ? ", the best so far" : ""));
+    if (report.step == 0) begin(0);  // the time left is told by steps alone
   }
 
-  void end() { progress_.end(); }
+  void end() { progress_->end(); }
 
  private:
-  Progress progress_;
+  void begin(int64_t steps_done) {
+    progress_.emplace("steps", static_cast<size_t>(steps_), static_cast<size_t>(steps_done));
+  }
+
+  int64_t steps_;
+  std::optional<Progress> progress_;
 };
 
 void write_summary(const RunState& state, const std::string& adapter_path) {
@@ -239,7 +245,7 @@ int run(Prepared run, const Arguments& arguments) {
       directory.begin(recipe_yaml(run.recipe));
     }
     remember_stop_signals();
-    RunDisplay display(run.recipe.training.steps);
+    RunDisplay display(run.recipe.training.steps, state.step);
     const TuneObserver observer{
         .on_step = [&](const StepReport& report) { display.show(report); },
         .on_validation = [&](const ValidationReport& report) { display.show(report); },
