@@ -1,12 +1,17 @@
-"""The peers of the interop tier: SmolLM2 in transformers and tokenizers, built from the GGUF file alone.
+"""The peers of the interop tier: SmolLM2 in transformers and tokenizers, built from a GGUF file alone.
 
 transformers' own GGUF conversion ignores tokenizer.ggml.pre, so the model and the tokenizer are put together here from
-the file's tensors and vocabulary (gguf's reader and dequantiser).
+the file's tensors and vocabulary (gguf's reader and dequantiser). What the model reads is the oracle's of
+scripts/golden/rendering.py: jinja2, tokenizers and DESIGN section 6.
 """
 
 import functools
 import os
 import pathlib
+import sys
+from typing import NamedTuple
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # PEFT would ask for the base model's page
 
 import gguf
 import numpy
@@ -16,13 +21,17 @@ import transformers
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 BUILD = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu"))
-PROGRAM = BUILD / "bin" / "prescript"
-PROBE = BUILD / "bin" / "prescript_probe"
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from golden import rendering
+from golden import tokenizer as golden_tokenizer
+
+transformers.utils.logging.disable_progress_bar()
 
 
 @functools.cache
-def reader() -> gguf.GGUFReader:
-    return gguf.GGUFReader(str(MODEL))
+def reader(path=MODEL) -> gguf.GGUFReader:
+    return gguf.GGUFReader(str(path))
 
 
 def field(name):
@@ -35,7 +44,7 @@ def _half_split(weight: numpy.ndarray, num_heads: int) -> numpy.ndarray:
     return weight.reshape(num_heads, rows // num_heads // 2, 2, cols).swapaxes(1, 2).reshape(rows, cols)
 
 
-def state_dict() -> dict:
+def state_dict(path=MODEL) -> dict:
     names = {
         "attn_norm": "input_layernorm",
         "attn_q": "self_attn.q_proj",
@@ -48,7 +57,7 @@ def state_dict() -> dict:
         "ffn_down": "mlp.down_proj",
     }
     weights = {}
-    for tensor in reader().tensors:
+    for tensor in reader(path).tensors:
         values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
         if tensor.name == "token_embd.weight":
             name = "model.embed_tokens.weight"
@@ -82,55 +91,110 @@ def config() -> transformers.LlamaConfig:
     )
 
 
+def new_model(path=MODEL) -> transformers.LlamaForCausalLM:
+    """SmolLM2 in float32 with frozen weights, for callers that change it."""
+    result, report = transformers.LlamaForCausalLM.from_pretrained(
+        None, config=config(), state_dict=state_dict(path), output_loading_info=True)
+    assert not any(report.values()), report
+    result.name_or_path = str(path)
+    return result.eval().requires_grad_(False)
+
+
 @functools.cache
 def model(dtype=torch.float32) -> transformers.LlamaForCausalLM:
-    """SmolLM2 with frozen weights."""
-    result = transformers.LlamaForCausalLM(config())
-    missing, unexpected = result.load_state_dict(state_dict(), strict=False)
-    assert not missing and not unexpected, (missing, unexpected)
-    result = result.to(dtype).eval()
-    return result.requires_grad_(False)
+    return new_model().to(dtype)  # frozen, shared
 
 
-@functools.cache
-def tokenizer():
-    """The `tokenizers` library with the pre-tokeniser that tokenizer.ggml.pre names (smollm)."""
-    import tokenizers
-    from tokenizers import decoders, models, pre_tokenizers
-
-    assert field("tokenizer.ggml.pre") == "smollm"
-    pieces = field("tokenizer.ggml.tokens")
-    merges = [tuple(merge.split(" ")) for merge in field("tokenizer.ggml.merges")]
-    result = tokenizers.Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(pieces)}, merges=merges))
-    result.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
-    result.decoder = decoders.ByteLevel()
-    types = field("tokenizer.ggml.token_type")
-    result.add_special_tokens(
-        [tokenizers.AddedToken(p, special=True, normalized=False) for p, t in zip(pieces, types) if t == 3]
-    )
-    return result
+tokenizer = functools.cache(golden_tokenizer.smollm2)
+oracle = functools.cache(rendering.Oracle)
 
 
-def soft_prompt_loss(lm, prompt, sequences):
-    """Mean over all targets, every sequence by itself: no padding, nothing shared.
+class Sequence(NamedTuple):
+    """ids with the soft prompt before ids[at]; ids[begin:end] are targets (as in a line of probe.cc's input)."""
 
-    prompt: [P, D] tensor; sequences: (at, begin, end, ids), as in probe.cc.
-    """
-    embed = lm.get_input_embeddings()
-    total, count = 0.0, 0
-    for at, begin, end, ids in sequences:
-        ids = torch.tensor(ids)
-        rows = embed(ids)
-        inputs = torch.cat([rows[:at], prompt.to(rows.dtype), rows[at:]])[None]
-        logits = lm(inputs_embeds=inputs, use_cache=False).logits[0]
-        predicted = logits[prompt.shape[0] + begin - 1 : prompt.shape[0] + end - 1]
-        if predicted.dtype == torch.bfloat16:
-            predicted = predicted.float()
-        total = total + torch.nn.functional.cross_entropy(predicted, ids[begin:end], reduction="sum")
-        count += end - begin
-    return total / count
+    at: int
+    begin: int
+    end: int
+    ids: list
+
+
+def hard_prompt(instruction=None, few_shot=(), rationale=False):
+    return {"instruction": instruction, "few_shot": few_shot, "rationale": rationale}
+
+
+def training_sequence(exemplar, prompt=hard_prompt(), format="chat", before_question=False) -> Sequence:
+    rendered = oracle().render(exemplar, prompt, "own" if format == "chat" else None)
+    targets = rendered["targets"]
+    assert targets == list(range(targets[0], len(rendered["ids"])))
+    return Sequence(rendered["question_token"] if before_question else 0, targets[0], len(rendered["ids"]), rendered["ids"])
+
+
+def option_sequences(exemplar, by_text, prompt=hard_prompt(), format="chat") -> dict:
+    """letter -> Sequence."""
+    scored = oracle().options(exemplar, prompt, "own" if format == "chat" else None, by_text)
+    return {letter: Sequence(0, targets[0], targets[-1] + 1, ids)
+            for letter, (ids, targets) in zip(exemplar["options"], scored, strict=True)}
+
+
+def no_soft_prompt() -> torch.Tensor:
+    return torch.empty(0, field("llama.embedding_length"))
+
+
+def vocabulary_rows(count, seed=7) -> torch.Tensor:
+    """A soft prompt [P, D] of rows of the vocabulary."""
+    generator = torch.Generator().manual_seed(seed)
+    embedding = model().get_input_embeddings().weight
+    return embedding[torch.randint(100, embedding.shape[0], (count,), generator=generator)].clone()
+
+
+def rows_of_text(text, count) -> torch.Tensor:
+    """A soft prompt [P, D] of a text's rows, repeated or cut."""
+    ids = tokenizer().encode(text).ids
+    return model().get_input_embeddings().weight[(ids * count)[:count]].clone()
+
+
+def log_likelihood(lm, prompt, sequence) -> torch.Tensor:
+    """Of the targets of one sequence by itself: no padding, nothing shared. prompt: [P, D]."""
+    ids = torch.tensor(sequence.ids)
+    rows = lm.get_input_embeddings()(ids)
+    inputs = torch.cat([rows[: sequence.at], prompt.to(rows.dtype), rows[sequence.at :]])[None]
+    logits = lm(inputs_embeds=inputs, use_cache=False).logits[0]
+    predicted = logits[len(prompt) + sequence.begin - 1 : len(prompt) + sequence.end - 1]
+    if predicted.dtype == torch.bfloat16:
+        predicted = predicted.float()
+    return -torch.nn.functional.cross_entropy(predicted, ids[sequence.begin : sequence.end], reduction="sum")
+
+
+def num_targets(sequences) -> int:
+    return sum(sequence.end - sequence.begin for sequence in sequences)
+
+
+@torch.no_grad()
+def loss(lm, prompt, sequences) -> float:
+    """Mean over all targets."""
+    return -sum(log_likelihood(lm, prompt, s).item() for s in sequences) / num_targets(sequences)
+
+
+def loss_and_gradient(lm, prompt, sequences):
+    """Mean over all targets, and its gradient [P, D] by autograd, one graph at a time."""
+    prompt = prompt.detach().requires_grad_(True)
+    total = 0.0
+    for sequence in sequences:
+        part = -log_likelihood(lm, prompt, sequence) / num_targets(sequences)
+        part.backward()
+        total += part.item()
+    return total, prompt.grad
+
+
+@torch.no_grad()
+def greedy(lm, prompt, ids, max_new_tokens):
+    """Ids of a greedy decoding behind [prompt, ids]; the end-of-turn token is the last, if it came."""
+    rows = lm.get_input_embeddings()
+    inputs, cache, generated = torch.cat([prompt.to(rows.weight.dtype), rows(torch.tensor(ids))])[None], None, []
+    while len(generated) < max_new_tokens:
+        output = lm(inputs_embeds=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        generated.append(output.logits[0, -1].argmax().item())
+        if generated[-1] == field("tokenizer.ggml.eos_token_id"):
+            break
+        cache, inputs = output.past_key_values, rows(torch.tensor([[generated[-1]]]))
+    return generated

@@ -1,72 +1,55 @@
-"""Prompt tuning of SmolLM2 by autograd through transformers, every exemplar by itself: the loop that a run of ours must match in quality.
+"""Prompt tuning of SmolLM2 by autograd through transformers, every exemplar by itself: the loop that a run of ours must match in
+quality.
 
-    .venv-interop/bin/python tests/interop/reference_loop.py EXEMPLARS.jsonl [--steps 60] [--batch 16] [--dtype bf16]
+    scripts/dev reference-loop TRAIN.jsonl VALIDATION.jsonl [--steps 60] [--batch 16] [--every 20] [--dtype bf16]
 
-EXEMPLARS.jsonl has a field `split`: train or validation. Prints the validation loss without a soft prompt, at the start, and every 20
-steps. Settings: 20 virtual tokens from a text, AdamW at 0.003 with weight decay 1e-5, no clipping.
+Prints the validation loss without a soft prompt, at the start, and every so many steps. Settings: 20 virtual tokens from a text,
+AdamW at 0.003 with weight decay 1e-5, no clipping.
 """
 
 import argparse
-import json
+import pathlib
 import random
 
 import torch
 
-import numerics
 import peers
+import program
 
-TEXT = (
-    "You are a careful clinician. Answer the medical question accurately, safely and helpfully, "
-    "with the consensus of medical science. "
-)
+NUM_VIRTUAL_TOKENS = 20
 
 
-def encode(exemplar):
-    before = numerics.render([{"role": "user", "content": exemplar["question"]}], add_generation_prompt=True)
-    begin = len(peers.tokenizer().encode(before).ids)
-    ids = peers.tokenizer().encode(before + exemplar["answer"] + "<|im_end|>").ids
-    return 0, begin, len(ids), ids
-
-
-def validation_loss(lm, prompt, sequences):
-    with torch.no_grad():
-        return peers.soft_prompt_loss(lm, prompt, sequences).item()
+def tune(lm, train, validation, steps, batch, every):
+    """Yields (step, validation loss): at step 0, every so many steps and after the last."""
+    prompt = peers.rows_of_text(program.TEXT, NUM_VIRTUAL_TOKENS)
+    optimizer = torch.optim.AdamW([prompt], lr=0.003, weight_decay=1e-5)
+    yield 0, peers.loss(lm, prompt, validation)
+    order, queue = random.Random(1), []
+    for step in range(1, steps + 1):
+        while len(queue) < batch:
+            queue += order.sample(train, len(train))
+        taken, queue = queue[:batch], queue[batch:]
+        _, prompt.grad = peers.loss_and_gradient(lm, prompt, taken)
+        optimizer.step()
+        if step % every == 0 or step == steps:
+            yield step, peers.loss(lm, prompt, validation)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("exemplars")
+    parser.add_argument("train", type=pathlib.Path)
+    parser.add_argument("validation", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--every", type=int, default=20)
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="bf16")
     options = parser.parse_args()
-    exemplars = [json.loads(line) for line in open(options.exemplars)]
-    train = [encode(e) for e in exemplars if e["split"] == "train"]
-    validation = [encode(e) for e in exemplars if e["split"] == "validation"]
-
+    train, validation = ([peers.training_sequence(e) for e in program.json_lines(path.read_text())]
+                         for path in (options.train, options.validation))
     lm = peers.model({"fp32": torch.float32, "bf16": torch.bfloat16}[options.dtype])
-    embedding = peers.model().get_input_embeddings().weight
-    ids = peers.tokenizer().encode(TEXT).ids
-    ids = (ids * numerics.NUM_VIRTUAL_TOKENS)[: numerics.NUM_VIRTUAL_TOKENS]
-    prompt = embedding[ids].clone().requires_grad_(True)
-    optimizer = torch.optim.AdamW([prompt], lr=0.003, weight_decay=1e-5)
-
-    print("without a soft prompt", validation_loss(lm, prompt[:0], validation))
-    print("at the start", validation_loss(lm, prompt, validation), flush=True)
-    order = random.Random(1)
-    queue = []
-    for step in range(1, options.steps + 1):
-        while len(queue) < options.batch:
-            queue += order.sample(train, len(train))
-        batch, queue = queue[: options.batch], queue[options.batch :]
-        num_targets = sum(end - begin for _, begin, end, _ in batch)
-        optimizer.zero_grad()
-        for sequence in batch:  # one graph at a time
-            share = (sequence[2] - sequence[1]) / num_targets
-            (peers.soft_prompt_loss(lm, prompt, [sequence]) * share).backward()
-        optimizer.step()
-        if step % 20 == 0:
-            print(f"after {step} steps", validation_loss(lm, prompt, validation), flush=True)
+    print(f"without a soft prompt {peers.loss(lm, peers.no_soft_prompt(), validation):.4f}", flush=True)
+    for step, loss in tune(lm, train, validation, options.steps, options.batch, options.every):
+        print(f"after {step:3} steps       {loss:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 // prompts.
 
 #include <algorithm>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,11 @@ struct Batch {
 };
 
 enum class Position { kStart, kAfterBos, kBeforeQuestion };
+
+inline std::ostream& operator<<(std::ostream& out, Position position) {
+  const char* const names[] = {"Start", "AfterBos", "BeforeQuestion"};
+  return out << names[static_cast<int>(position)];
+}
 
 struct BatchOptions {
   Position position = Position::kStart;

@@ -49,12 +49,71 @@ void expect_equals_autograd(const Backend& backend,
             is_exact ? tolerance::kLogProbFloat64 : tolerance::kLossFloat32);
 }
 
-TEST(Step, ReferenceBackendEqualsAutograd) {
-  expect_equals_autograd(reference(), tiny_config(), three_level_batch());
+/// Three levels, two soft prompts and unequal leaves.
+class StepTest : public testing::TestWithParam<Position> {};
+INSTANTIATE_TEST_SUITE_P(Position,
+                         StepTest,
+                         testing::Values(Position::kStart,
+                                         Position::kAfterBos,
+                                         Position::kBeforeQuestion),
+                         testing::PrintToStringParamName());
+
+TEST_P(StepTest, InOnePassEqualsAutogradInFloat64) {
+  expect_equals_autograd(reference(), tiny_config(), three_level_batch({.position = GetParam()}));
 }
 
-TEST(Step, Float32EqualsAutograd) {
-  expect_equals_autograd(cpu_float32(), tiny_config(), three_level_batch());
+TEST_P(StepTest, InOnePassEqualsAutogradInFloat32) {
+  expect_equals_autograd(cpu_float32(), tiny_config(), three_level_batch({.position = GetParam()}));
+}
+
+TEST_P(StepTest, InManyPassesEqualsAutograd) {
+  const Batch batch = three_level_batch({.position = GetParam()});
+  const StepOptions options{.forest = {.min_saved_rows = 1}, .plan = {.max_rows = 25}};
+  expect_equals_autograd(reference(), tiny_config(), batch, options);
+  expect_equals_autograd(cpu_float32(), tiny_config(), batch, options);
+}
+
+TEST(Step, OfEveryVariantOfTheArchitectureEqualsAutograd) {
+  const Batch batch = three_level_batch();
+  DecoderConfig tied = tiny_config();
+  tied.tied_head = true;
+  DecoderConfig full_heads = tiny_config();
+  full_heads.num_kv_heads = full_heads.num_heads;
+  DecoderConfig one_kv_head = tiny_config();
+  one_kv_head.num_kv_heads = 1;
+  DecoderConfig rope_base = tiny_config();
+  rope_base.rope_theta = 500000;
+  DecoderConfig wide_heads = tiny_config();
+  wide_heads.head_size = 12;
+  for (const DecoderConfig& config : {tied, full_heads, one_kv_head, rope_base, wide_heads}) {
+    expect_equals_autograd(reference(), config, batch);
+  }
+}
+
+TEST(Step, OfAnyNumberOfLayersEqualsAutograd) {
+  for (const int64_t num_layers : {1, 2, 5}) {
+    DecoderConfig config = tiny_config();
+    config.num_layers = num_layers;
+    for (const int64_t max_rows : {25, 1000}) {
+      expect_equals_autograd(reference(),
+                             config,
+                             three_level_batch(),
+                             {.forest = {}, .plan = {.max_rows = max_rows, .kept_layers = 1}});
+    }
+  }
+}
+
+TEST(Step, WhosePassesHoldNoTargetEqualsAutograd) {
+  // Passes of one row: most nodes stand alone, some lead to targets of others only.
+  Batch batch = three_level_batch();
+  for (Sequence& sequence : batch.sequences) {
+    sequence.target_positions = {sequence.target_positions.back()};
+  }
+  weigh_by_prompt(batch.sequences);
+  expect_equals_autograd(reference(),
+                         tiny_config(),
+                         batch,
+                         {.forest = {.min_saved_rows = 1}, .plan = {.max_rows = 1}});
 }
 
 TEST(Step, BFloat16ErrsAtMostTwiceAsMuchAsPlainLibTorch) {

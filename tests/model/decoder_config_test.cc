@@ -1,0 +1,275 @@
+#include "model/decoder_config.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "model/gguf_bytes.h"
+#include "support/expect_error.h"
+#include "support/temporary_directory.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::json;
+
+/// SmolLM2-135M's, as transformers 5 writes it.
+json config_json() {
+  return {{"architectures", {"LlamaForCausalLM"}},
+          {"attention_bias", false},
+          {"attention_dropout", 0.0},
+          {"bos_token_id", 1},
+          {"dtype", "bfloat16"},
+          {"eos_token_id", 2},
+          {"head_dim", 64},
+          {"hidden_act", "silu"},
+          {"hidden_size", 576},
+          {"initializer_range", 0.04},
+          {"intermediate_size", 1536},
+          {"max_position_embeddings", 8192},
+          {"mlp_bias", false},
+          {"model_type", "llama"},
+          {"num_attention_heads", 9},
+          {"num_hidden_layers", 30},
+          {"num_key_value_heads", 3},
+          {"pad_token_id", nullptr},
+          {"pretraining_tp", 1},
+          {"rms_norm_eps", 1e-5},
+          {"rope_parameters", {{"rope_theta", 100000.0}, {"rope_type", "default"}}},
+          {"tie_word_embeddings", true},
+          {"use_cache", true},
+          {"vocab_size", 49152}};
+}
+
+/// The same as transformers 4 writes it.
+json old_config_json() {
+  json config = config_json();
+  config.erase("rope_parameters");
+  config.erase("dtype");
+  config["rope_theta"] = 100000;
+  config["rope_scaling"] = nullptr;
+  config["torch_dtype"] = "bfloat16";
+  config["rope_interleaved"] = false;
+  return config;
+}
+
+DecoderConfig read_hf(const json& config) {
+  const TemporaryDirectory directory;
+  directory.write("config.json", config.dump());
+  return decoder_config_from_hf(directory.path());
+}
+
+GgufBytes gguf() {
+  GgufBytes file;
+  file.set("general.architecture", std::string("llama"));
+  file.set("llama.block_count", 30U);
+  file.set("llama.context_length", 8192U);
+  file.set("llama.embedding_length", 576U);
+  file.set("llama.feed_forward_length", 1536U);
+  file.set("llama.attention.head_count", 9U);
+  file.set("llama.attention.head_count_kv", 3U);
+  file.set("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  file.set("llama.rope.freq_base", 100000.0F);
+  file.set("llama.rope.dimension_count", 64U);
+  file.set("llama.vocab_size", 40U);
+  file.set_tensor("token_embd.weight", {40, 576});
+  return file;
+}
+
+DecoderConfig read_gguf(const GgufBytes& file) {
+  const TemporaryDirectory directory;
+  return decoder_config_from_gguf(*GgufFile::open(directory.write("a.gguf", file.bytes())));
+}
+
+void expect_smollm2(const DecoderConfig& c, int64_t vocabulary_size) {
+  EXPECT_EQ(c.family, "llama");
+  EXPECT_EQ(c.vocabulary_size, vocabulary_size);
+  EXPECT_EQ(c.hidden_size, 576);
+  EXPECT_EQ(c.feed_forward_size, 1536);
+  EXPECT_EQ(c.num_layers, 30);
+  EXPECT_EQ(c.num_heads, 9);
+  EXPECT_EQ(c.num_kv_heads, 3);
+  EXPECT_EQ(c.head_size, 64);
+  EXPECT_EQ(c.max_positions, 8192);
+  EXPECT_NEAR(c.rms_epsilon, 1e-5, 1e-12);
+  EXPECT_EQ(c.rope_theta, 100000);
+  EXPECT_TRUE(c.tied_head);
+}
+
+void hf_refuses(const std::string& message, const json& config) {
+  expect_input_error(ExitCode::kModel, "config.json: ", [&] { read_hf(config); });
+  expect_input_error(ExitCode::kModel, message, [&] { read_hf(config); });
+}
+
+void gguf_refuses(const std::string& message, const GgufBytes& file) {
+  expect_input_error(ExitCode::kModel, "a.gguf: ", [&] { read_gguf(file); });
+  expect_input_error(ExitCode::kModel, message, [&] { read_gguf(file); });
+}
+
+/// `change` is merged into the configuration of a model that loads.
+void hf_refuses_with(const json& change, const std::string& message) {
+  json config = config_json();
+  config.merge_patch(change);
+  hf_refuses(message, config);
+}
+
+template <typename Value>
+void gguf_refuses_with(const std::string& key, Value value, const std::string& message) {
+  GgufBytes file = gguf();
+  file.set(key, value);
+  gguf_refuses(message, file);
+}
+
+TEST(DecoderConfig, OfHuggingFaceIsReadInBothSpellings) {
+  expect_smollm2(read_hf(config_json()), 49152);
+  expect_smollm2(read_hf(old_config_json()), 49152);
+}
+
+TEST(DecoderConfig, OfHuggingFaceHasTheDefaultsThatTransformersHas) {
+  json config = config_json();
+  for (const char* key : {"head_dim", "num_key_value_heads", "tie_word_embeddings"}) {
+    config.erase(key);
+  }
+  const DecoderConfig c = read_hf(config);
+  EXPECT_EQ(c.head_size, 64);
+  EXPECT_EQ(c.num_kv_heads, 9);
+  EXPECT_FALSE(c.tied_head);
+}
+
+TEST(DecoderConfig, OfHuggingFaceMayHaveHeadsOfAnotherSize) {
+  json config = config_json();
+  config["head_dim"] = 32;
+  config["hidden_size"] = 577;
+  EXPECT_EQ(read_hf(config).query_size(), 9 * 32);
+  EXPECT_EQ(read_hf(config).kv_size(), 3 * 32);
+}
+
+TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
+  hf_refuses_with({{"model_type", "gemma3_text"}}, "the family 'gemma3_text' is not implemented");
+  hf_refuses_with({{"rope_parameters", {{"rope_type", "llama3"}}}},
+                  "rope_parameters.rope_type: rope scaling 'llama3' is not implemented");
+  hf_refuses_with({{"rope_parameters", {{"factor", 2.0}}}},
+                  "rope_parameters.factor is not implemented");
+  hf_refuses_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}},
+                  "rope_scaling.type: rope scaling 'linear' is not implemented");
+  hf_refuses_with({{"sliding_window", 4096}}, "sliding_window is not implemented");
+  hf_refuses_with({{"layer_types", {"full_attention", "sliding_attention"}}},
+                  "layer_types: 'sliding_attention' is not implemented");
+  hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
+  hf_refuses_with({{"attention_bias", true}}, "attention_bias: biases are not implemented");
+  hf_refuses_with({{"mlp_bias", true}}, "mlp_bias: biases are not implemented");
+  hf_refuses_with({{"final_logit_softcapping", 30.0}},
+                  "final_logit_softcapping is not implemented");
+  hf_refuses_with({{"attn_logit_softcapping", 50.0}}, "attn_logit_softcapping is not implemented");
+  hf_refuses_with({{"partial_rotary_factor", 0.5}}, "partial_rotary_factor is not implemented");
+  hf_refuses_with({{"hidden_act", "gelu"}}, "hidden_act 'gelu' is not implemented");
+  hf_refuses_with({{"quantization_config", {{"bits", 4}}}},
+                  "quantization_config is not implemented");
+}
+
+TEST(DecoderConfig, OfHuggingFaceAllowsFeaturesThatAreSwitchedOff) {
+  json config = old_config_json();
+  config["sliding_window"] = nullptr;
+  config["rope_scaling"] = {{"rope_type", "default"}};
+  config["layer_types"] = {"full_attention"};
+  config["partial_rotary_factor"] = 1.0;
+  expect_smollm2(read_hf(config), 49152);
+}
+
+TEST(DecoderConfig, AMissingRopeBaseIsRefusedAndNeverGuessed) {
+  json config = old_config_json();
+  config.erase("rope_theta");
+  hf_refuses("rope_theta is missing", config);
+  config["rope_parameters"] = {{"rope_type", "default"}};
+  hf_refuses("rope_theta is missing", config);
+  GgufBytes file = gguf();
+  file.erase("llama.rope.freq_base");
+  gguf_refuses("llama.rope.freq_base: missing", file);
+}
+
+TEST(DecoderConfig, TwoRopeBasesMustAgree) {
+  json config = config_json();
+  config["rope_theta"] = 100000;
+  EXPECT_EQ(read_hf(config).rope_theta, 100000);
+  config["rope_theta"] = 10000;
+  hf_refuses("differs from the rope_theta of rope_parameters", config);
+}
+
+TEST(DecoderConfig, ImpossibleNumbersAreRefused) {
+  hf_refuses_with({{"num_key_value_heads", 2}}, "9 query heads are not a multiple of 2");
+  hf_refuses_with({{"head_dim", 63}}, "head size 63 is odd");
+  hf_refuses_with({{"head_dim", nullptr}, {"hidden_size", 577}},
+                  "hidden_size: is not a multiple of num_attention_heads");
+  hf_refuses_with({{"rms_norm_eps", 0}}, "epsilon of the norms");
+  hf_refuses_with({{"rope_parameters", {{"rope_theta", 0}}}}, "rope base is not in");
+  for (const char* key : {"vocab_size",
+                          "hidden_size",
+                          "intermediate_size",
+                          "num_hidden_layers",
+                          "num_attention_heads",
+                          "num_key_value_heads",
+                          "head_dim",
+                          "max_position_embeddings"}) {
+    hf_refuses_with({{key, 0}}, key);
+    hf_refuses_with({{key, int64_t{1} << 40}}, key);
+    hf_refuses_with({{key, "576"}}, key);
+  }
+  for (const char* key : {"vocab_size", "hidden_size", "rms_norm_eps", "model_type"}) {
+    hf_refuses_with({{key, nullptr}}, key);
+  }
+}
+
+TEST(DecoderConfig, OfGgufIsRead) {
+  expect_smollm2(read_gguf(gguf()), 40);
+  GgufBytes untied = gguf();
+  untied.set_tensor("output.weight", {40, 576});
+  EXPECT_FALSE(read_gguf(untied).tied_head);
+  GgufBytes full_heads = gguf();
+  full_heads.erase("llama.attention.head_count_kv");
+  EXPECT_EQ(read_gguf(full_heads).num_kv_heads, 9);
+  GgufBytes small_heads = gguf();
+  for (const char* key :
+       {"attention.key_length", "attention.value_length", "rope.dimension_count"}) {
+    small_heads.set(std::string("llama.") + key, 32U);
+  }
+  EXPECT_EQ(read_gguf(small_heads).head_size, 32);
+}
+
+TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
+  gguf_refuses_with(
+      "general.architecture", std::string("gemma3"), "the family 'gemma3' is not implemented");
+  gguf_refuses_with("llama.rope.scaling.type", std::string("yarn"), "rope scaling 'yarn'");
+  gguf_refuses_with("llama.attention.sliding_window", 4096U, "sliding-window attention");
+  gguf_refuses_with("llama.expert_count", 8U, "a mixture of experts");
+  gguf_refuses_with("llama.rope.dimension_count", 32U, "rotary positions on a part of the head");
+  gguf_refuses_with("llama.attention.value_length", 32U, "values of another size than keys");
+  gguf_refuses_with("llama.attn_logit_softcapping", 50.0F, "llama.attn_logit_softcapping");
+  gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
+  gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
+  gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
+  GgufBytes llama3 = gguf();
+  llama3.set_tensor("rope_freqs.weight", {32});
+  gguf_refuses("the rope scaling of Llama 3", llama3);
+}
+
+TEST(DecoderConfig, OfGgufAllowsFeaturesThatAreSwitchedOff) {
+  GgufBytes file = gguf();
+  file.set("llama.rope.scaling.type", std::string("none"));
+  file.set("llama.attention.sliding_window", 0U);
+  file.set("llama.expert_count", 0U);
+  expect_smollm2(read_gguf(file), 40);
+}
+
+TEST(DecoderConfig, OfAGgufWithoutWeightsIsRefused) {
+  GgufBytes vocabulary_only;
+  vocabulary_only.set("general.architecture", std::string("llama"));
+  gguf_refuses("token_embd.weight is missing", vocabulary_only);
+}
+
+TEST(DecoderConfig, CountsTheParametersOfItsLayers) {
+  // SmolLM2: q and output 576·576, k and v 192·576, three of 1536·576, 30 layers.
+  EXPECT_EQ(read_hf(config_json()).num_layer_parameters(),
+            30 * 576 * (2 * 576 + 2 * 192 + 3 * 1536));
+}
+
+}  // namespace
+}  // namespace prescript

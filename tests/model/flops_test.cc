@@ -1,0 +1,59 @@
+// The FLOP model of docs/NUMERICS.md, counted by hand.
+
+#include <gtest/gtest.h>
+
+#include "model/forest_run.h"
+#include "support/tiny_decoder.h"
+
+namespace prescript {
+namespace {
+
+/// A shared run of 10 rows and two leaves of 4 and 6 rows behind it, each with two targets: rows 2
+/// and 3 of the first, rows 4 and 5 of the second predict something.
+Pass two_leaves() {
+  std::vector<Sequence> sequences;
+  for (const int32_t size : {4, 6}) {
+    Sequence sequence;
+    for (int32_t i = 0; i < 10; ++i) sequence.rows.push_back(Row::token(i));
+    for (int32_t i = 0; i < size + 1; ++i) sequence.rows.push_back(Row::token(20 + size));
+    sequence.target_positions = {10 + size - 1, 10 + size};
+    sequences.push_back(sequence);
+  }
+  return make_schedule(build_forest(sequences, {}, {}), 1000).passes.at(0);
+}
+
+TEST(Flops, OfAPassEqualTheCountByHand) {
+  const Pass pass = two_leaves();
+  ASSERT_EQ(pass.num_rows(), 20);
+  ASSERT_EQ(pass.num_output_rows(), 4);
+  // D 32, H·E 32, K·E 16, F 40, V 61, 3 layers.
+  const double kv = 2 * 32 * 16;
+  const double others = 2 * 32 * 32 + 3 * 32 * 40;
+  // Two layers take all 20 rows; the last takes them to K and V, and 4 rows further; the head 4.
+  const double products = 2 * 20 * (kv + others) + 20 * kv + 4 * others + 4 * 32 * 61;
+  // Pairs: 10·11/2 in the shared run, 10·10 of the leaves with it, 4·5/2 and 6·7/2 in the leaves;
+  // in the last layer those of four rows: 13, 14, 15 and 16.
+  const double pairs = 2 * (55 + 100 + 10 + 21) + (13 + 14 + 15 + 16);
+  EXPECT_EQ(count_flops(tiny_config(), pass, false), 2 * products + 4 * 32 * pairs);
+  EXPECT_EQ(count_flops(tiny_config(), pass, true), 4 * products + 14 * 32 * pairs);
+}
+
+TEST(Flops, OfAStepAreTheSumOverItsPasses) {
+  const DecoderConfig c = tiny_config();
+  TinyDecoder decoder(kBackends[1], c, random_llama(c));
+  std::vector<Sequence> sequences(2);
+  for (int32_t i = 0; i < 2; ++i) {
+    for (int32_t r = 0; r < 20; ++r) sequences[i].rows.push_back(Row::token(r < 10 ? r : 10 + i));
+    sequences[i].target_positions = {15, 19};
+  }
+  const auto whole = decoder.differentiate(sequences, {});
+  const auto cut = decoder.differentiate(sequences, {}, {.forest = {}, .plan = {.max_rows = 10}});
+  EXPECT_EQ(whole.flops, cut.flops);
+  const auto recomputed =
+      decoder.differentiate(sequences, {}, {.forest = {}, .plan = {.kept_layers = 0}});
+  EXPECT_EQ(whole.flops, recomputed.flops) << "recomputation counts";
+  EXPECT_LT(decoder.score(sequences, {}).flops, whole.flops / 2);
+}
+
+}  // namespace
+}  // namespace prescript

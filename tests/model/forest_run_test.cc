@@ -1,0 +1,260 @@
+// What the way a step is cut, shared and kept may change: nothing but rounding.
+
+#include "model/forest_run.h"
+
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "model/batch.h"
+#include "support/tiny_decoder.h"
+#include "support/tolerance.h"
+
+namespace prescript {
+namespace {
+
+void expect_same_step(const StepResult& found, const StepResult& expected, bool in_float64) {
+  EXPECT_LE(tolerance::norm_error(found.log_probs, expected.log_probs),
+            tolerance::kScheduleLossFloat32);
+  EXPECT_NEAR(found.loss / expected.loss, 1, tolerance::kScheduleLossFloat32);
+  ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+  for (size_t p = 0; p < expected.gradients.size(); ++p) {
+    EXPECT_LE(tolerance::norm_error(found.gradients[p].values, expected.gradients[p].values),
+              in_float64 ? tolerance::kStepFloat64 : tolerance::kScheduleGradientFloat32)
+        << "soft prompt " << p;
+  }
+}
+
+void expect_same_bits(const StepResult& found, const StepResult& expected) {
+  EXPECT_EQ(found.log_probs, expected.log_probs);
+  for (size_t p = 0; p < expected.gradients.size(); ++p) {
+    EXPECT_EQ(found.gradients[p].values, expected.gradients[p].values) << "soft prompt " << p;
+  }
+}
+
+/// Sequences whose soft prompt is `prompt`, as a batch of that soft prompt alone.
+Batch solo(const Batch& batch, int32_t prompt) {
+  Batch result{.sequences = {}, .prompts = {batch.prompts[prompt]}};
+  for (Sequence sequence : batch.sequences) {
+    bool is_of_prompt = false;
+    for (Row& row : sequence.rows) {
+      if (row.soft_prompt != prompt) continue;
+      row.soft_prompt = 0;
+      is_of_prompt = true;
+    }
+    if (is_of_prompt) result.sequences.push_back(sequence);
+  }
+  return result;
+}
+
+/// On the reference and the float32 backend.
+class ForestRunTest : public testing::TestWithParam<Backend> {
+ protected:
+  ForestRunTest()
+      : weights_(random_llama(tiny_config())), decoder_(GetParam(), tiny_config(), weights_) {}
+
+  bool in_float64() const { return GetParam().dtype == DType::kFloat64; }
+
+  StepResult step(const Batch& batch, const StepOptions& options = {}) {
+    return decoder_.differentiate(batch.sequences, batch.prompts, options);
+  }
+
+  MemoryTensors weights_;
+  TinyDecoder decoder_;
+};
+INSTANTIATE_TEST_SUITE_P(Every,
+                         ForestRunTest,
+                         testing::Values(kBackends[0], kBackends[1]),
+                         testing::PrintToStringParamName());
+
+TEST_P(ForestRunTest, SharingChangesAStepByRoundingOnly) {
+  for (const Position position :
+       {Position::kStart, Position::kAfterBos, Position::kBeforeQuestion}) {
+    const Batch batch = three_level_batch({.position = position});
+    const StepResult unshared = step(batch, {.forest = {.share = false}});
+    EXPECT_EQ(unshared.rows_computed, num_unshared_rows(batch.sequences));
+    for (const int64_t min_saved_rows : {1, 8, 20}) {
+      const StepResult shared = step(batch, {.forest = {.min_saved_rows = min_saved_rows}});
+      EXPECT_LT(shared.rows_computed, unshared.rows_computed);
+      expect_same_step(shared, unshared, in_float64());
+    }
+  }
+}
+
+TEST_P(ForestRunTest, TheSizeOfAPassChangesAStepByRoundingOnly) {
+  const Batch batch = three_level_batch({.position = Position::kBeforeQuestion});
+  const StepResult whole = step(batch);
+  for (const int64_t max_rows : {1, 9, 25, 60, 100}) {
+    for (const bool share : {true, false}) {
+      const StepResult cut =
+          step(batch, {.forest = {.share = share}, .plan = {.max_rows = max_rows}});
+      expect_same_step(cut, whole, in_float64());
+      EXPECT_TRUE(!share || cut.rows_computed == whole.rows_computed);
+    }
+  }
+}
+
+TEST_P(ForestRunTest, SoftPromptsSideBySideEqualTheirSoloRuns) {
+  for (const Position position : {Position::kStart, Position::kBeforeQuestion}) {
+    const Batch batch = three_level_batch({.position = position, .prompt_sizes = {3, 5, 1}});
+    const StepResult together = step(batch);
+    double loss = 0;
+    for (int32_t p = 0; p < 3; ++p) {
+      const StepResult alone = step(solo(batch, p));
+      loss += alone.loss;
+      EXPECT_LE(tolerance::norm_error(together.gradients[p].values, alone.gradients[0].values),
+                in_float64() ? tolerance::kStepFloat64 : tolerance::kScheduleGradientFloat32);
+    }
+    EXPECT_NEAR(together.loss / loss, 1, tolerance::kScheduleLossFloat32);
+  }
+}
+
+TEST_P(ForestRunTest, RecomputingAnyNumberOfLayersGivesTheSameBits) {
+  for (const int64_t max_rows : {30, 1000}) {
+    const Batch batch = three_level_batch();
+    const StepResult all = step(batch, {.forest = {}, .plan = {.max_rows = max_rows}});
+    for (const int64_t kept_layers : {0, 1, 2, 3, 4}) {
+      expect_same_bits(
+          step(batch, {.forest = {}, .plan = {.max_rows = max_rows, .kept_layers = kept_layers}}),
+          all);
+    }
+  }
+}
+
+TEST_P(ForestRunTest, ScoringGivesTheLogProbabilitiesOfTraining) {
+  const Batch batch = three_level_batch();
+  for (const int64_t max_rows : {30, 1000}) {
+    const StepOptions options{.forest = {}, .plan = {.max_rows = max_rows}};
+    EXPECT_EQ(decoder_.score(batch.sequences, batch.prompts, options).log_probs,
+              step(batch, options).log_probs);
+  }
+}
+
+TEST_P(ForestRunTest, TheSameStepGivesTheSameBits) {
+  const Batch batch = three_level_batch();
+  const StepOptions options{.forest = {}, .plan = {.max_rows = 40}};
+  const StepResult first = step(batch, options);
+  expect_same_bits(step(batch, options), first);
+  TinyDecoder anew(GetParam(), tiny_config(), weights_);
+  expect_same_bits(anew.differentiate(batch.sequences, batch.prompts, options), first);
+}
+
+TEST_P(ForestRunTest, GradientsReachTheSoftPromptsOfTheStepOnly) {
+  Batch batch = three_level_batch({.position = Position::kBeforeQuestion});
+  batch.prompts.push_back(random_matrix(2, 32, "of no sequence"));
+  const FrozenWeights& weights = decoder_.weights();
+  const auto* begin = static_cast<const std::byte*>(weights.block.get());
+  const std::vector<std::byte> before(begin, begin + weights.bytes);
+  const StepResult result = step(batch, {.forest = {}, .plan = {.max_rows = 30}});
+  EXPECT_EQ(std::memcmp(before.data(), begin, weights.bytes), 0);
+  EXPECT_EQ(result.gradients[2].values, Matrix(2, 32).values);
+  for (size_t p = 0; p < 2; ++p) {
+    for (int64_t r = 0; r < batch.prompts[p].rows; ++r) {
+      const Matrix row = result.gradients[p].row_range(r, 1);
+      EXPECT_NE(row.values, Matrix(1, 32).values) << "a virtual token without a gradient";
+    }
+  }
+}
+
+TEST_P(ForestRunTest, GradientsAreAdded) {
+  const Batch batch = three_level_batch({.prompt_sizes = {4}});
+  Workbench bench(decoder_.decoder().ops(), GetParam().dtype);
+  std::vector<float> narrow(batch.prompts[0].values.begin(), batch.prompts[0].values.end());
+  const std::vector<Tensor> prompts = {{narrow.data(), DType::kFloat32, 4, 32, 32}};
+  const std::vector<Tensor> gradients = {bench.put(Matrix(4, 32, 1), bench.sums())};
+  const Forest forest = build_forest(batch.sequences, {}, {});
+  differentiate_forest(decoder_.decoder(), forest, {}, prompts, {}, gradients);
+  Matrix found = bench.get(gradients[0]);
+  for (double& value : found.values) value -= 1;
+  EXPECT_LE(tolerance::norm_error(found.values, step(batch).gradients[0].values),
+            tolerance::kScheduleGradientFloat32);
+}
+
+TEST_P(ForestRunTest, AGivenRunIsNotComputedAndChangesAStepByRoundingOnly) {
+  const Batch batch = three_level_batch({.position = Position::kBeforeQuestion});
+  const auto& rows = batch.sequences[0].rows;
+  const std::vector<Row> instruction(rows.begin(), rows.begin() + 12);
+  const StepResult computed = step(batch);
+  for (const int64_t max_rows : {30, 1000}) {
+    const StepResult found =
+        step(batch, {.forest = {}, .plan = {.max_rows = max_rows}, .given = {instruction}});
+    expect_same_step(found, computed, in_float64());
+    EXPECT_EQ(found.rows_computed, computed.rows_computed - 12);
+  }
+}
+
+TEST_P(ForestRunTest, SeveralGivenRunsServeEachItsOwnSequences) {
+  // As a set of adapters does: each soft prompt a root computed once.
+  const Batch batch = three_level_batch({.prompt_sizes = {3, 5}});
+  std::vector<std::vector<Row>> given(2);
+  for (int32_t p = 0; p < 2; ++p) {
+    for (int32_t i = 0; i < batch.prompts[p].rows; ++i) {
+      given[p].push_back(Row::virtual_token(p, i));
+    }
+  }
+  const StepResult computed = decoder_.score(batch.sequences, batch.prompts);
+  const StepResult found =
+      decoder_.score(batch.sequences, batch.prompts, {.forest = {}, .plan = {}, .given = given});
+  EXPECT_LE(tolerance::norm_error(found.log_probs, computed.log_probs),
+            tolerance::kScheduleLossFloat32);
+  EXPECT_EQ(found.rows_computed, computed.rows_computed - 3 - 5);
+}
+
+TEST_P(ForestRunTest, AStepComputesTheRowsThatAHandCounts) {
+  // Two soft prompts (3 and 5 rows), an instruction of 12; below each question A (9) with answers
+  // of 1, 4 and 7 tokens and question B (15) with one of 20. Rows stop before the last target.
+  std::vector<Sequence> sequences;
+  std::vector<Matrix> prompts;
+  const auto append = [](Sequence& sequence, int32_t first, int32_t count) {
+    for (int32_t i = 0; i < count; ++i) sequence.rows.push_back(Row::token((first + i) % 61));
+  };
+  for (const int32_t P : {3, 5}) {
+    const auto prompt = static_cast<int32_t>(prompts.size());
+    prompts.push_back(random_matrix(P, 32, "prompt"));
+    int32_t answer_token = 40;
+    for (const auto& [question_token, question, answer] : {std::tuple{20, 9, 1},
+                                                           std::tuple{20, 9, 4},
+                                                           std::tuple{20, 9, 7},
+                                                           std::tuple{30, 15, 20}}) {
+      Sequence sequence;
+      for (int32_t i = 0; i < P; ++i) {
+        sequence.rows.push_back(Row::virtual_token(prompt, i));
+      }
+      append(sequence, 0, 12);
+      append(sequence, question_token, question);
+      for (int32_t i = 0; i < answer; ++i) {
+        sequence.target_positions.push_back(static_cast<int32_t>(sequence.rows.size()) + i);
+      }
+      append(sequence, answer_token++, answer);
+      sequences.push_back(sequence);
+    }
+  }
+  const int64_t below = 12 + (9 + 0 + 3 + 6) + (15 + 19);
+  const Batch batch{sequences, prompts};
+  EXPECT_EQ(step(batch).rows_computed, (3 + below) + (5 + below));
+  EXPECT_EQ(step(batch, {.forest = {.share = false}}).rows_computed,
+            2 * (3 * (12 + 9) + 0 + 3 + 6 + 12 + 15 + 19) + 4 * (3 + 5));
+}
+
+TEST(ForestRun, KeyValuesOfNoRowsAreRefused) {
+  TinyDecoder decoder(kBackends[0], tiny_config(), random_llama(tiny_config()));
+  EXPECT_THROW(compute_key_values(decoder.decoder(), {}, {}), ContractError);
+}
+
+TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
+  const auto ops = make_test_cpu_ops();
+  const DecoderConfig c = tiny_config();
+  for (const int64_t kept : {0, 1, 3}) {
+    const size_t pass =
+        PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {Keep::kActivations, kept});
+    // K and V of 64 rows in 3 layers, in bfloat16 and their gradients in float32.
+    const size_t shared = 3 * 2 * 64 * 16 * (2 + 4);
+    EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, {.max_rows = 64, .kept_layers = kept}),
+              2 * pass + shared);
+  }
+  EXPECT_EQ(training_bytes(*ops, c, DType::kFloat32, {.max_rows = 64}),
+            training_bytes(*ops, c, DType::kFloat32, {.max_rows = 64, .kept_layers = 3}));
+}
+
+}  // namespace
+}  // namespace prescript
