@@ -163,6 +163,7 @@ int score(const Arguments& arguments) {
   }
   const std::vector<Question> questions = inputs.questions(exemplars);
   std::vector<std::vector<Sequence>> sequences;
+  sequences.reserve(questions.size());
   for (const Question& question : questions) {
     sequences.push_back(sequences_of(inputs, question, by));
   }

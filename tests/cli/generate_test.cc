@@ -222,7 +222,7 @@ TEST_F(GenerateCommand, OptionsWithoutEffectAreAWarning) {
 
 TEST_F(GenerateCommand, DamagedFilesNeverCrashIt) {
   const std::string input = directory_.write("q.jsonl", kQuestions);
-  const std::string garbage = directory_.write("garbage", std::string("\x00\xff\x7f{[", 5));
+  const std::string garbage = directory_.write("garbage", std::string(1, '\0') + "\xff\x7f{[");
   const auto survives = [&](const std::vector<std::string>& more, uint64_t i) {
     auto arguments = more;
     arguments.insert(arguments.end(), {"--max-new-tokens", "1", "--json"});

@@ -217,7 +217,8 @@ TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
 }
 
 TEST_F(InspectCommand, GarbageOfEveryKindIsRefusedNotCrashed) {
-  const std::string garbage = "\x80\x00{\"[\xff\xfe: \x7f" + std::string(300, '\xEE');
+  const std::string garbage =
+      "\x80" + std::string(1, '\0') + "{\"[\xff\xfe: \x7f" + std::string(300, '\xEE');
   for (const char* name :
        {"g.jsonl", "g.yaml", "g.yml", "g.json", "g.gguf", "g.safetensors", "g.bin", "g"}) {
     for (const std::string& bytes : {garbage, std::string(), "GGUF" + garbage}) {

@@ -21,7 +21,7 @@ class ScoreCommand : public TinyFiles {
     return score_questions(base.decoder(), adapters, questions, {}).of_questions[0][0];
   }
 
-  void expect_score(const ordered_json& line, HandMade made) const {
+  void expect_score(const ordered_json& line, const HandMade& made) const {
     const LogLikelihood score = expected(made);
     EXPECT_NEAR(line.at("log_likelihood"), score.log_likelihood, 1e-3) << line;
     EXPECT_EQ(line.at("num_tokens"), score.num_tokens) << line;
