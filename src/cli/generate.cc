@@ -217,7 +217,10 @@ void add_generate(CLI::App& program, Action& action) {
                                  "sample from the K likeliest tokens; default 0: all")
                     ->type_name("K");
   auto* seed = command->add_option("--seed", options.sampling.seed, "of the samples; default 1")
-                   ->check(CLI::NonNegativeNumber.description(""))  // else -1 would be 2^64 - 1
+                   ->check([](const std::string& value) {  // else -1 would be 2^64 - 1
+                     return std::string(
+                         value.starts_with('-') ? value + " is negative; use at least 0" : "");
+                   })
                    ->type_name("S");
   command->callback([=, &action] {
     arguments->shapes_samples = top_p->count() + top_k->count() + seed->count() > 0;
