@@ -36,8 +36,6 @@ inline constexpr double kBFloat16Floor = 1.0 / 512;
 
 /// float32 or better against transformers in float32.
 inline constexpr double kLogitsFloat32 = 1e-4;
-/// bfloat16 against it: a few layers of roundings to 8 bits, far below a wrong switch.
-inline constexpr double kLogitsBFloat16 = 0.05;
 
 // --- a step ---
 
