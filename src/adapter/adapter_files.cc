@@ -18,22 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Replacing a directory deletes what it holds: only an adapter, or nothing, may be replaced.
-void check_replaceable(const std::string& dir) {
-  try {
-    if (!fs::exists(fs::symlink_status(dir))) return;
-    const bool is_replaceable =
-        fs::is_directory(dir) && (fs::is_empty(dir) || fs::exists(dir + "/" + kPrescriptJson));
-    if (is_replaceable) return;
-  } catch (const fs::filesystem_error& error) {
-    throw_open_error(dir, "cannot look into it", error.code().value(), ExitCode::kUsage);
-  }
-  throw InputError(ExitCode::kUsage,
-                   dir +
-                       ": something that is not an adapter of prescript is there, and writing "
-                       "an adapter would delete it; choose another place or remove it");
-}
-
 void write_directory(const std::map<std::string, std::string>& files, const std::string& dir) {
   if (::mkdir(dir.c_str(), 0700) != 0)
     throw_open_error(dir, "cannot make the directory", errno, ExitCode::kUsage);
@@ -63,9 +47,24 @@ std::map<std::string, std::string> adapter_files(const Adapter& adapter) {
   return files;
 }
 
+void check_adapter_replaceable(const std::string& dir) {
+  try {
+    if (!fs::exists(fs::symlink_status(dir))) return;
+    const bool is_replaceable =
+        fs::is_directory(dir) && (fs::is_empty(dir) || fs::exists(dir + "/" + kPrescriptJson));
+    if (is_replaceable) return;
+  } catch (const fs::filesystem_error& error) {
+    throw_open_error(dir, "cannot look into it", error.code().value(), ExitCode::kUsage);
+  }
+  throw InputError(ExitCode::kUsage,
+                   dir +
+                       ": something that is not an adapter of prescript is there, and writing "
+                       "an adapter would delete it; choose another place or remove it");
+}
+
 void publish_adapter(const Adapter& adapter, const std::string& dir) {
   const auto files = adapter_files(adapter);
-  check_replaceable(dir);
+  check_adapter_replaceable(dir);
   const std::string unpublished = unpublished_path(dir);
   std::error_code ignored;
   fs::remove_all(unpublished, ignored);  // of a run that was killed here

@@ -20,6 +20,10 @@ Adapter read_adapter(const std::string& dir);
 /// that are not finite.
 std::map<std::string, std::string> adapter_files(const Adapter& adapter);
 
+/// Replacing a directory deletes what it holds: throws InputError(kUsage) when `dir` is there and
+/// is neither empty nor an adapter of prescript.
+void check_adapter_replaceable(const std::string& dir);
+
 /// Makes `dir` hold exactly these files, whole or not at all (0600); an adapter that is there is
 /// replaced in one step. Throws DeviceError, and InputError(kUsage) when the parent is absent or
 /// not writable, or something other than an adapter of ours is there.

@@ -114,6 +114,11 @@ std::string read_file(const std::string& path, uint64_t max_bytes, ExitCode code
 }
 
 void write_file_durably(const std::string& path, std::span<const std::byte> bytes, unsigned mode) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+    throw InputError(ExitCode::kUsage,
+                     path + ": not a regular file, and is not replaced; choose another path");
+  }
   std::string tmp = path + ".XXXXXX" + std::string(kUnpublishedSuffix);
   const Descriptor file(
       ::mkostemps(tmp.data(), static_cast<int>(kUnpublishedSuffix.size()), O_CLOEXEC));

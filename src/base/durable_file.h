@@ -21,7 +21,8 @@ std::string read_file(const std::string& path, uint64_t max_bytes, ExitCode code
 
 /// Replaces or creates `path`: writes beside it, syncs, renames, syncs the directory. A reader sees
 /// the old bytes or the new ones. Nothing stays behind when it fails. Throws InputError(kUsage)
-/// when the directory is absent or not writable, DeviceError for a full or failing disk.
+/// when the directory is absent or not writable, or `path` is a directory or a device; DeviceError
+/// for a full or failing disk.
 void write_file_durably(const std::string& path,
                         std::span<const std::byte> bytes,
                         unsigned mode = 0600);

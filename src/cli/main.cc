@@ -21,10 +21,22 @@ int fail(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
+constexpr const char* kOutOfMemory =
+    "out of memory; close other programs, raise the limit (ulimit -v), lower training.memory_gb, "
+    "or "
+    "use a smaller model or input";
+
+/// LibTorch and oneDNN say it in words of their own.
+bool is_out_of_memory(const std::exception& error) {
+  const std::string_view what = error.what();
+  return what.find("can't allocate memory") != std::string_view::npos ||
+         what.find("could not create a primitive") != std::string_view::npos;
+}
+
 /// Until several devices are built, more than one process would only do the same work twice.
 void refuse_several_processes() {
   const char* const world_size = std::getenv("WORLD_SIZE");
-  if (world_size == nullptr || std::string_view("1") == world_size) return;
+  if (world_size == nullptr || *world_size == '\0' || std::string_view("1") == world_size) return;
   throw InputError(ExitCode::kDistributed,
                    std::string("WORLD_SIZE is '") + world_size +
                        "': training on several processes is not built yet; run one process "
@@ -87,10 +99,12 @@ int main(int argc, char** argv) {
   } catch (const prescript::DeviceError& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kResources, "out of memory");
+    return fail(ExitCode::kResources, prescript::kOutOfMemory);
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(ExitCode::kResources, error.what());
   } catch (const std::exception& error) {
+    if (prescript::is_out_of_memory(error))
+      return fail(ExitCode::kResources, prescript::kOutOfMemory);
     return fail(ExitCode::kBug, error.what() + bug);
   }
 }

@@ -1,9 +1,9 @@
 #pragma once
-// SIGTERM and SIGINT: the wish that a run ends soon and can be resumed.
+// SIGTERM, SIGINT and SIGHUP: the wish that a run ends soon and can be resumed.
 
 namespace prescript {
 
-/// From now on SIGTERM and SIGINT end the process at once with exit code 75 and a message, since
+/// From now on they end the process at once with exit code 75 and a message, since
 /// there is nothing to keep yet.
 void catch_stop_signals();
 

@@ -41,6 +41,7 @@ void prepare_standard_streams() {
     PRESCRIPT_CHECK(opened == descriptor, "standard streams");
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is a failed write
 }
 
 void write_result(std::string_view line) {

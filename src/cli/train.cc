@@ -24,7 +24,7 @@ struct Arguments {
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;
-  std::string gradient;
+  std::optional<std::string> gradient;
 };
 
 std::string rounded(double value, int digits) {
@@ -84,8 +84,17 @@ ComputeOptions compute_options(const Recipe& recipe) {
           .num_threads = static_cast<int>(recipe.training.threads.value_or(0))};
 }
 
+/// Before a step is computed for it.
+void check_gradient_path(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::file_status status = fs::status(path);
+  if (!path.empty() && (!fs::exists(status) || fs::is_regular_file(status))) return;
+  throw InputError(ExitCode::kUsage,
+                   "--gradient: '" + path + "' is not the path of a file that can be written");
+}
+
 /// One step that changes nothing and writes nothing but, where asked, its gradient.
-int dry_run(Prepared run, const std::string& gradient_path) {
+int dry_run(Prepared run, const std::optional<std::string>& gradient_path) {
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
   const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
@@ -98,9 +107,9 @@ int dry_run(Prepared run, const std::string& gradient_path) {
     batch.push_back(&run.data.train[index]);
   }
   const StepResult step = prompted.differentiate(batch, run.initial.values_PD);
-  if (!gradient_path.empty()) {
+  if (gradient_path) {
     write_file_durably(
-        gradient_path,
+        *gradient_path,
         safetensors_file_bytes({{"gradient",
                                  "F32",
                                  {run.initial.num_virtual_tokens, run.initial.hidden_size},
@@ -208,6 +217,14 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunDirectory& directory) {
   return checkpoint;
 }
 
+void check_not_past(const RunState& state, const Recipe& recipe) {
+  if (state.step <= recipe.training.steps) return;
+  throw InputError(ExitCode::kUsage,
+                   "training.steps: it is " + std::to_string(recipe.training.steps) +
+                       ", but the run in this directory has finished step " +
+                       std::to_string(state.step) + "; ask for at least as many to resume");
+}
+
 int run(Prepared run, const Arguments& arguments) {
   using Mode = RunDirectory::Mode;
   RunDirectory directory(run.recipe.output,
@@ -229,6 +246,7 @@ int run(Prepared run, const Arguments& arguments) {
   if (checkpoint) {
     check_same_run(checkpoint->identity, identity);
     state = std::move(checkpoint->state);
+    check_not_past(state, run.recipe);
     write_message("resuming after step " + std::to_string(state.step));
   } else {
     state.prompt = run.initial;
@@ -273,6 +291,7 @@ int run(Prepared run, const Arguments& arguments) {
 
 int train(const Arguments& arguments) {
   catch_stop_signals();
+  if (arguments.gradient) check_gradient_path(*arguments.gradient);
   Prepared prepared = prepare(arguments);
   return arguments.dry_run ? dry_run(std::move(prepared), arguments.gradient)
                            : run(std::move(prepared), arguments);
@@ -297,13 +316,12 @@ void add_train(CLI::App& program, Action& action) {
       ->type_name("key.path=value");
   auto* resume = command->add_flag(
       "--resume", arguments->resume, "go on after the last checkpoint in the output directory");
-  command
-      ->add_flag(
-          "--overwrite", arguments->overwrite, "drop the run that the output directory holds")
-      ->excludes(resume);
+  auto* overwrite = command->add_flag(
+      "--overwrite", arguments->overwrite, "drop the run that the output directory holds");
+  overwrite->excludes(resume);
   auto* dry = command->add_flag(
       "--dry-run", arguments->dry_run, "load, plan and run one step, but write nothing");
-  dry->excludes(resume);
+  dry->excludes(resume)->excludes(overwrite);
   command->add_option("--gradient", arguments->gradient, "write the dry run's gradient [P, D] here")
       ->needs(dry)
       ->type_name("FILE.safetensors");

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/arena.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -161,7 +162,7 @@ void GenerationBatch::draw(const PassRun& run,
                       options_.sampling,
                       sampling_stream(options_.sampling.seed, id, position)));
       } catch (const InputError& error) {
-        throw InputError(error.code(), id + ": " + error.what());
+        throw InputError(error.code(), quote(id) + ": " + error.what());
       }
     }
   }

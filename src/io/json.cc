@@ -50,6 +50,7 @@ std::string reason_of(const std::string& what) {
     if (const size_t colon = reason.find(": "); colon != std::string::npos)
       reason = reason.substr(colon + 2);
   }
+  if (reason.starts_with("number overflow")) return "a number is outside of float64";
   const size_t last_read = reason.find("; last read: '");
   if (last_read == std::string::npos) return reason;
   const size_t expected = reason.rfind("'; expected ");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -63,7 +64,8 @@ void refuse_unknown_gguf_features(const GgufFile& file) {
     if (!key.starts_with("llama.")) continue;
     const auto name = std::string_view(key).substr(6);
     if (std::find(kKnownLlamaKeys.begin(), kKnownLlamaKeys.end(), name) == kKnownLlamaKeys.end()) {
-      refuse(file.path(), "metadata key " + key + " names a feature that is not implemented");
+      refuse(file.path(),
+             "metadata key " + quote(key) + " names a feature that is not implemented");
     }
   }
   if (file.find_integer("llama.expert_count", 0, kMaxSize).value_or(0) > 0) {
@@ -76,7 +78,7 @@ void refuse_unknown_gguf_features(const GgufFile& file) {
   const auto scaling = file.find_string("llama.rope.scaling.type");
   if (scaling && *scaling != "none") {
     refuse(file.path(),
-           "llama.rope.scaling.type: rope scaling '" + *scaling + "' is not implemented");
+           "llama.rope.scaling.type: rope scaling " + quote(*scaling) + " is not implemented");
   }
   if (file.find_tensor("rope_freqs.weight") != nullptr) {
     refuse(file.path(), "tensor rope_freqs.weight: the rope scaling of Llama 3 is not implemented");
@@ -94,8 +96,8 @@ double read_rope(const JsonCursor& config, const std::string& place) {
       const auto type = rope->find(type_key);
       if (type && type->string() != "default") {
         refuse(place,
-               std::string(key) + "." + type_key + ": rope scaling '" + type->string() +
-                   "' is not implemented");
+               std::string(key) + "." + type_key + ": rope scaling " + quote(type->string()) +
+                   " is not implemented");
       }
     }
     for (const std::string& name : rope->keys()) {
@@ -142,12 +144,12 @@ void refuse_unknown_hf_features(const JsonCursor& config, const std::string& pla
   if (factor && factor->number() != 1) refuse(place, "partial_rotary_factor is not implemented");
   const auto activation = config.find("hidden_act");
   if (activation && activation->string() != "silu") {
-    refuse(place, "hidden_act '" + activation->string() + "' is not implemented");
+    refuse(place, "hidden_act " + quote(activation->string()) + " is not implemented");
   }
   if (const auto types = config.find("layer_types")) {
     for (size_t i = 0; i < types->size(); ++i) {
       if (types->item(i).string() != "full_attention") {
-        refuse(place, "layer_types: '" + types->item(i).string() + "' is not implemented");
+        refuse(place, "layer_types: " + quote(types->item(i).string()) + " is not implemented");
       }
     }
   }
@@ -163,7 +165,8 @@ int64_t DecoderConfig::num_layer_parameters() const {
 DecoderConfig decoder_config_from_gguf(const GgufFile& file) {
   const std::string family = file.string("general.architecture");
   if (family != "llama") {
-    refuse(file.path(), "general.architecture: the family '" + family + "' is not implemented");
+    refuse(file.path(),
+           "general.architecture: the family " + quote(family) + " is not implemented");
   }
   refuse_unknown_gguf_features(file);
   const GgufTensor* embedding = file.find_tensor("token_embd.weight");
@@ -216,7 +219,7 @@ DecoderConfig decoder_config_from_hf(const std::string& dir) {
   const JsonCursor config(document, place, ExitCode::kModel);
   const std::string family = config.at("model_type").string();
   if (family != "llama")
-    refuse(place, "model_type: the family '" + family + "' is not implemented");
+    refuse(place, "model_type: the family " + quote(family) + " is not implemented");
   refuse_unknown_hf_features(config, place);
   const auto number = [&](const char* key, int64_t max) { return config.at(key).integer(1, max); };
   const auto number_or = [&](const char* key, int64_t max, int64_t otherwise) {

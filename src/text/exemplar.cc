@@ -77,7 +77,7 @@ ChatMessage parse_message(const JsonCursor& message) {
   for (const char* known : {"system", "user", "assistant"}) {
     if (role.string() == known) return {known, text_of(message.at("content"))};
   }
-  role.fail(quote(role.string()) + " is not one of system, user, assistant");
+  role.fail("not one of system, user, assistant");
 }
 
 void parse_messages(const JsonCursor& messages, Exemplar& exemplar) {
@@ -154,7 +154,14 @@ Exemplar parse_exemplar(std::string_view json, const std::string& place, bool ne
 std::vector<Exemplar> read_exemplars(const std::string& path,
                                      bool need_answer,
                                      const ExemplarLimits& limits) {
-  const std::string bytes = read_file(path, limits.max_file_bytes, ExitCode::kData);
+  return parse_exemplars(
+      read_file(path, limits.max_file_bytes, ExitCode::kData), path, need_answer, limits);
+}
+
+std::vector<Exemplar> parse_exemplars(std::string_view bytes,
+                                      const std::string& path,
+                                      bool need_answer,
+                                      const ExemplarLimits& limits) {
   std::string_view rest = bytes;
   if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
   std::vector<Exemplar> exemplars;

@@ -46,7 +46,7 @@ struct Exemplar {
 
 struct ExemplarLimits {
   size_t max_line_bytes = 4u << 20;
-  size_t max_file_bytes = size_t{4} << 30;
+  size_t max_file_bytes = size_t{1} << 30;
 };
 
 /// Reads a JSONL file. BOM, CRLF and blank lines are accepted. Throws InputError(kData)
@@ -56,6 +56,12 @@ struct ExemplarLimits {
 std::vector<Exemplar> read_exemplars(const std::string& path,
                                      bool need_answer,
                                      const ExemplarLimits& limits = {});
+
+/// The same from the bytes of the file `path`.
+std::vector<Exemplar> parse_exemplars(std::string_view bytes,
+                                      const std::string& path,
+                                      bool need_answer,
+                                      const ExemplarLimits& limits = {});
 
 /// One exemplar from one JSON object. `place` is "file:line", the default of `id`.
 Exemplar parse_exemplar(std::string_view json, const std::string& place, bool need_answer);

@@ -8,8 +8,10 @@
 
 #include <sys/stat.h>
 
+#include "adapter/adapter_files.h"
 #include "base/event_file.h"
 #include "base/file_error.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -65,6 +67,24 @@ void remove(const std::string& path) {
   if (error) throw_file_error(path, "cannot remove", error.value());
 }
 
+bool exists(const std::string& path) {
+  return fs::exists(fs::symlink_status(path));
+}
+
+/// Dropping a run deletes its folder of checkpoints: nothing else may be in it.
+void check_holds_checkpoints_only(const std::string& dir) {
+  if (!exists(dir)) return;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(dir, error)) {
+    const std::string name = entry.path().filename().string();
+    if (step_of(name) && entry.is_regular_file()) continue;
+    throw InputError(ExitCode::kUsage,
+                     "output: " + dir + " holds what no run of prescript left there (" +
+                         quote(name) + "), and a run would delete it; take another directory");
+  }
+  if (error) throw_open_error(dir, "cannot look into it", error.value(), ExitCode::kUsage);
+}
+
 /// Takes away the name of what must go as a whole or not at all.
 void move_aside(const std::string& path) {
   if (::rename(path.c_str(), unpublished_path(path).c_str()) != 0 && errno != ENOENT) {
@@ -89,12 +109,16 @@ RunDirectory::RunDirectory(std::string path, Mode mode)
     : path_(without_trailing_slash(std::move(path))) {
   make_directories(path_);
   lock_.emplace(path_);
+  // Checkpoints that were moved aside: dropping the old run was cut off, and its adapter goes too.
+  if (exists(unpublished_path(checkpoints_path()))) move_aside(adapter_path());
   remove_unpublished(path_);
   if (fs::is_directory(checkpoints_path())) remove_unpublished(checkpoints_path());
+  check_holds_checkpoints_only(checkpoints_path());
+  check_adapter_replaceable(adapter_path());
   if (mode != Mode::kNew) return;
   for (const std::string& mark :
        {recipe_path(), metrics_path(), checkpoints_path(), adapter_path()}) {
-    if (!fs::exists(fs::symlink_status(mark))) continue;
+    if (!exists(mark)) continue;
     throw InputError(ExitCode::kUsage,
                      "output: " + path_ + " holds a run already (" +
                          fs::path(mark).filename().string() +
@@ -116,6 +140,12 @@ std::optional<Checkpoint> RunDirectory::newest_checkpoint(
     } catch (const InputError& error) {
       on_damaged(error.what());
     }
+  }
+  if (checkpoints.empty() && exists(adapter_path())) {
+    throw InputError(ExitCode::kUsage,
+                     "output: " + path_ +
+                         " holds an adapter, but no checkpoint to go on from; --overwrite starts "
+                         "the run again and replaces it, output=DIR takes another directory");
   }
   if (checkpoints.empty()) return std::nullopt;
   throw InputError(

@@ -21,7 +21,8 @@ class RunDirectory {
 
   /// Makes the directory (0700) where it is absent, locks it and clears what a crash left half
   /// written. Throws InputError(kUsage) when it holds a run and `mode` is kNew, when another
-  /// process holds it, or when it cannot be written.
+  /// process holds it, when something that no run left stands where a run's files go (it would be
+  /// deleted), or when it cannot be written.
   RunDirectory(std::string path, Mode mode);
 
   const std::string& path() const { return path_; }
@@ -31,7 +32,8 @@ class RunDirectory {
   std::string adapter_path() const { return path_ + "/adapter"; }
 
   /// The newest checkpoint that is whole; `on_damaged` is told why a newer one is passed over.
-  /// Throws InputError(kUsage) when there are checkpoints and none is whole.
+  /// Throws InputError(kUsage) when there are checkpoints and none is whole, or none beside an
+  /// adapter, which starting again would replace.
   std::optional<Checkpoint> newest_checkpoint(
       const std::function<void(const std::string&)>& on_damaged) const;
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/arena.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -27,7 +28,7 @@ std::string ids_of(std::span<const TrainingExemplar* const> exemplars,
   size_t named = 0;
   for (const int32_t index : chosen) {
     if (named++ == kMaxNamed) return text + ", ...";
-    text += (text.empty() ? "" : ", ") + exemplars[index]->id;
+    text += (text.empty() ? "" : ", ") + quote(exemplars[index]->id);
   }
   return text;
 }

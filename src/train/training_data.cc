@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "base/durable_file.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -32,11 +34,19 @@ std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
   return few_shot;
 }
 
+/// Reads a file once: the hash is that of the exemplars, whatever happens to the file.
+std::vector<Exemplar> read_hashed(const std::string& path, std::string& hash) {
+  const std::string bytes = read_file(path, ExemplarLimits{}.max_file_bytes, ExitCode::kData);
+  hash = sha256_hex(std::string_view(bytes));
+  return parse_exemplars(bytes, path, /*need_answer=*/true);
+}
+
 void check_fits(const Exemplar& exemplar, const Sequence& sequence, int64_t max_positions) {
   const auto rows = static_cast<int64_t>(sequence.rows.size());
   if (rows <= max_positions) return;
   throw InputError(ExitCode::kData,
-                   exemplar.place + ": exemplar " + exemplar.id + " takes " + std::to_string(rows) +
+                   exemplar.place + ": exemplar " + quote(exemplar.id) + " takes " +
+                       std::to_string(rows) +
                        " tokens with its prompt, the model's context holds " +
                        std::to_string(max_positions) + "; shorten it or leave it out");
 }
@@ -57,12 +67,10 @@ std::vector<TrainingExemplar> render_all(const std::vector<Exemplar>& exemplars,
 
 TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options) {
   TrainingData data;
-  data.train_hash = sha256_file(options.train_path, ExitCode::kData);
-  auto train = read_exemplars(options.train_path, /*need_answer=*/true);
+  auto train = read_hashed(options.train_path, data.train_hash);
   std::vector<Exemplar> validation;
   if (options.validation_path) {
-    data.validation_hash = sha256_file(*options.validation_path, ExitCode::kData);
-    validation = read_exemplars(*options.validation_path, /*need_answer=*/true);
+    validation = read_hashed(*options.validation_path, data.validation_hash);
   }
   std::set<std::string> unused;
   for (const auto* exemplars : {&train, &validation}) {

@@ -70,8 +70,9 @@ class Tuner {
       save();
       throw InputError(ExitCode::kNotFinite,
                        "step " + std::to_string(step) + ": " + error.what() +
-                           "; the step was not applied. Lower optimizer.learning_rate, set "
-                           "optimizer.clip_norm, or use dtype: fp32");
+                           "; the step was not applied. Start again (--overwrite, or another "
+                           "output) with a lower optimizer.learning_rate, a smaller "
+                           "optimizer.clip_norm, or dtype: fp32");
     }
   }
 

@@ -47,8 +47,10 @@ TEST(Program, SeveralProcessesAreRefused) {
   const auto result = run_prescript({"tokenize", "--model", "m", "--input", "x"}, options);
   EXPECT_EQ(result.exit_code, 7);
   EXPECT_THAT(result.err, HasSubstr("WORLD_SIZE"));
-  options.environment["WORLD_SIZE"] = "1";
-  EXPECT_EQ(run_prescript({"tokenize", "--model", "m", "--input", "x"}, options).exit_code, 4);
+  for (const char* alone : {"1", ""}) {
+    options.environment["WORLD_SIZE"] = alone;
+    EXPECT_EQ(run_prescript({"tokenize", "--model", "m", "--input", "x"}, options).exit_code, 4);
+  }
 }
 
 TEST(Program, ResultsThatCannotBeWrittenAreExitFive) {

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <fstream>
+#include <thread>
 
 #include <sys/stat.h>
 
@@ -298,6 +300,74 @@ TEST_F(TrainCommand, AnAdapterCanBeTheBeginningOfAnother) {
   EXPECT_NEAR(metrics("second").front()["validation_loss"].get<double>(),
               first["metrics"]["validation_loss"].get<double>(),
               1e-12);
+}
+
+TEST_F(TrainCommand, WhatNoRunLeftIsNeverDropped) {
+  for (const char* flag : {"--overwrite", "--resume"}) {
+    for (const char* name : {"checkpoints", "adapter"}) {
+      const std::string foreign = output("foreign") + "/" + name + "/precious";
+      std::filesystem::create_directories(foreign);
+      const ProcessResult result = train({"output=runs/foreign", flag});
+      EXPECT_EQ(result.exit_code, 2) << result.err;
+      EXPECT_THAT(result.err, HasSubstr(name));
+      EXPECT_TRUE(std::filesystem::exists(foreign));
+      std::filesystem::remove_all(output("foreign"));
+    }
+  }
+}
+
+TEST_F(TrainCommand, AnAdapterWithoutCheckpointsIsNotResumed) {
+  train_whole();
+  const auto before = adapter();
+  std::filesystem::remove_all(output() + "/checkpoints");
+  const ProcessResult result = train({"--resume", "optimizer.learning_rate=1"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("no checkpoint to go on from"));
+  EXPECT_EQ(adapter(), before);
+  train_whole({"--overwrite"});
+}
+
+TEST_F(TrainCommand, FewerStepsThanWereFinishedAreRefused) {
+  train_whole();
+  const auto before = adapter();
+  const ProcessResult result = train({"--resume", "training.steps=2"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("training.steps: it is 2"));
+  EXPECT_EQ(adapter(), before);
+}
+
+TEST_F(TrainCommand, AGradientGoesIntoAFileOnly) {
+  for (const std::string& path : {std::string(), directory_.path(), directory_ / "pipe"}) {
+    ::mkfifo((directory_ / "pipe").c_str(), 0600);
+    const ProcessResult result = train({"--dry-run", "--gradient", path});
+    EXPECT_EQ(result.exit_code, 2) << path;
+    EXPECT_THAT(result.err, HasSubstr("--gradient"));
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(directory_ / "pipe"));
+}
+
+TEST_F(TrainCommand, DataThatCanBeReadOnceIsEnough) {
+  const std::string bytes = bytes_of_file(directory_ / "train.jsonl");
+  ASSERT_EQ(::mkfifo((directory_ / "once.jsonl").c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(directory_ / "once.jsonl") << bytes; });
+  train_whole({"data.train=once.jsonl"});
+  writer.join();
+  train_whole({"output=runs/plain"});
+  EXPECT_EQ(adapter(), adapter("plain"));
+}
+
+TEST_F(TrainCommand, AFileBeyondTheLimitIsExitFive) {
+  ProcessOptions options;
+  options.directory = directory_.path();
+  options.environment["OMP_NUM_THREADS"] = "1";
+  options.arguments = {"/bin/sh",
+                       "-c",
+                       std::string("ulimit -f 4; exec '") + PRESCRIPT_PROGRAM +
+                           "' train recipe.yaml training.steps=60"};
+  const ProcessResult result = run_process(options);
+  EXPECT_EQ(result.exit_code, 5) << result.signal;
+  EXPECT_THAT(result.err, HasSubstr("File too large"));
+  train_whole({"--resume", "training.steps=60"});
 }
 
 }  // namespace
