@@ -165,7 +165,7 @@ TEST_F(TrainCommand, ALossThatIsNotFiniteIsExitSixNamingStepAndExemplars) {
   EXPECT_EQ(result.exit_code, 6);
   const int64_t step = metrics().back()["step"].get<int64_t>();
   EXPECT_THAT(result.err, HasSubstr("step " + std::to_string(step + 1) + ": "));
-  EXPECT_THAT(result.err, testing::ContainsRegex("exemplars? t[0-9]"));
+  EXPECT_THAT(result.err, testing::ContainsRegex("exemplars? \"t[0-9]"));
   EXPECT_THAT(result.err, HasSubstr("optimizer.learning_rate"));
   EXPECT_FALSE(fs::exists(output() + "/adapter"));
   Arguments again = blow_up;

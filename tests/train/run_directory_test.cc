@@ -82,16 +82,50 @@ TEST_F(RunDirectoryTest, AnEmptyOrForeignDirectoryIsTaken) {
 }
 
 TEST_F(RunDirectoryTest, ANewRunIsRefusedWhereAnyPieceOfARunLies) {
-  for (const char* mark : {"recipe.yaml", "metrics.jsonl", "checkpoints", "adapter"}) {
-    fs::create_directories(path_);
-    directory_.write(std::string("run/") + mark, "old");
-    expect_input_error(ExitCode::kUsage, mark, [&] { RunDirectory(path_, Mode::kNew); });
+  for (const std::string mark : {"recipe.yaml",
+                                 "metrics.jsonl",
+                                 "checkpoints/step-00000001.safetensors",
+                                 "adapter/prescript.json"}) {
+    fs::create_directories(fs::path(path_) / fs::path(mark).parent_path());
+    directory_.write("run/" + mark, "old");
+    const std::string name = *fs::path(mark).begin();
+    expect_input_error(ExitCode::kUsage, name, [&] { RunDirectory(path_, Mode::kNew); });
     expect_input_error(ExitCode::kUsage, "--resume", [&] { RunDirectory(path_, Mode::kNew); });
     RunDirectory(path_, Mode::kOverwrite);
     RunDirectory(path_, Mode::kResume);
     EXPECT_EQ(bytes_of_file(path_ + "/" + mark), "old") << "nothing is dropped before `begin`";
     fs::remove_all(path_);
   }
+}
+
+TEST_F(RunDirectoryTest, WhatNoRunLeftIsRefusedInEveryMode) {
+  for (const std::string foreign : {"checkpoints", "checkpoints/notes", "adapter/notes"}) {
+    fs::create_directories(fs::path(path_) / fs::path(foreign).parent_path());
+    directory_.write("run/" + foreign, "precious");
+    for (const Mode mode : {Mode::kNew, Mode::kResume, Mode::kOverwrite}) {
+      expect_input_error(ExitCode::kUsage, path_, [&] { RunDirectory(path_, mode); });
+    }
+    EXPECT_EQ(bytes_of_file(path_ + "/" + foreign), "precious");
+    fs::remove_all(path_);
+  }
+}
+
+TEST_F(RunDirectoryTest, DroppingARunThatWasCutOffTakesItsAdapterToo) {
+  fs::create_directories(path_ + "/checkpoints.prescript-tmp");
+  fs::create_directories(path_ + "/adapter");
+  directory_.write("run/adapter/prescript.json", "old");
+  const RunDirectory directory(path_, Mode::kResume);
+  EXPECT_FALSE(fs::exists(path_ + "/adapter"));
+  EXPECT_FALSE(directory.newest_checkpoint([](const std::string&) {}));
+}
+
+TEST_F(RunDirectoryTest, AnAdapterWithoutCheckpointsIsNotStartedAgain) {
+  fs::create_directories(path_ + "/adapter");
+  directory_.write("run/adapter/prescript.json", "old");
+  const RunDirectory directory(path_, Mode::kResume);
+  expect_input_error(ExitCode::kUsage, "no checkpoint to go on from", [&] {
+    directory.newest_checkpoint([](const std::string&) {});
+  });
 }
 
 TEST_F(RunDirectoryTest, ASecondHolderIsRefusedWhateverItsMode) {

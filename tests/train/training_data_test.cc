@@ -130,7 +130,7 @@ TEST_F(TrainingDataFiles, AnExemplarThatIsTooLongIsNamedAndNotShown) {
     } catch (const InputError& error) {
       EXPECT_EQ(error.code(), ExitCode::kData);
       EXPECT_THAT(error.what(), HasSubstr("train.jsonl:2"));
-      EXPECT_THAT(error.what(), HasSubstr("exemplar long takes 401 tokens"));
+      EXPECT_THAT(error.what(), HasSubstr("exemplar \"long\" takes 401 tokens"));
       EXPECT_THAT(error.what(), Not(HasSubstr("qqq")));
     }
   }
