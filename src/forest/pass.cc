@@ -29,21 +29,26 @@ struct Layout {
   }
 };
 
-/// The nodes of each pass, ascending. Nodes whose subtree is larger than `max_rows` join the first
-/// pass.
+/// Whether several passes may stand on a node: it joins the first. A leaf never does, however
+/// large.
+bool is_divided(const Forest& forest, const Layout& layout, size_t node, int64_t max_rows) {
+  return !forest.nodes[node].children.empty() && layout.subtree_rows[node] > max_rows;
+}
+
+/// The nodes of each pass, ascending.
 std::vector<std::vector<int32_t>> divide(const Forest& forest,
                                          const Layout& layout,
                                          int64_t max_rows) {
   std::vector<std::vector<int32_t>> passes(1);
   int64_t rows = 0;
   for (size_t i = 0; i < forest.nodes.size(); ++i) {
-    if (forest.nodes[i].given == Node::kComputed && layout.subtree_rows[i] > max_rows) {
+    if (forest.nodes[i].given == Node::kComputed && is_divided(forest, layout, i, max_rows)) {
       passes[0].push_back(static_cast<int32_t>(i));
       rows += static_cast<int64_t>(forest.nodes[i].rows.size());
     }
   }
   for (int32_t i = 0; i < static_cast<int32_t>(forest.nodes.size());) {
-    if (forest.nodes[i].given != Node::kComputed || layout.subtree_rows[i] > max_rows) {
+    if (forest.nodes[i].given != Node::kComputed || is_divided(forest, layout, i, max_rows)) {
       ++i;
       continue;
     }

@@ -216,8 +216,9 @@ void attention_input_gradient(const AttentionShape& shape,
         wrap_heads(sum.row_range(block.key_begin, block.num_keys), E)
             .add_(x_KNE.permute({1, 0, 2}));
       };
-      add(gradient.k, at::bmm(dscores.transpose(1, 2), block_q));
-      add(gradient.v, at::bmm(p.transpose(1, 2), block_dout));
+      // Over many rows these sums nearly cancel where all of them attend to one key.
+      add(gradient.k, at::bmm(dscores.to(at::kDouble).transpose(1, 2), block_q.to(at::kDouble)));
+      add(gradient.v, at::bmm(p.to(at::kDouble).transpose(1, 2), block_dout.to(at::kDouble)));
     });
   });
 }

@@ -144,16 +144,16 @@ TEST(DecoderConfig, OfHuggingFaceMayHaveHeadsOfAnotherSize) {
 }
 
 TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
-  hf_refuses_with({{"model_type", "gemma3_text"}}, "the family 'gemma3_text' is not implemented");
+  hf_refuses_with({{"model_type", "gemma3_text"}}, "the family \"gemma3_text\" is not implemented");
   hf_refuses_with({{"rope_parameters", {{"rope_type", "llama3"}}}},
-                  "rope_parameters.rope_type: rope scaling 'llama3' is not implemented");
+                  "rope_parameters.rope_type: rope scaling \"llama3\" is not implemented");
   hf_refuses_with({{"rope_parameters", {{"factor", 2.0}}}},
                   "rope_parameters.factor is not implemented");
   hf_refuses_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}},
-                  "rope_scaling.type: rope scaling 'linear' is not implemented");
+                  "rope_scaling.type: rope scaling \"linear\" is not implemented");
   hf_refuses_with({{"sliding_window", 4096}}, "sliding_window is not implemented");
   hf_refuses_with({{"layer_types", {"full_attention", "sliding_attention"}}},
-                  "layer_types: 'sliding_attention' is not implemented");
+                  "layer_types: \"sliding_attention\" is not implemented");
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
   hf_refuses_with({{"attention_bias", true}}, "attention_bias: biases are not implemented");
   hf_refuses_with({{"mlp_bias", true}}, "mlp_bias: biases are not implemented");
@@ -161,7 +161,7 @@ TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
                   "final_logit_softcapping is not implemented");
   hf_refuses_with({{"attn_logit_softcapping", 50.0}}, "attn_logit_softcapping is not implemented");
   hf_refuses_with({{"partial_rotary_factor", 0.5}}, "partial_rotary_factor is not implemented");
-  hf_refuses_with({{"hidden_act", "gelu"}}, "hidden_act 'gelu' is not implemented");
+  hf_refuses_with({{"hidden_act", "gelu"}}, "hidden_act \"gelu\" is not implemented");
   hf_refuses_with({{"quantization_config", {{"bits", 4}}}},
                   "quantization_config is not implemented");
 }
@@ -236,8 +236,8 @@ TEST(DecoderConfig, OfGgufIsRead) {
 
 TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with(
-      "general.architecture", std::string("gemma3"), "the family 'gemma3' is not implemented");
-  gguf_refuses_with("llama.rope.scaling.type", std::string("yarn"), "rope scaling 'yarn'");
+      "general.architecture", std::string("gemma3"), "the family \"gemma3\" is not implemented");
+  gguf_refuses_with("llama.rope.scaling.type", std::string("yarn"), "rope scaling \"yarn\"");
   gguf_refuses_with("llama.attention.sliding_window", 4096U, "sliding-window attention");
   gguf_refuses_with("llama.expert_count", 8U, "a mixture of experts");
   gguf_refuses_with("llama.rope.dimension_count", 32U, "rotary positions on a part of the head");
