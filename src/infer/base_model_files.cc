@@ -11,6 +11,7 @@
 #include "io/base_hash.h"
 #include "io/json.h"
 #include "io/tensor_source.h"
+#include "model/frozen_weights.h"
 
 namespace prescript {
 namespace {
@@ -130,6 +131,7 @@ BaseModelFiles open_base_model(const std::string& path) {
     throw InputError(ExitCode::kModel,
                      path + ": no end-of-text token; set eos_token_id in generation_config.json");
   }
+  check_weights(*files.tensors, files.config);
   return files;
 }
 
@@ -146,11 +148,6 @@ AdapterIdentity BaseModelFiles::identity() const {
 std::vector<float> BaseModelFiles::embedding_rows(const std::vector<int32_t>& ids) const {
   const bool is_gguf = tensors->find("token_embd.weight") != nullptr;
   const std::string name = is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
-  const TensorInfo* info = tensors->find(name);
-  if (info == nullptr || info->cols() != config.hidden_size ||
-      info->rows() != config.vocabulary_size) {
-    throw InputError(ExitCode::kModel, path + ": tensor " + name + " is missing or misshapen");
-  }
   const int64_t D = config.hidden_size;
   std::vector<float> rows(ids.size() * D);
   for (size_t i = 0; i < ids.size(); ++i) {

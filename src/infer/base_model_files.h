@@ -30,7 +30,8 @@ struct BaseModelFiles {
   std::vector<float> embedding_rows(const std::vector<int32_t>& ids) const;
 };
 
-/// A GGUF file or an HF directory. Throws InputError(kModel).
+/// A GGUF file or an HF directory. Throws InputError(kModel), also for weights that do not fit the
+/// configuration.
 BaseModelFiles open_base_model(const std::string& path);
 
 /// Throws InputError(kModel), each with its own message, when `adapter` (from `place`) does not

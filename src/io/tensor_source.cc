@@ -61,12 +61,17 @@ struct StoredTensor {
 /// Tensors of any number of mapped files.
 class MappedTensors final : public TensorSource {
  public:
+  explicit MappedTensors(std::string path) : path_(std::move(path)) {}
+
   void keep(std::shared_ptr<const void> file) { files_.push_back(std::move(file)); }
 
   void add(StoredTensor tensor) {
+    tensor.info.is_readable = tensor.decoding.decode != nullptr;
     index_.emplace(tensor.info.name, tensors_.size());
     tensors_.push_back(std::move(tensor));
   }
+
+  const std::string& path() const override { return path_; }
 
   const TensorInfo* find(std::string_view name) const override {
     const auto entry = index_.find(name);
@@ -97,6 +102,7 @@ class MappedTensors final : public TensorSource {
     return tensors_[entry->second];
   }
 
+  std::string path_;
   std::vector<std::shared_ptr<const void>> files_;
   std::vector<StoredTensor> tensors_;
   std::map<std::string, size_t, std::less<>> index_;
@@ -221,7 +227,7 @@ std::vector<float> TensorSource::read_all(std::string_view name) const {
 }
 
 std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> file) {
-  auto source = std::make_unique<MappedTensors>();
+  auto source = std::make_unique<MappedTensors>(file->path());
   for (const GgufTensor& tensor : file->tensors())
     source->add(
         {.info = {tensor.name, layout_of(tensor.type).name, tensor.shape, tensor.bytes.size()},
@@ -232,8 +238,8 @@ std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> 
 }
 
 std::unique_ptr<TensorSource> open_safetensors_directory(const std::string& dir) {
-  auto source = std::make_unique<MappedTensors>();
   const std::string single = dir + "/" + kSingleFile;
+  auto source = std::make_unique<MappedTensors>(fs::exists(single) ? single : dir);
   if (fs::exists(single)) {
     const auto file = SafetensorsFile::open(single);
     source->keep(file);

@@ -16,6 +16,7 @@ struct TensorInfo {
   std::string stored_type;     // "Q4_1", "F16", "BF16", ...
   std::vector<int64_t> shape;  // outermost first, PyTorch's order: a projection is [out, in]
   uint64_t bytes = 0;          // in the file
+  bool is_readable = true;     // whether `stored_type` can be decoded
 
   /// As a matrix: all but the last dimension fold into rows; a vector or scalar is one row.
   int64_t rows() const;
@@ -26,6 +27,9 @@ struct TensorInfo {
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
+
+  /// The file, or the directory of several, for messages.
+  virtual const std::string& path() const = 0;
 
   /// Null when there is no such tensor. The pointer lives as long as the source.
   virtual const TensorInfo* find(std::string_view name) const = 0;

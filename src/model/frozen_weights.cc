@@ -54,73 +54,83 @@ Names names_of(const TensorSource& source) {
   return {false, "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"};
 }
 
-/// Lays out and loads; the same walk over all tensors measures, and then reads.
+FrozenWeights lay_out(Arena& arena, const DecoderConfig& config, DType dtype) {
+  FrozenWeights weights;
+  weights.dtype = dtype;
+  const int64_t D = config.hidden_size;
+  const int64_t F = config.feed_forward_size;
+  weights.embedding_VD = arena.take(config.vocabulary_size, D, dtype);
+  weights.layers.resize(config.num_layers);
+  for (LayerWeights& layer : weights.layers) {
+    layer.attention_norm_D = arena.take(1, D, dtype);
+    layer.qkv_weight = arena.take(config.query_size() + 2 * config.kv_size(), D, dtype);
+    layer.output_weight = arena.take(D, config.query_size(), dtype);
+    layer.ffn_norm_D = arena.take(1, D, dtype);
+    layer.gate_up_weight = arena.take(2 * F, D, dtype);
+    layer.down_weight = arena.take(D, F, dtype);
+  }
+  weights.final_norm_D = arena.take(1, D, dtype);
+  weights.head_VD =
+      config.tied_head ? weights.embedding_VD : arena.take(config.vocabulary_size, D, dtype);
+  return weights;
+}
+
+/// A stored tensor, and the rows of `weights` that it fills.
+struct StoredWeight {
+  std::string name;
+  Tensor weights;
+  int64_t begin = 0;
+  int64_t num_rows = weights.rows;
+  bool is_rotated = false;  // a query or key projection
+};
+
+/// All that a decoder reads.
+std::vector<StoredWeight> stored_weights(const FrozenWeights& weights,
+                                         const DecoderConfig& config,
+                                         const Names& names) {
+  const int64_t HE = config.query_size();
+  const int64_t KE = config.kv_size();
+  const int64_t F = config.feed_forward_size;
+  std::vector<StoredWeight> stored = {{names.embedding, weights.embedding_VD},
+                                      {names.final_norm, weights.final_norm_D}};
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    const LayerNames name = names.layer(i);
+    const LayerWeights& layer = weights.layers[i];
+    stored.push_back({name.attention_norm, layer.attention_norm_D});
+    stored.push_back({name.query, layer.qkv_weight, 0, HE, true});
+    stored.push_back({name.key, layer.qkv_weight, HE, KE, true});
+    stored.push_back({name.value, layer.qkv_weight, HE + KE, KE});
+    stored.push_back({name.output, layer.output_weight});
+    stored.push_back({name.ffn_norm, layer.ffn_norm_D});
+    stored.push_back({name.gate, layer.gate_up_weight, 0, F});
+    stored.push_back({name.up, layer.gate_up_weight, F, F});
+    stored.push_back({name.down, layer.down_weight});
+  }
+  if (!config.tied_head) stored.push_back({names.head, weights.head_VD});
+  return stored;
+}
+
 class Loader {
  public:
-  Loader(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
-      : ops_(ops), source_(source), config_(config), names_(names_of(source)), dtype_(dtype) {}
+  Loader(Ops& ops, const TensorSource& source, const DecoderConfig& config, const Names& names)
+      : ops_(ops), source_(source), config_(config), names_(names) {}
 
-  static FrozenWeights lay_out(Arena& arena, const DecoderConfig& config, DType dtype) {
-    FrozenWeights weights;
-    weights.dtype = dtype;
-    const int64_t D = config.hidden_size;
-    const int64_t F = config.feed_forward_size;
-    weights.embedding_VD = arena.take(config.vocabulary_size, D, dtype);
-    weights.layers.resize(config.num_layers);
-    for (LayerWeights& layer : weights.layers) {
-      layer.attention_norm_D = arena.take(1, D, dtype);
-      layer.qkv_weight = arena.take(config.query_size() + 2 * config.kv_size(), D, dtype);
-      layer.output_weight = arena.take(D, config.query_size(), dtype);
-      layer.ffn_norm_D = arena.take(1, D, dtype);
-      layer.gate_up_weight = arena.take(2 * F, D, dtype);
-      layer.down_weight = arena.take(D, F, dtype);
-    }
-    weights.final_norm_D = arena.take(1, D, dtype);
-    weights.head_VD =
-        config.tied_head ? weights.embedding_VD : arena.take(config.vocabulary_size, D, dtype);
-    return weights;
-  }
-
-  void load(FrozenWeights& weights) {
-    read(names_.embedding, weights.embedding_VD);
-    for (int64_t i = 0; i < config_.num_layers; ++i) load_layer(names_.layer(i), weights.layers[i]);
-    read(names_.final_norm, weights.final_norm_D);
-    if (!config_.tied_head) read(names_.head, weights.head_VD);
-    refuse_unread();
-  }
-
- private:
-  void load_layer(const LayerNames& names, LayerWeights& layer) {
-    const int64_t HE = config_.query_size();
-    const int64_t KE = config_.kv_size();
-    const int64_t F = config_.feed_forward_size;
-    read(names.attention_norm, layer.attention_norm_D);
-    read_rotated(names.query, layer.qkv_weight.row_range(0, HE));
-    read_rotated(names.key, layer.qkv_weight.row_range(HE, KE));
-    read(names.value, layer.qkv_weight.row_range(HE + KE, KE));
-    read(names.output, layer.output_weight);
-    read(names.ffn_norm, layer.ffn_norm_D);
-    read(names.gate, layer.gate_up_weight.row_range(0, F));
-    read(names.up, layer.gate_up_weight.row_range(F, F));
-    read(names.down, layer.down_weight);
-  }
-
-  void read(const std::string& name, Tensor y) {
-    check(name, y);
+  void read(const StoredWeight& stored) {
+    const Tensor y = stored.weights.row_range(stored.begin, stored.num_rows);
+    if (stored.is_rotated && names_.is_gguf) return read_rotated(stored.name, y);
     const int64_t chunk = std::max<int64_t>(1, kChunkElements / y.cols);
     for (int64_t begin = 0; begin < y.rows; begin += chunk) {
       const int64_t rows = std::min(chunk, y.rows - begin);
       buffer_.resize(static_cast<size_t>(rows * y.cols));
-      source_.read(name, begin, begin + rows, 0, y.cols, buffer_.data());
+      source_.read(stored.name, begin, begin + rows, 0, y.cols, buffer_.data());
       ops_.upload(buffer_.data(), y.row_range(begin, rows));
     }
   }
 
-  /// A query or key projection. llama.cpp's converter stores element i and i + E/2 of a head, a
-  /// rotary pair, side by side (rows 2i and 2i + 1).
+ private:
+  /// llama.cpp's converter stores element i and i + E/2 of a head, a rotary pair, side by side
+  /// (rows 2i and 2i + 1).
   void read_rotated(const std::string& name, Tensor y) {
-    if (!names_.is_gguf) return read(name, y);
-    check(name, y);
     const int64_t E = config_.head_size;
     buffer_.resize(static_cast<size_t>(E * y.cols));
     for (int64_t head = 0; head < y.rows; head += E) {
@@ -132,60 +142,77 @@ class Loader {
     }
   }
 
-  void check(const std::string& name, const Tensor& y) {
-    const TensorInfo* info = source_.find(name);
-    if (info == nullptr) {
-      throw InputError(ExitCode::kModel, "base model: tensor " + name + " is missing");
-    }
-    if (info->rows() != y.rows || info->cols() != y.cols) {
-      throw InputError(ExitCode::kModel,
-                       "base model: tensor " + name + " is [" + std::to_string(info->rows()) +
-                           ", " + std::to_string(info->cols()) + "]; the configuration asks for [" +
-                           std::to_string(y.rows) + ", " + std::to_string(y.cols) + "]");
-    }
-    read_.insert(name);
-  }
-
-  /// A tensor that nothing reads would change the model's output if the layer function knew it.
-  void refuse_unread() const {
-    for (const TensorInfo& info : source_.list()) {
-      const bool is_tied_copy = config_.tied_head && info.name == names_.head;
-      const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq");
-      if (read_.contains(info.name) || is_tied_copy || is_rotary_table) continue;
-      throw InputError(ExitCode::kModel,
-                       "base model: tensor " + info.name +
-                           " belongs to a variant of the architecture that is not implemented");
-    }
-  }
-
   Ops& ops_;
   const TensorSource& source_;
   const DecoderConfig& config_;
-  Names names_;
-  DType dtype_;
+  const Names& names_;
   std::vector<float> buffer_;
-  std::set<std::string> read_;
 };
+
+std::string extents(int64_t rows, int64_t cols) {
+  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+[[noreturn]] void refuse(const TensorSource& source,
+                         const std::string& name,
+                         const std::string& message) {
+  throw InputError(ExitCode::kModel, source.path() + ": tensor " + name + " " + message);
+}
 
 }  // namespace
 
 size_t weight_bytes(const DecoderConfig& config, DType dtype) {
   Arena measuring;
-  Loader::lay_out(measuring, config, dtype);
+  lay_out(measuring, config, dtype);
   return measuring.used();
+}
+
+void check_weights(const TensorSource& source, const DecoderConfig& config) {
+  const Names names = names_of(source);
+  Arena measuring;
+  const FrozenWeights weights = lay_out(measuring, config, DType::kFloat32);
+  std::set<std::string> known;
+  for (const StoredWeight& stored : stored_weights(weights, config, names)) {
+    const TensorInfo* info = source.find(stored.name);
+    if (info == nullptr) refuse(source, stored.name, "is missing");
+    if (info->rows() != stored.num_rows || info->cols() != stored.weights.cols) {
+      refuse(source,
+             stored.name,
+             "is " + extents(info->rows(), info->cols()) + "; the configuration asks for " +
+                 extents(stored.num_rows, stored.weights.cols));
+    }
+    if (!info->is_readable) {
+      refuse(source,
+             stored.name,
+             "is stored as " + info->stored_type +
+                 ", which is not readable; convert it to F32, F16 or BF16");
+    }
+    known.insert(stored.name);
+  }
+  // A tensor that nothing reads would change the model's output if the layer function knew it.
+  for (const TensorInfo& info : source.list()) {
+    const bool is_tied_copy = config.tied_head && info.name == names.head;
+    const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq");
+    if (known.contains(info.name) || is_tied_copy || is_rotary_table) continue;
+    refuse(
+        source, info.name, "belongs to a variant of the architecture that is not implemented");
+  }
 }
 
 FrozenWeights load_weights(Ops& ops,
                            const TensorSource& source,
                            const DecoderConfig& config,
                            DType dtype) {
+  check_weights(source, config);
   const size_t bytes = weight_bytes(config, dtype);
   Buffer block = ops.allocate(bytes);
   Arena arena(block.get(), bytes);
-  FrozenWeights weights = Loader::lay_out(arena, config, dtype);
+  FrozenWeights weights = lay_out(arena, config, dtype);
   weights.block = std::move(block);
   weights.bytes = bytes;
-  Loader(ops, source, config, dtype).load(weights);
+  const Names names = names_of(source);
+  Loader loader(ops, source, config, names);
+  for (const StoredWeight& stored : stored_weights(weights, config, names)) loader.read(stored);
   return weights;
 }
 

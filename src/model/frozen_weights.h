@@ -33,9 +33,12 @@ struct FrozenWeights {
 /// Bytes that load_weights takes.
 size_t weight_bytes(const DecoderConfig& config, DType dtype);
 
-/// Reads and converts all weights. GGUF stores the rows of llama's query and key projections in
-/// interleaved rotary order: they are put back into the half-split order. Throws InputError(kModel)
-/// for a missing, extra (a bias, say) or misshapen tensor.
+/// Throws InputError(kModel) with the source's path for a tensor that is missing, extra (a bias,
+/// say), misshapen, or stored in a type that cannot be read. Reads no weight.
+void check_weights(const TensorSource& source, const DecoderConfig& config);
+
+/// Checks, reads and converts all weights. GGUF stores the rows of llama's query and key
+/// projections in interleaved rotary order: they are put back into the half-split order.
 FrozenWeights load_weights(Ops& ops,
                            const TensorSource& source,
                            const DecoderConfig& config,

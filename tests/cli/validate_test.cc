@@ -47,6 +47,18 @@ TEST_F(ValidateCommand, WeightsAreNotRead) {
   EXPECT_EQ(validate().exit_code, 0);
 }
 
+TEST_F(ValidateCommand, WeightsThatDoNotFitTheConfigurationAreFoundByTheirNamesAndShapes) {
+  std::string weights = bytes_of_file(model() + "/model.safetensors");
+  const std::string name = "model.norm.weight";
+  weights.replace(weights.find(name), name.size(), "model.norm.wright");
+  directory_.write("tiny/model.safetensors", weights);
+  for (const auto& result : {validate(), run_prescript({"inspect", model()})}) {
+    EXPECT_EQ(result.exit_code, 4) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("/model.safetensors: tensor model.norm.weight is missing"));
+    EXPECT_EQ(result.out, "");
+  }
+}
+
 TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   const auto same = validate({"data.validation=" + (directory_ / "train.jsonl")});
   EXPECT_EQ(same.exit_code, 0) << same.err;

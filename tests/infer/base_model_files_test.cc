@@ -59,6 +59,27 @@ TEST_F(BaseModelFilesTest, RefusesWhatCannotBeRun) {
       ExitCode::kModel, "tokenizer.json is missing", [&] { open_base_model(dir()); });
 }
 
+TEST_F(BaseModelFilesTest, RefusesWeightsThatDoNotFitTheConfiguration) {
+  json config = json::parse(bytes_of_file(dir() + "/config.json"));
+  const json whole = config;
+  config["num_hidden_layers"] = whole["num_hidden_layers"].get<int>() + 1;
+  write("config.json", config.dump());
+  expect_input_error(ExitCode::kModel,
+                     dir() + "/model.safetensors: tensor model.layers.2.input_layernorm.weight is",
+                     [&] { open_base_model(dir()); });
+  config = whole;
+  config["intermediate_size"] = whole["intermediate_size"].get<int>() + 1;
+  write("config.json", config.dump());
+  expect_input_error(
+      ExitCode::kModel, "the configuration asks for", [&] { open_base_model(dir()); });
+  write("config.json", whole.dump());
+  std::string weights = bytes_of_file(dir() + "/model.safetensors");
+  weights.replace(weights.find("\"F32\""), 5, "\"I32\"");
+  write("model.safetensors", weights);
+  expect_input_error(
+      ExitCode::kModel, "is stored as I32, which is not readable", [&] { open_base_model(dir()); });
+}
+
 TEST_F(BaseModelFilesTest, EmbeddingRowsAreThoseOfTheFile) {
   const BaseModelFiles files = open_base_model(dir());
   const auto all = files.tensors->read_all("model.embed_tokens.weight");

@@ -25,7 +25,7 @@ class FrozenWeightsTest : public testing::Test {
   }
 
   void refuses(const std::string& message, const MemoryTensors& tensors, const DecoderConfig& c) {
-    expect_input_error(ExitCode::kModel, message, [&] { load(tensors, c); });
+    expect_input_error(ExitCode::kModel, "memory: " + message, [&] { load(tensors, c); });
   }
 
   std::unique_ptr<Ops> ops_;

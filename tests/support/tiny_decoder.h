@@ -23,6 +23,7 @@ class MemoryTensors final : public TensorSource {
   const Matrix& matrix(const std::string& name) const { return tensors_.at(name); }
   std::vector<std::string> names() const;
 
+  const std::string& path() const override { return path_; }
   const TensorInfo* find(std::string_view name) const override;
   std::vector<TensorInfo> list() const override;
   int64_t column_alignment(std::string_view) const override { return 1; }
@@ -34,6 +35,7 @@ class MemoryTensors final : public TensorSource {
             float* out) const override;
 
  private:
+  std::string path_ = "memory";
   std::map<std::string, Matrix, std::less<>> tensors_;
   mutable std::map<std::string, TensorInfo, std::less<>> infos_;  // what find() has pointed to
 };
