@@ -5,7 +5,7 @@
 
 #include "text/jinja_access.h"
 #include "text/jinja_arguments.h"
-#include "text/jinja_date.h"
+#include "text/jinja_globals.h"
 #include "text/jinja_loop.h"
 
 namespace prescript::jinja {
@@ -15,11 +15,6 @@ using Kind = Expression::Kind;
 
 /// Python runs out of stack later; the limit keeps ours from doing so.
 constexpr size_t kMaxEvaluations = 512;
-constexpr int64_t kMaxRange = 100'000;  // as Jinja's sandbox has it
-
-/// Tokens that transformers gives to templates and that are not known here.
-constexpr std::string_view kOtherTokens[] = {
-    "unk_token", "pad_token", "sep_token", "cls_token", "mask_token", "additional_special_tokens"};
 
 /// Variables of a loop's turn, a macro's call or a captured block. Each lives on the C++ stack.
 struct Scope {
@@ -166,22 +161,7 @@ class Interpreter {
       const auto found = at->variables.find(name);
       if (found != at->variables.end()) return found->second;
     }
-    const auto given = context_.variables.find(name);
-    if (given != context_.variables.end()) return given->second;
-    constexpr std::pair<std::string_view, Function> kFunctions[] = {
-        {"range", Function::kRange},
-        {"namespace", Function::kNamespace},
-        {"dict", Function::kDict},
-        {"raise_exception", Function::kRaiseException},
-        {"strftime_now", Function::kStrftimeNow},
-    };
-    for (const auto& [own, function] : kFunctions) {
-      if (own == name) return function;
-    }
-    for (const std::string_view token : kOtherTokens) {
-      if (token == name) run_.fail("the variable '" + name + "' is not supported");
-    }
-    return Undefined{&name};
+    return global(run_, context_, name);
   }
 
   Value evaluate(const Expression& expression, const Scope& scope) {
@@ -353,68 +333,19 @@ class Interpreter {
     const Function function = std::get<Function>(callee);
     if (function == Function::kRaiseException) {
       run_.at_line(expression.line);
-      std::string message;
-      for (size_t i = 1; i < expression.operands.size(); ++i)
-        append_literals(*expression.operands[i], message);
-      run_.fail("the chat template refuses the conversation: " + message);
+      raise_exception(run_, expression);
     }
     const std::vector<Value> arguments = operands(expression, 1, scope);
     const auto named = keywords(expression, scope);
     run_.at_line(expression.line);
-    switch (function) {
-      case Function::kRange:
-        if (!named.empty()) run_.fail("range takes no named arguments");
-        return range(arguments);
-      case Function::kStrftimeNow:
-        if (arguments.size() != 1 || as_text(arguments[0]) == nullptr || !named.empty())
-          run_.fail("strftime_now takes a format");
-        return text_value(run_, format_date(run_, *as_text(arguments[0]), context_.date));
-      default: {
-        if (!arguments.empty()) run_.fail("values without names are not supported here");
-        Value made = dict_value(run_, named);
-        return function == Function::kDict ? made : new_namespace(*as_dict(made));
-      }
-    }
+    Value result = call_function(run_, context_, function, arguments, named);
+    return function == Function::kNamespace ? new_namespace(*as_dict(result)) : result;
   }
 
   Value new_namespace(const Dict& attributes) {
     Namespace& space = namespaces_.emplace_back();
     for (const auto& [name, value] : attributes.entries) space.attributes[*as_text(name)] = value;
     return &space;
-  }
-
-  /// The parts of an exception's message that stand in the template: the rest may be confidential.
-  static void append_literals(const Expression& expression, std::string& message) {
-    if (expression.kind == Kind::kConstant && as_text(expression.value) != nullptr) {
-      message += *as_text(expression.value);
-    } else if (expression.kind == Kind::kConcat || expression.kind == Kind::kArithmetic) {
-      for (const auto& part : expression.operands) append_literals(*part, message);
-    } else {
-      message += "...";
-    }
-  }
-
-  Value range(const std::vector<Value>& arguments) {
-    std::vector<int64_t> numbers;
-    for (const Value& argument : arguments) {
-      const int64_t* whole = std::get_if<int64_t>(&argument);
-      if (whole == nullptr) run_.fail("range takes whole numbers");
-      numbers.push_back(*whole);
-    }
-    if (numbers.empty() || numbers.size() > 3) run_.fail("range takes one to three numbers");
-    if (numbers.size() == 1) numbers.insert(numbers.begin(), 0);
-    if (numbers.size() == 2) numbers.push_back(1);
-    const int64_t begin = numbers[0], end = numbers[1], step = numbers[2];
-    if (step == 0) run_.fail("range with step 0");
-    std::vector<Value> items;
-    int64_t at = begin;
-    while (step > 0 ? at < end : at > end) {
-      if (static_cast<int64_t>(items.size()) == kMaxRange)
-        run_.fail("a range of more than 100000 numbers");
-      items.emplace_back(at);
-      if (__builtin_add_overflow(at, step, &at)) break;
-    }
-    return sequence_value(run_, SequenceKind::kRange, std::move(items));
   }
 
   Value call_macro(const Macro& macro, const Expression& expression, const Scope& scope) {
