@@ -219,7 +219,7 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
 
   ops_.linear_input_gradient(dx_AD, w.output_weight, d_attended_AHE);
 
-  // K/V gradients gather in the accumulate dtype: first what other passes added, then this pass's
+  // K/V gradients gather in a dtype of their own: first what other passes added, then this pass's
   // parts.
   std::vector<KeyValues> gradients{{run.dk_NKE, run.dv_NKE}};
   for (const KeyValueRun* kept : run.kept()) gradients.push_back(kept->gradient(layer));

@@ -130,7 +130,7 @@ size_t training_bytes(const Ops& ops,
   const size_t pass =
       PassRun::bytes(ops, config, dtype, plan.max_rows, plan.max_rows, plan.max_rows, keep);
   const size_t shared = KeyValueRun::bytes(config, dtype, plan.max_rows) +
-                        KeyValueRun::bytes(config, ops.accumulate_dtype(), plan.max_rows);
+                        KeyValueRun::bytes(config, ops.kv_gradient_dtype(), plan.max_rows);
   return 2 * pass + shared;
 }
 

@@ -194,8 +194,7 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
     const bool is_tied_copy = config.tied_head && info.name == names.head;
     const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq");
     if (known.contains(info.name) || is_tied_copy || is_rotary_table) continue;
-    refuse(
-        source, info.name, "belongs to a variant of the architecture that is not implemented");
+    refuse(source, info.name, "belongs to a variant of the architecture that is not implemented");
   }
 }
 

@@ -24,12 +24,12 @@ KeyValueRun::KeyValueRun(
     : capacity_(capacity), gradients_(config.num_layers) {
   const size_t bytes =
       KeyValueRun::bytes(config, dtype, capacity) +
-      (with_gradient ? KeyValueRun::bytes(config, ops.accumulate_dtype(), capacity) : 0);
+      (with_gradient ? KeyValueRun::bytes(config, ops.kv_gradient_dtype(), capacity) : 0);
   block_ = ops.allocate(bytes);
   Arena arena(block_.get(), bytes);
   layers_ = lay_out(arena, config, dtype, capacity);
   if (!with_gradient) return;
-  gradients_ = lay_out(arena, config, ops.accumulate_dtype(), capacity);
+  gradients_ = lay_out(arena, config, ops.kv_gradient_dtype(), capacity);
   for (const KeyValues& gradient : gradients_) {
     ops.zero(gradient.k);
     ops.zero(gradient.v);

@@ -9,7 +9,7 @@
 namespace prescript {
 
 /// Keys (after rotary) and values of up to `capacity` rows in every layer, and, where later passes
-/// differentiate through them, their gradients in the accumulate dtype, zero at first. What a run
+/// differentiate through them, their gradients in the K/V gradient dtype, zero at first. What a run
 /// means (an adapter, an instruction, a growing answer) is its owner's business.
 class KeyValueRun {
  public:

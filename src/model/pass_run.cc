@@ -88,8 +88,8 @@ void PassRun::lay_out(Arena& arena,
 
   d_attended_NHE = arena.take(L > 1 ? N : A, config.query_size(), dtype);
   dq_NHE = arena.take(L > 1 ? N : A, config.query_size(), sums);
-  dk_NKE = arena.take(N, config.kv_size(), sums);
-  dv_NKE = arena.take(N, config.kv_size(), sums);
+  dk_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
+  dv_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
   d_qkv_N = arena.take(N, config.query_size() + 2 * config.kv_size(), dtype);
   dx_ND = arena.take(N, D, dtype);
   dx_AD = arena.take(A, D, dtype);

@@ -72,7 +72,7 @@ class PassRun {
   Tensor hidden_NF;  // swiglu's output, then its gradient
   Tensor d_attended_NHE;
   Tensor dq_NHE;  // accumulate dtype
-  Tensor dk_NKE;
+  Tensor dk_NKE;  // K/V gradient dtype
   Tensor dv_NKE;
   Tensor d_qkv_N;
 

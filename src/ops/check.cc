@@ -78,15 +78,19 @@ void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Te
   if (dy.dtype != x.dtype) dtype("rms_norm_input_gradient: dy", dy, sums_of(x.dtype));
 }
 
-void rotary(
-    Tensor x, int64_t head_size, std::span<const int32_t> positions, Tensor cos, Tensor sin) {
+void rotary(Tensor x,
+            int64_t head_size,
+            std::span<const int32_t> positions,
+            Tensor cos,
+            Tensor sin,
+            DType table_dtype) {
   PRESCRIPT_CHECK(head_size > 0 && head_size % 2 == 0 && x.cols % head_size == 0,
                   "rotary: head size " + std::to_string(head_size) + ", x " + x.describe());
   PRESCRIPT_CHECK(x.rows == static_cast<int64_t>(positions.size()), "rotary: positions");
   shape("rotary: cos", cos, cos.rows, head_size / 2);
   same_shape("rotary: tables", cos, sin);
-  dtype("rotary: cos", cos, sums_of(x.dtype));
-  dtype("rotary: sin", sin, sums_of(x.dtype));
+  dtype("rotary: cos", cos, table_dtype);
+  dtype("rotary: sin", sin, table_dtype);
   for (const int32_t position : positions) index("rotary: position", position, cos.rows);
 }
 
@@ -129,7 +133,8 @@ void attention_input_gradient(Tensor q,
                               std::span<const KeyValues> sources,
                               Tensor dout,
                               Tensor dq,
-                              std::span<const KeyValues> gradients) {
+                              std::span<const KeyValues> gradients,
+                              DType kv_gradient_dtype) {
   same_shape("attention_input_gradient: dout", q, dout);
   same_shape("attention_input_gradient: dq", q, dq);
   dtype("attention_input_gradient: dout", dout, q.dtype);
@@ -139,7 +144,7 @@ void attention_input_gradient(Tensor q,
     if (gradients[s].k.data == nullptr) continue;
     for (const Tensor& gradient : {gradients[s].k, gradients[s].v}) {
       same_shape("attention_input_gradient: K/V", sources[s].k, gradient);
-      dtype("attention_input_gradient: K/V", gradient, sums_of(q.dtype));
+      dtype("attention_input_gradient: K/V", gradient, kv_gradient_dtype);
     }
   }
 }

@@ -41,8 +41,12 @@ void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
 void linear(const char* op, Tensor x, Tensor weight, Tensor y);
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
 void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx);
-void rotary(
-    Tensor x, int64_t head_size, std::span<const int32_t> positions, Tensor cos, Tensor sin);
+void rotary(Tensor x,
+            int64_t head_size,
+            std::span<const int32_t> positions,
+            Tensor cos,
+            Tensor sin,
+            DType table_dtype);
 void attention(const AttentionShape& shape,
                std::span<const Part> parts,
                Tensor q,
@@ -54,7 +58,8 @@ void attention_input_gradient(Tensor q,
                               std::span<const KeyValues> sources,
                               Tensor dout,
                               Tensor dq,
-                              std::span<const KeyValues> gradients);
+                              std::span<const KeyValues> gradients,
+                              DType kv_gradient_dtype);
 void swiglu(Tensor gate_up, Tensor h);
 void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up);
 void cross_entropy(Tensor hidden,

@@ -21,6 +21,7 @@ class CpuOps final : public Ops {
  public:
   std::string_view name() const override { return "cpu"; }
   DType accumulate_dtype() const override { return DType::kFloat32; }
+  DType kv_gradient_dtype() const override { return DType::kFloat64; }
 
   Buffer allocate(size_t bytes) override {
     // Pages straight from the system: they cost nothing until touched and return to it when freed.

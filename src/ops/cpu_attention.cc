@@ -178,7 +178,7 @@ void attention_input_gradient(const AttentionShape& shape,
                               Tensor dq_NHE,
                               std::span<const KeyValues> gradients) {
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-  ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients);
+  ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients, DType::kFloat64);
   zero(dq_NHE);
   if (q_NHE.rows == 0) return;
   const c10::InferenceMode guard;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include <ATen/Parallel.h>
 #include <c10/util/BFloat16.h>
@@ -18,7 +19,7 @@ constexpr int64_t kLanes = 16;
 // Rows below which a loop is not worth a second thread.
 constexpr int64_t kGrainRows = 16;
 
-/// Calls `body` with a null pointer of the element type of `dtype`.
+/// Calls `body` with a null pointer of the element type of `dtype`, one that activations have.
 template <typename Body>
 void with_element_type(DType dtype, const Body& body) {
   switch (dtype) {
@@ -31,6 +32,18 @@ void with_element_type(DType dtype, const Body& body) {
   }
   throw ContractError("cpu backend: fp64");
 }
+
+/// The same, of any dtype: K/V gradients are float64.
+template <typename Body>
+void with_any_element_type(DType dtype, const Body& body) {
+  if (dtype == DType::kFloat64) return body(static_cast<double*>(nullptr));
+  with_element_type(dtype, body);
+}
+
+/// What an operation on elements of these types computes in.
+template <typename X, typename Y = X>
+using Wide =
+    std::conditional_t<std::is_same_v<X, double> && std::is_same_v<Y, double>, double, float>;
 
 template <typename Body>
 void for_rows(int64_t num_rows, const Body& body) {
@@ -55,7 +68,7 @@ float sum(int64_t size, const Term& term) {
 
 template <typename X, typename Y>
 void convert(const X* x, Y* y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) y[i] = static_cast<Y>(static_cast<float>(x[i]));
+  for (int64_t i = 0; i < size; ++i) y[i] = static_cast<Y>(static_cast<Wide<X, Y>>(x[i]));
 }
 
 template <typename X, typename Y>
@@ -75,8 +88,8 @@ void zero(Tensor x) {
 
 void copy(Tensor x, Tensor y) {
   ops_check::same_shape("copy", x, y);
-  with_element_type(x.dtype, [&]<typename X>(X*) {
-    with_element_type(y.dtype, [&]<typename Y>(Y*) {
+  with_any_element_type(x.dtype, [&]<typename X>(X*) {
+    with_any_element_type(y.dtype, [&]<typename Y>(Y*) {
       for_rows(x.rows, [&](int64_t n) { convert(x.row<X>(n), y.row<Y>(n), x.cols); });
     });
   });
@@ -174,17 +187,17 @@ void rotary(Tensor x,
             Tensor cos,
             Tensor sin,
             bool inverse) {
-  ops_check::rotary(x, head_size, positions, cos, sin);
+  ops_check::rotary(x, head_size, positions, cos, sin, DType::kFloat32);
   const int64_t half = head_size / 2;
   const float direction = inverse ? -1.0F : 1.0F;
-  with_element_type(x.dtype, [&]<typename X>(X*) {
+  with_any_element_type(x.dtype, [&]<typename X>(X*) {
     for_rows(x.rows, [&](int64_t n) {
       const float* c = cos.row<float>(positions[n]);
       const float* s = sin.row<float>(positions[n]);
       for (X* head = x.row<X>(n); head < x.row<X>(n) + x.cols; head += head_size) {
         for (int64_t i = 0; i < half; ++i) {
-          const auto a = static_cast<float>(head[i]);
-          const auto b = static_cast<float>(head[i + half]);
+          const auto a = static_cast<Wide<X>>(head[i]);
+          const auto b = static_cast<Wide<X>>(head[i + half]);
           head[i] = static_cast<X>(a * c[i] - b * direction * s[i]);
           head[i + half] = static_cast<X>(b * c[i] + a * direction * s[i]);
         }

@@ -17,9 +17,9 @@ inline at::ScalarType scalar_type(DType dtype) {
     case DType::kBFloat16:
       return at::kBFloat16;
     case DType::kFloat64:
-      break;
+      return at::kDouble;
   }
-  throw ContractError("cpu backend: fp64");
+  throw ContractError("unknown dtype");
 }
 
 /// [rows, cols] over the same memory.

@@ -32,10 +32,10 @@ struct KeyValues {
 };
 
 /// A backend. Operations check shapes and dtypes (ContractError) and write every element of their
-/// outputs unless they say "adds". Activations and weights share one compute dtype; statistics,
-/// losses and K/V gradients are in `accumulate_dtype()`. Indices are host spans. Same inputs, same
-/// bits: sums have a fixed order. Letters: N rows, T targets, D hidden, F feed-forward, V
-/// vocabulary, H query heads, K kv heads, E head size.
+/// outputs unless they say "adds". Activations and weights share one compute dtype; statistics and
+/// losses are in `accumulate_dtype()`, K/V gradients in `kv_gradient_dtype()`. Indices are host
+/// spans. Same inputs, same bits: sums have a fixed order. Letters: N rows, T targets, D hidden, F
+/// feed-forward, V vocabulary, H query heads, K kv heads, E head size.
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -44,6 +44,9 @@ class Ops {
 
   /// float32, or float64 in the reference backend.
   virtual DType accumulate_dtype() const = 0;
+
+  /// Of K/V gradients, which sum over all rows that see a key: at least the accumulate dtype.
+  virtual DType kv_gradient_dtype() const = 0;
 
   // --- memory ---
 
@@ -120,7 +123,7 @@ class Ops {
                          Tensor out_NHE,
                          Tensor lse_NH) = 0;
 
-  /// dq_NHE is written, gradients[s] (accumulate dtype) are added to, in the order of `parts`;
+  /// dq_NHE is written, gradients[s] (K/V gradient dtype) are added to, in the order of `parts`;
   /// where gradients[s].k has no data, source s needs none. Takes the merged out and log-sum-exp,
   /// as flash attention's backward does. dq_NHE is of the accumulate dtype.
   virtual void attention_input_gradient(const AttentionShape& shape,

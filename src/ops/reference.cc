@@ -61,6 +61,7 @@ class ReferenceOps final : public Ops {
  public:
   std::string_view name() const override { return "reference"; }
   DType accumulate_dtype() const override { return DType::kFloat64; }
+  DType kv_gradient_dtype() const override { return DType::kFloat64; }
 
   Buffer allocate(size_t bytes) override {
     const size_t padded = (bytes + Arena::kAlignment) / Arena::kAlignment * Arena::kAlignment;
@@ -197,7 +198,7 @@ class ReferenceOps final : public Ops {
               Tensor sin,
               bool inverse) override {
     require_float64({x, cos, sin});
-    ops_check::rotary(x, head_size, positions, cos, sin);
+    ops_check::rotary(x, head_size, positions, cos, sin, DType::kFloat64);
     const int64_t half = head_size / 2;
     for (int64_t n = 0; n < x.rows; ++n) {
       for (int64_t begin = 0; begin < x.cols; begin += head_size) {
@@ -261,7 +262,8 @@ class ReferenceOps final : public Ops {
                                 std::span<const KeyValues> gradients) override {
     require_float64({q_NHE, out_NHE, lse_NH, dout_NHE, dq_NHE});
     ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-    ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients);
+    ops_check::attention_input_gradient(
+        q_NHE, sources, dout_NHE, dq_NHE, gradients, kv_gradient_dtype());
     const auto seen = seen_keys(parts, q_NHE.rows);
     const int64_t E = shape.head_size;
     const int64_t group = shape.num_heads / shape.num_kv_heads;

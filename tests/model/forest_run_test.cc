@@ -247,8 +247,8 @@ TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
   for (const int64_t kept : {0, 1, 3}) {
     const size_t pass =
         PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {Keep::kActivations, kept});
-    // K and V of 64 rows in 3 layers, in bfloat16 and their gradients in float32.
-    const size_t shared = 3 * 2 * 64 * 16 * (2 + 4);
+    // K and V of 64 rows in 3 layers, in bfloat16 and their gradients in float64.
+    const size_t shared = 3 * 2 * 64 * 16 * (2 + 8);
     EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, {.max_rows = 64, .kept_layers = kept}),
               2 * pass + shared);
   }

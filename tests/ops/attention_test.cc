@@ -72,7 +72,7 @@ class AttentionTest : public OpsTest {
     for (size_t s = 0; s < set.source_rows.size(); ++s) {
       const auto rows = [&](const Matrix& x) { return x.row_range(begin[s], set.source_rows[s]); };
       sources.push_back({put(rows(k), guard), put(rows(v), guard)});
-      gradients.push_back({put_sums(rows(before), guard), put_sums(rows(before), guard)});
+      gradients.push_back({put_gradient(rows(before), guard), put_gradient(rows(before), guard)});
     }
     // Given K/V are constants.
     if (gradients.size() > 2) gradients[2] = {};
@@ -141,7 +141,7 @@ TEST_P(AttentionTest, OfNoRowsAddsNothing) {
   const AttentionShape shape{4, 2, 8, 0.35};
   const Matrix before = random_matrix(5, 16, "before");
   const KeyValues source{put(before, 0), put(before, 0)};
-  const KeyValues gradient{put_sums(before), put_sums(before)};
+  const KeyValues gradient{put_gradient(before), put_gradient(before)};
   const Tensor none = bench().take(0, 32, dtype());
   const Tensor lse = bench().take(0, 4, sums());
   ops().attention(shape, {}, none, std::vector{source}, none, lse);
@@ -175,8 +175,9 @@ TEST_P(AttentionTest, ExtremeScoresPickOneKeyExactly) {
   const Matrix v = random_matrix(3, 2, "v");
   const std::vector<KeyValues> sources = {{put(own_k, 0), put(v, 0)},
                                           {put(tall_k, 0), put(v.row_range(0, 2), 0)}};
-  const std::vector<KeyValues> gradients = {{put_sums(Matrix(3, 2)), put_sums(Matrix(3, 2))},
-                                            {put_sums(Matrix(2, 2)), put_sums(Matrix(2, 2))}};
+  const std::vector<KeyValues> gradients = {
+      {put_gradient(Matrix(3, 2)), put_gradient(Matrix(3, 2))},
+      {put_gradient(Matrix(2, 2)), put_gradient(Matrix(2, 2))}};
   const Tensor out = bench().take(3, 2, dtype());
   const Tensor lse = bench().take(3, 1, sums());
   const Tensor dq = bench().take(3, 2, sums());
@@ -210,7 +211,7 @@ TEST_P(AttentionTest, SameInputsGiveTheSameBits) {
   for (int i = 0; i < 2; ++i) {
     const std::vector<KeyValues> sources = {{put(k, 0), put(k, 0)}};
     const Matrix zero(set.num_queries, 16);
-    const std::vector<KeyValues> gradients = {{put_sums(zero), put_sums(zero)}};
+    const std::vector<KeyValues> gradients = {{put_gradient(zero), put_gradient(zero)}};
     const Tensor out = bench().take(set.num_queries, 32, dtype());
     const Tensor lse = bench().take(set.num_queries, 4, sums());
     const Tensor dq = bench().take(set.num_queries, 32, sums());

@@ -175,15 +175,17 @@ TEST_P(CheckTest, AttentionRefusesAnotherShapeOrDtype) {
                                    dq,
                                    gradients);
   };
-  const KeyValues gradient{wide(3, 4), wide(3, 4)};
+  const auto of_kv = [&](int64_t rows) { return put_gradient(Matrix(rows, 4)); };
+  const KeyValues gradient{of_kv(3), of_kv(3)};
   EXPECT_NO_THROW(differentiate(compute(2, 8), wide(2, 8), {KeyValues{}}));
   refuses([&] { differentiate(compute(2, 4), wide(2, 8), {gradient}); });
   refuses([&] { differentiate(foreign(2, 8), wide(2, 8), {gradient}); });
   refuses([&] { differentiate(compute(2, 8), wide(1, 8), {gradient}); });
   refuses([&] { differentiate(compute(2, 8), foreign(2, 8), {gradient}); });
   refuses([&] { differentiate(compute(2, 8), wide(2, 8), {}); });
-  refuses([&] { differentiate(compute(2, 8), wide(2, 8), {{wide(3, 4), wide(2, 4)}}); });
-  refuses([&] { differentiate(compute(2, 8), wide(2, 8), {{wide(3, 4), foreign(3, 4)}}); });
+  refuses([&] { differentiate(compute(2, 8), wide(2, 8), {{of_kv(3), of_kv(2)}}); });
+  const Tensor narrow{this, DType::kBFloat16, 3, 4, 4};
+  refuses([&] { differentiate(compute(2, 8), wide(2, 8), {{of_kv(3), narrow}}); });
 }
 
 TEST_P(CheckTest, FeedForwardAndHeadRefuseAnotherShapeDtypeOrToken) {

@@ -45,6 +45,9 @@ class OpsTest : public testing::TestWithParam<Backend> {
   /// Inputs as the backend stores them, beside guards.
   Tensor put(const Matrix& x, int64_t guard) { return bench_.put(x, dtype(), guard); }
   Tensor put_sums(const Matrix& x, int64_t guard = 0) { return bench_.put(x, sums(), guard); }
+  Tensor put_gradient(const Matrix& x, int64_t guard = 0) {  // of K/V
+    return bench_.put(x, ops_->kv_gradient_dtype(), guard);
+  }
   /// A soft prompt: float32 in every backend.
   Tensor put_prompt(const Matrix& x) {
     prompts_.emplace_back(x.values.begin(), x.values.end());

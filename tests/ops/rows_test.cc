@@ -162,8 +162,7 @@ TEST_P(RowsTest, RotaryTurnsPairsByTheirRowsPositionAndTurnsBack) {
       for (int64_t n = 0; n < rows; ++n) positions.push_back(static_cast<int32_t>(n * 17 % 50));
       const Tensor turned = put(x, guard);
       const Tensor turned_back = put(x, guard);
-      const Tensor gradient =
-          put_sums(x, guard);  // K/V gradients turn back in the accumulate dtype
+      const Tensor gradient = put_gradient(x, guard);
       const Tensor cos_table = put_sums(cos, guard);
       const Tensor sin_table = put_sums(sin, guard);
       ops().rotary(turned, head_size, positions, cos_table, sin_table, false);

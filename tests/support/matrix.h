@@ -82,7 +82,7 @@ class Workbench {
   }
   Tensor put(const Matrix& x) { return put(x, dtype_); }
 
-  /// float64 tensors exist in the reference backend only, whose memory is the host's.
+  /// float64 tensors exist in backends only whose memory is the host's.
   void write(const Matrix& x, Tensor y) {
     if (y.dtype == DType::kFloat64) {
       for (int64_t r = 0; r < x.rows; ++r) std::copy_n(x.row(r), x.cols, y.row<double>(r));
