@@ -12,7 +12,7 @@ namespace {
 using nlohmann::ordered_json;
 
 std::string plain(const ordered_json& value) {
-  return value.is_string() ? printable(value.get<std::string>()) : json_line(value);
+  return printable(value.is_string() ? value.get<std::string>() : json_line(value));
 }
 
 void write_members(const ordered_json& facts, size_t indent) {
@@ -37,22 +37,6 @@ void write_members(const ordered_json& facts, size_t indent) {
 
 std::string json_line(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-
-std::string printable(std::string_view text) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  // A detour through JSON replaces what is not UTF-8.
-  const auto clean = ordered_json::parse(json_line(std::string(text))).get<std::string>();
-  std::string result;
-  for (const char c : clean) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F) {
-      result += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
-    } else {
-      result += c;
-    }
-  }
-  return result;
 }
 
 void write_facts(const ordered_json& facts, bool as_json) {

@@ -5,9 +5,12 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cli/facts.h"
+#include "text/utf8.h"
 
 namespace prescript {
 namespace {
@@ -44,6 +47,23 @@ void prepare_standard_streams() {
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is a failed write
 }
 
+std::string printable(std::string_view text) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  // A detour through JSON replaces what is not UTF-8.
+  const auto clean = nlohmann::json::parse(json_line(std::string(text))).get<std::string>();
+  std::string result;
+  for (size_t at = 0; at < clean.size();) {
+    const size_t begin = at;
+    const char32_t c = next_character(clean, at);
+    if ((c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0)) {
+      result += std::string("\\x") + kDigits[c >> 4] + kDigits[c & 15];
+    } else {
+      result.append(clean, begin, at - begin);
+    }
+  }
+  return result;
+}
+
 void write_result(std::string_view line) {
   const int error = write_all(STDOUT_FILENO, std::string(line) + "\n");
   if (error != 0) {
@@ -52,7 +72,7 @@ void write_result(std::string_view line) {
 }
 
 void write_message(std::string_view line) {
-  write_all(STDERR_FILENO, std::string(line) + "\n");
+  write_all(STDERR_FILENO, printable(line) + "\n");
 }
 
 void write_warning(std::string_view text) {

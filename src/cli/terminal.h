@@ -12,11 +12,15 @@ namespace prescript {
 /// reader that goes away must be an error, not a signal.
 void prepare_standard_streams();
 
+/// Text for a terminal: bytes that are not UTF-8 become U+FFFD, control characters other than
+/// newline and tab become \xNN, so that no input can drive the terminal.
+std::string printable(std::string_view text);
+
 /// Writes a line of results. Throws DeviceError (exit 5) when stdout cannot take it: a full disk, a
 /// closed pipe.
 void write_result(std::string_view line);
 
-/// Writes a line to stderr; what cannot be written is lost.
+/// Writes a line to stderr, as `printable` makes it; what cannot be written is lost.
 void write_message(std::string_view line);
 void write_warning(std::string_view text);
 

@@ -197,6 +197,14 @@ TEST_F(InspectCommand, ControlCharactersOfTheDataDoNotReachTheTerminal) {
   EXPECT_THAT(result.out, HasSubstr("\\x1b[2J?"));
 }
 
+TEST_F(InspectCommand, NamesOfFilesDoNotReachTheTerminalRaw) {
+  const auto result = inspect(directory_.write("\x1b[2J\x7f.jsonl", kPair));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\\x1b[2J\\x7f.jsonl"));
+  EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(result.out, Not(HasSubstr("\x7f")));
+}
+
 TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
   const std::string path = recipe(kPair);
   std::filesystem::create_directory(directory_ / "empty");

@@ -41,6 +41,20 @@ TEST(Program, AWrongCommandLineIsExitTwoWithAMessage) {
   }
 }
 
+TEST(Program, WhatTheCommandLineHoldsCannotDriveTheTerminal) {
+  const std::string hostile = "\x1b[2J\x7f\xc2\x9b\xff.yaml";
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {hostile}, {"inspect", hostile}, {"validate", hostile}, {"validate", "x.yaml", hostile}}) {
+    const auto result = run_prescript(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    for (const char* control : {"\x1b", "\x7f", "\xc2\x9b", "\xff"}) {
+      EXPECT_THAT(result.err, testing::Not(HasSubstr(control))) << arguments[0];
+    }
+  }
+  EXPECT_THAT(run_prescript({"inspect", hostile}).err,
+              HasSubstr("\\x1b[2J\\x7f\\x9b\xef\xbf\xbd.yaml"));
+}
+
 TEST(Program, SeveralProcessesAreRefused) {
   ProcessOptions options;
   options.environment["WORLD_SIZE"] = "2";
