@@ -134,13 +134,16 @@ TuneOptions tune_options(const Recipe& recipe) {
           .patience = training.patience};
 }
 
-RunPlan settle_memory(Recipe& recipe, Ops& ops, const DecoderConfig& config) {
+RunPlan settle_memory(Recipe& recipe, Ops& ops, const BaseModelFiles& files) {
   TrainingRecipe& training = recipe.training;
   const uint64_t bytes = training.memory_gb
                              ? static_cast<uint64_t>(*training.memory_gb * kBytesOfGb)
                              : default_memory_bytes();
+  const DType dtype = compute_dtype(recipe);
+  const ProcessMemory process =
+      process_memory(files.config, dtype, *files.tensors, training.threads.value_or(1));
   const RunPlan plan =
-      plan_memory(ops, config, compute_dtype(recipe), bytes, training.micro_batch_tokens);
+      plan_memory(ops, files.config, dtype, process, bytes, training.micro_batch_tokens);
   training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;
   return plan;

@@ -9,6 +9,7 @@
 
 #include "adapter/adapter_files.h"
 #include "cli/commands.h"
+#include "cli/prepared_run.h"
 #include "cli/run_plan.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
@@ -33,45 +34,6 @@ std::string rounded(double value, int digits) {
   return text.str();
 }
 
-/// A recipe with all that it names, short of weights.
-struct Prepared {
-  Recipe recipe;
-  BaseModelFiles files;
-  TrainingData data;
-  SoftPrompt initial;
-};
-
-void warn_about(const Prepared& run) {
-  const DataRecipe& data = run.recipe.data;
-  if (run.data.train_hash == run.data.validation_hash) {
-    write_warning(
-        "data.validation: the same exemplars as data.train; its loss says nothing about "
-        "questions that the soft prompt has not seen");
-  }
-  if (data.few_shot > 0) {
-    write_warning("the adapter will hold the text of " + std::to_string(data.few_shot) +
-                  " few-shot exemplars; prescript export --without-few-shot strips it");
-  }
-  if (run.data.without_rationale > 0) {
-    write_warning("data.rationale: " + std::to_string(run.data.without_rationale) +
-                  " exemplars have no rationale; they teach the answer alone");
-  }
-}
-
-Prepared prepare(const Arguments& arguments) {
-  Prepared run{.recipe = read_recipe(arguments.recipe, arguments.overrides),
-               .files = {},
-               .data = {},
-               .initial = {}};
-  check_device(run.recipe.device);
-  run.files = open_base_model(run.recipe.base_model);
-  run.data = load_training_data(run.files, training_data_options(run.recipe));
-  run.recipe.data.date = run.data.hard_prompt.date;
-  run.initial = initial_soft_prompt(run.recipe, run.files, write_warning);
-  warn_about(run);
-  return run;
-}
-
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan) {
   return {.plan = plan,
           .share = recipe.training.share,
@@ -94,10 +56,10 @@ void check_gradient_path(const std::string& path) {
 }
 
 /// One step that changes nothing and writes nothing but, where asked, its gradient.
-int dry_run(Prepared run, const std::optional<std::string>& gradient_path) {
+int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files);
   BaseModel base(std::move(run.files), compute_options(run.recipe));
   PromptedDecoder prompted(
       base.decoder(), run.initial.num_virtual_tokens, step_options(run.recipe, plan));
@@ -225,7 +187,7 @@ void check_not_past(const RunState& state, const Recipe& recipe) {
                        std::to_string(state.step) + "; ask for at least as many to resume");
 }
 
-int run(Prepared run, const Arguments& arguments) {
+int run(PreparedRun run, const Arguments& arguments) {
   using Mode = RunDirectory::Mode;
   RunDirectory directory(run.recipe.output,
                          arguments.resume      ? Mode::kResume
@@ -239,7 +201,7 @@ int run(Prepared run, const Arguments& arguments) {
   }
   run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files.config);
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files);
   const AdapterIdentity base_identity = run.files.identity();
   const RunIdentity identity = identity_of(run.recipe, base_identity, run.data, run.initial);
   RunState state;
@@ -292,7 +254,7 @@ int run(Prepared run, const Arguments& arguments) {
 int train(const Arguments& arguments) {
   catch_stop_signals();
   if (arguments.gradient) check_gradient_path(*arguments.gradient);
-  Prepared prepared = prepare(arguments);
+  PreparedRun prepared = prepare_run(arguments.recipe, arguments.overrides);
   return arguments.dry_run ? dry_run(std::move(prepared), arguments.gradient)
                            : run(std::move(prepared), arguments);
 }

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/prepared_run.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
 
@@ -46,26 +47,13 @@ void check_output(const std::string& output) {
   }
 }
 
-void warn_about(const TrainingData& data) {
-  if (data.train_hash == data.validation_hash) {
-    write_warning(
-        "data.validation: the same exemplars as data.train; its loss says nothing about "
-        "questions that the soft prompt has not seen");
-  }
-  if (data.without_rationale > 0) {
-    write_warning("data.rationale: " + std::to_string(data.without_rationale) +
-                  " exemplars have no rationale; they teach the answer alone");
-  }
-}
-
 int validate(const Arguments& arguments) {
-  const Recipe recipe = read_recipe(arguments.recipe, arguments.overrides);
-  check_device(recipe.device);
-  const BaseModelFiles base = open_base_model(recipe.base_model);
-  const TrainingData data = load_training_data(base, training_data_options(recipe));
-  initial_soft_prompt(recipe, base, write_warning);
-  check_output(recipe.output);
-  warn_about(data);
+  PreparedRun run = prepare_run(arguments.recipe, arguments.overrides);
+  check_output(run.recipe.output);
+  run.recipe = resolve(run.recipe, nullptr);
+  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
+  settle_memory(run.recipe, *ops, run.files);
+  const TrainingData& data = run.data;
   if (arguments.json) {
     write_result(json_line({{"ok", true},
                             {"train", data.train.size()},
@@ -89,7 +77,7 @@ void add_validate(CLI::App& program, Action& action) {
       "Example: prescript validate recipes/demo.yaml training.steps=60\n"
       "Checks the recipe, the model's files, every exemplar's rendering and length, how the soft "
       "prompt begins,\n"
-      "and the output directory. Writes nothing but one line, \"ok\" with counts.");
+      "memory, and the output directory. Writes nothing but one line, \"ok\" with counts.");
   command->add_option("recipe", arguments->recipe, "YAML or JSON description of a run")
       ->required()
       ->type_name("RECIPE");

@@ -1,17 +1,31 @@
 #include "train/memory_plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include "base/error.h"
 
 namespace prescript {
 namespace {
 
-constexpr uint64_t kGiB = uint64_t{1} << 30;
+constexpr double kBytesOfGb = 1e9;
+
+// Pages of LibTorch that the first step touches: 50 to 70 MB, as measured.
+constexpr uint64_t kPagesToCome = 70'000'000;
+
+// What a message says is enough is so in the next process too, which may begin a little larger.
+constexpr uint64_t kMargin = 10'000'000;
+
+// Of the cpu backend, as measured: 128 targets' float32 logits three times, and
+// bfloat16 products by a float32 copy of the head.
+constexpr uint64_t kLogitRows = 3 * 128;
+constexpr uint64_t kScratchOfThread = 8'000'000;
 
 /// "MemAvailable:  123 kB" of /proc/meminfo.
 std::optional<uint64_t> available_in_system() {
@@ -34,29 +48,53 @@ std::optional<uint64_t> available_in_group() {
   return limit > used ? limit - used : 0;
 }
 
-std::string in_gib(uint64_t bytes) {
+/// What is in memory of this process now.
+uint64_t resident_bytes() {
+  uint64_t size_pages = 0;
+  uint64_t resident_pages = 0;
+  std::ifstream("/proc/self/statm") >> size_pages >> resident_pages;
+  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::string in_gb(uint64_t bytes) {
   std::ostringstream text;
-  text.precision(3);
-  text << static_cast<double>(bytes) / static_cast<double>(kGiB) << " GiB";
+  text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * 100) / 100 << " GB";
   return text.str();
 }
 
 }  // namespace
 
 uint64_t default_memory_bytes() {
-  uint64_t available = available_in_system().value_or(8 * kGiB);
+  uint64_t available = available_in_system().value_or(8'000'000'000);
   if (const auto group = available_in_group()) available = std::min(available, *group);
-  return available / 4 * 3;
+  return available / 4 * 3 + resident_bytes();
+}
+
+ProcessMemory process_memory(const DecoderConfig& config,
+                             DType dtype,
+                             const TensorSource& tensors,
+                             int64_t num_threads) {
+  ProcessMemory process{.resident = resident_bytes() + kPagesToCome};
+  for (const TensorInfo& tensor : tensors.list()) process.model_file += tensor.bytes;
+  const auto V = static_cast<uint64_t>(config.vocabulary_size);
+  const auto D = static_cast<uint64_t>(config.hidden_size);
+  const auto rotary = static_cast<uint64_t>(config.max_positions * config.head_size);
+  const uint64_t head = dtype == DType::kBFloat16 ? V * D : 0;
+  process.scratch = sizeof(float) * (kLogitRows * V + head + rotary) +
+                    kScratchOfThread * static_cast<uint64_t>(num_threads);
+  return process;
 }
 
 RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
+                    const ProcessMemory& process,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows) {
   const uint64_t weights = weight_bytes(config, dtype);
   const auto needed = [&](const RunPlan& plan) {
-    return weights + training_bytes(ops, config, dtype, plan);
+    return process.resident + process.model_file + process.scratch + weights +
+           training_bytes(ops, config, dtype, plan);
   };
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
   const auto kept_layers_that_fit = [&](int64_t rows) {
@@ -78,12 +116,15 @@ RunPlan plan_memory(const Ops& ops,
     }
   }
   const int64_t rows = candidates.back();
-  const uint64_t least = needed({.max_rows = rows, .kept_layers = 0});
-  throw DeviceError("training needs " + in_gib(least) + " at " + std::to_string(rows) +
-                    " rows a pass: weights " + in_gib(weights) + ", activations " +
-                    in_gib(least - weights) + "; training.memory_gb allows " +
-                    in_gib(memory_bytes) +
-                    "; close other programs, raise it, or use a smaller base model");
+  const RunPlan least{.max_rows = rows, .kept_layers = 0};
+  throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) + " is too little; at " +
+                    std::to_string(rows) + " rows a pass training takes at least " +
+                    in_gb(needed(least) + kMargin) + ": process " + in_gb(process.resident) +
+                    ", model file " + in_gb(process.model_file) + ", weights " + in_gb(weights) +
+                    ", activations " + in_gb(training_bytes(ops, config, dtype, least)) +
+                    ", scratch " + in_gb(process.scratch) +
+                    "; raise it and close other programs, lower training.micro_batch_tokens, or "
+                    "use a smaller base model");
 }
 
 }  // namespace prescript

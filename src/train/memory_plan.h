@@ -4,21 +4,36 @@
 #include <cstdint>
 #include <optional>
 
+#include "io/tensor_source.h"
 #include "model/forest_run.h"
 
 namespace prescript {
 
-/// Memory that a run may use by default: three quarters of what is available to this process now
-/// (the system's and its control group's), in bytes.
+/// Memory that the process may take by default: what it holds, and three quarters of what is free
+/// (in the system and its control group), in bytes.
 uint64_t default_memory_bytes();
 
-/// The plan of a run: weights and activations stay within `memory_bytes`. Without `max_rows` the
-/// largest of 4096, 2048, 1024, 512 and 256 rows that fits with every activation kept, of the
-/// smaller ones with recomputation; bits depend on the rows of a pass, not on what is kept.
-/// Throws DeviceError (exit 5) with the breakdown when nothing fits.
+/// Bytes that a process takes beside the weights and activations of a run.
+struct ProcessMemory {
+  uint64_t resident = 0;    // code, LibTorch, tokenizer, exemplars
+  uint64_t model_file = 0;  // its pages, while weights are read
+  uint64_t scratch = 0;     // of the backend's operations
+};
+
+/// Asks the system, and estimates what will follow; before weights are loaded.
+ProcessMemory process_memory(const DecoderConfig& config,
+                             DType dtype,
+                             const TensorSource& tensors,
+                             int64_t num_threads);
+
+/// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of
+/// 4096, 2048, 1024, 512 and 256 rows that fits with every activation kept, of the smaller ones
+/// with recomputation; bits depend on the rows of a pass, not on what is kept. Throws DeviceError
+/// (exit 5) with the breakdown and the least that would do when nothing fits.
 RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
+                    const ProcessMemory& process,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows);
 

@@ -59,6 +59,13 @@ TEST_F(ValidateCommand, WeightsThatDoNotFitTheConfigurationAreFoundByTheirNamesA
   }
 }
 
+TEST_F(ValidateCommand, ARunThatDoesNotFitIntoMemoryIsExitFive) {
+  const auto result = validate({"training.memory_gb=0.05"});
+  EXPECT_EQ(result.exit_code, 5) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("training.memory_gb: 0.05 GB is too little"));
+  EXPECT_EQ(result.out, "");
+}
+
 TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   const auto same = validate({"data.validation=" + (directory_ / "train.jsonl")});
   EXPECT_EQ(same.exit_code, 0) << same.err;
@@ -67,6 +74,8 @@ TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   const auto rationale = validate({"data.rationale=true"});
   EXPECT_EQ(rationale.exit_code, 0) << rationale.err;
   EXPECT_THAT(rationale.err, HasSubstr("3 exemplars have no rationale"));
+
+  EXPECT_THAT(validate({"data.few_shot=1"}).err, HasSubstr("text of 1 few-shot exemplars"));
 
   std::filesystem::create_directories(directory_ / "out/run");
   EXPECT_EQ(validate().err, "");

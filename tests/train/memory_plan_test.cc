@@ -12,15 +12,17 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr DType kDType = DType::kBFloat16;
+constexpr ProcessMemory kProcess{
+    .resident = 10'000'000, .model_file = 20'000'000, .scratch = 30'000'000};
 
 class MemoryPlan : public testing::Test {
  protected:
   RunPlan plan(uint64_t bytes, std::optional<int64_t> max_rows = {}) const {
-    return plan_memory(*ops_, config_, kDType, bytes, max_rows);
+    return plan_memory(*ops_, config_, kDType, kProcess, bytes, max_rows);
   }
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
-    return weight_bytes(config_, kDType) +
+    return 60'000'000 + weight_bytes(config_, kDType) +
            training_bytes(*ops_, config_, kDType, {.max_rows = rows, .kept_layers = kept_layers});
   }
 
@@ -84,7 +86,7 @@ TEST_F(MemoryPlan, KeepsTheRowsThatWereAskedFor) {
   }
 }
 
-TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdown) {
+TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould) {
   for (const std::optional<int64_t> rows :
        {std::optional<int64_t>(), std::optional<int64_t>(700)}) {
     try {
@@ -92,11 +94,17 @@ TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdown) {
       ADD_FAILURE() << "it fits";
     } catch (const DeviceError& error) {
       EXPECT_EQ(error.code(), ExitCode::kResources);
-      EXPECT_THAT(error.what(),
-                  AllOf(HasSubstr(std::to_string(rows.value_or(256)) + " rows a pass"),
-                        HasSubstr("weights"),
-                        HasSubstr("activations"),
-                        HasSubstr("training.memory_gb")));
+      const std::string message = error.what();
+      EXPECT_THAT(message,
+                  AllOf(HasSubstr("training.memory_gb: "),
+                        HasSubstr(std::to_string(rows.value_or(256)) + " rows a pass"),
+                        HasSubstr("process 0.01 GB, model file 0.02 GB, weights "),
+                        HasSubstr(" GB, activations "),
+                        HasSubstr(" GB, scratch 0.03 GB")));
+      const std::string least = "at least ";
+      const double gb = std::stod(message.substr(message.find(least) + least.size()));
+      EXPECT_NO_THROW(plan(static_cast<uint64_t>(gb * 1e9), rows));
+      EXPECT_LT(gb * 1e9, needed(rows.value_or(256), 0) * 1.5);
     }
   }
 }

@@ -1,0 +1,40 @@
+#include "cli/prepared_run.h"
+
+#include "cli/run_plan.h"
+#include "cli/terminal.h"
+
+namespace prescript {
+namespace {
+
+void warn_about(const PreparedRun& run) {
+  const DataRecipe& data = run.recipe.data;
+  if (run.data.train_hash == run.data.validation_hash) {
+    write_warning(
+        "data.validation: the same exemplars as data.train; its loss says nothing about "
+        "questions that the soft prompt has not seen");
+  }
+  if (data.few_shot > 0) {
+    write_warning("the adapter will hold the text of " + std::to_string(data.few_shot) +
+                  " few-shot exemplars; prescript export --without-few-shot strips it");
+  }
+  if (run.data.without_rationale > 0) {
+    write_warning("data.rationale: " + std::to_string(run.data.without_rationale) +
+                  " exemplars have no rationale; they teach the answer alone");
+  }
+}
+
+}  // namespace
+
+PreparedRun prepare_run(const std::string& recipe_path, const std::vector<std::string>& overrides) {
+  PreparedRun run{
+      .recipe = read_recipe(recipe_path, overrides), .files = {}, .data = {}, .initial = {}};
+  check_device(run.recipe.device);
+  run.files = open_base_model(run.recipe.base_model);
+  run.data = load_training_data(run.files, training_data_options(run.recipe));
+  run.recipe.data.date = run.data.hard_prompt.date;
+  run.initial = initial_soft_prompt(run.recipe, run.files, write_warning);
+  warn_about(run);
+  return run;
+}
+
+}  // namespace prescript

@@ -1,0 +1,25 @@
+#pragma once
+// A recipe with all that it names, read and checked: how training and validation begin.
+
+#include <string>
+#include <vector>
+
+#include "adapter/soft_prompt.h"
+#include "infer/base_model_files.h"
+#include "recipe/recipe.h"
+#include "train/training_data.h"
+
+namespace prescript {
+
+struct PreparedRun {
+  Recipe recipe;
+  BaseModelFiles files;
+  TrainingData data;
+  SoftPrompt initial;
+};
+
+/// Everything short of weights. Throws InputError for each mistake; what passes with a doubt is a
+/// warning on stderr.
+PreparedRun prepare_run(const std::string& recipe_path, const std::vector<std::string>& overrides);
+
+}  // namespace prescript
