@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/inference.h"
+#include "cli/number_option.h"
 #include "cli/terminal.h"
 #include "infer/generator.h"
 #include "io/quote.h"
@@ -20,6 +21,9 @@ namespace prescript {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr double kMaxTemperature =
+    1e6;  // more is a slip: all tokens are equally likely long before
 
 struct Arguments {
   InferenceArguments common;
@@ -47,11 +51,6 @@ void check_options(const Arguments& arguments) {
   const GenerationOptions& options = arguments.options;
   if (arguments.prompt.has_value() != arguments.common.input.empty()) {
     throw InputError(ExitCode::kUsage, "give either --prompt TEXT or --input FILE.jsonl");
-  }
-  if (options.max_new_tokens < 1) {
-    throw InputError(ExitCode::kUsage,
-                     "--max-new-tokens: " + std::to_string(options.max_new_tokens) +
-                         " is less than 1; use a positive number");
   }
   check_sampling_options(options.sampling);
   if (arguments.shapes_samples && options.sampling.temperature == 0) {
@@ -198,30 +197,34 @@ void add_generate(CLI::App& program, Action& action) {
                    "questions, one JSON object a line as for training; no answers needed")
       ->type_name("FILE.jsonl");
   GenerationOptions& options = arguments->options;
-  command->add_option("--max-new-tokens", options.max_new_tokens, "at least 1; default 256")
+  add_number_option(*command,
+                    "--max-new-tokens",
+                    options.max_new_tokens,
+                    whole_number(1, INT64_MAX),
+                    "at least 1; default 256")
       ->type_name("N");
-  command
-      ->add_option(
-          "--temperature", options.sampling.temperature, "0 takes the most likely token; default 0")
+  add_number_option(*command,
+                    "--temperature",
+                    options.sampling.temperature,
+                    number(0, kMaxTemperature),
+                    "0 takes the most likely token; default 0")
       ->type_name("T");
-  auto* top_p =
-      command
-          ->add_option(
-              "--top-p",
-              options.sampling.top_p,
-              "sample from the fewest likeliest tokens that reach this probability; default 1")
-          ->type_name("P");
-  auto* top_k = command
-                    ->add_option("--top-k",
-                                 options.sampling.top_k,
-                                 "sample from the K likeliest tokens; default 0: all")
-                    ->type_name("K");
-  auto* seed = command->add_option("--seed", options.sampling.seed, "of the samples; default 1")
-                   ->check([](const std::string& value) {  // else -1 would be 2^64 - 1
-                     return std::string(
-                         value.starts_with('-') ? value + " is negative; use at least 0" : "");
-                   })
-                   ->type_name("S");
+  auto* top_p = add_number_option(
+      *command,
+      "--top-p",
+      options.sampling.top_p,
+      number(0, 1),
+      "sample from the fewest likeliest tokens that reach this probability; default 1");
+  top_p->type_name("P");
+  auto* top_k = add_number_option(*command,
+                                  "--top-k",
+                                  options.sampling.top_k,
+                                  whole_number(0, INT64_MAX),
+                                  "sample from the K likeliest tokens; default 0: all");
+  top_k->type_name("K");
+  auto* seed = add_number_option(
+      *command, "--seed", options.sampling.seed, any_seed(), "of the samples; default 1");
+  seed->type_name("S");
   command->callback([=, &action] {
     arguments->shapes_samples = top_p->count() + top_k->count() + seed->count() > 0;
     action = [arguments] { return generate_answers(*arguments); };

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/number_option.h"
 
 namespace prescript {
 namespace {
@@ -116,7 +117,11 @@ void add_inspect(CLI::App& program, Action& action) {
       "form shows the\n"
       "text of exemplars.");
   command->add_option("path", arguments->path, "file or directory")->required()->type_name("PATH");
-  command->add_option("--example", arguments->example, "what the model sees of training exemplar N")
+  add_number_option(*command,
+                    "--example",
+                    arguments->example,
+                    whole_number(0, INT64_MAX),
+                    "what the model sees of training exemplar N")
       ->type_name("N");
   command->add_flag("--json", arguments->json, "one JSON object");
   command->callback([arguments, &action] { action = [arguments] { return inspect(*arguments); }; });

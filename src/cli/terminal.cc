@@ -5,11 +5,9 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "cli/facts.h"
 #include "text/utf8.h"
 
 namespace prescript {
@@ -48,18 +46,26 @@ void prepare_standard_streams() {
 }
 
 std::string printable(std::string_view text) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  // A detour through JSON replaces what is not UTF-8.
-  const auto clean = nlohmann::json::parse(json_line(std::string(text))).get<std::string>();
   std::string result;
-  for (size_t at = 0; at < clean.size();) {
-    const size_t begin = at;
-    const char32_t c = next_character(clean, at);
-    if ((c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0)) {
-      result += std::string("\\x") + kDigits[c >> 4] + kDigits[c & 15];
-    } else {
-      result.append(clean, begin, at - begin);
+  const auto escape = [&result](char32_t byte) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    result += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
+  };
+  while (!text.empty()) {
+    const size_t valid = first_invalid_utf8(text).value_or(text.size());
+    for (size_t at = 0; at < valid;) {
+      const size_t begin = at;
+      const char32_t c = next_character(text, at);
+      if ((c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0)) {
+        escape(c);
+      } else {
+        result.append(text, begin, at - begin);
+      }
     }
+    text.remove_prefix(valid);
+    if (text.empty()) break;
+    escape(static_cast<unsigned char>(text.front()));
+    text.remove_prefix(1);
   }
   return result;
 }

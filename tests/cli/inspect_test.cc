@@ -215,7 +215,9 @@ TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
            {{directory_ / "empty"}, "nothing that is known"},
            {{"/dev/null"}, "neither a file nor a directory"},
            {{path, "--example", "2"}, "not in [0, 1]"},
-           {{path, "--example", "-1"}, "not in [0, 1]"},
+           {{path, "--example", "-1"}, "--example: found \"-1\""},
+           {{path, "--example", ""}, "allowed is a whole number in [0, "},
+           {{path, "--example", "9223372036854775808"}, "--example: found"},
            {{directory_ / "train.jsonl", "--example", "0"}, "is not a recipe"}}) {
     const auto result = inspect(arguments[0], {arguments.begin() + 1, arguments.end()});
     EXPECT_EQ(result.exit_code, 2) << message << result.err;

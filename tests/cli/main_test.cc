@@ -43,8 +43,11 @@ TEST(Program, AWrongCommandLineIsExitTwoWithAMessage) {
 
 TEST(Program, WhatTheCommandLineHoldsCannotDriveTheTerminal) {
   const std::string hostile = "\x1b[2J\x7f\xc2\x9b\xff.yaml";
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {hostile}, {"inspect", hostile}, {"validate", hostile}, {"validate", "x.yaml", hostile}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{hostile},
+                                             {"inspect", hostile},
+                                             {"validate", hostile},
+                                             {"validate", "x.yaml", hostile}}) {
     const auto result = run_prescript(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.err;
     for (const char* control : {"\x1b", "\x7f", "\xc2\x9b", "\xff"}) {
