@@ -12,8 +12,8 @@ namespace prescript {
 /// reader that goes away must be an error, not a signal.
 void prepare_standard_streams();
 
-/// Text for a terminal: bytes that are not UTF-8 become U+FFFD, control characters other than
-/// newline and tab become \xNN, so that no input can drive the terminal.
+/// Text for a terminal: bytes that are not UTF-8, and control characters other than
+/// newline and tab, become \xNN, so that no input can drive it.
 std::string printable(std::string_view text);
 
 /// Writes a line of results. Throws DeviceError (exit 5) when stdout cannot take it: a full disk, a
