@@ -5,8 +5,10 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "adapter/adapter_files.h"
 #include "base/event_file.h"
@@ -38,18 +40,21 @@ std::optional<int64_t> step_of(const std::string& name) {
   return step;
 }
 
-/// Makes `dir` and what is missing above it, readable by its owner only.
-void make_directories(const std::string& dir) {
+/// Makes `dir` and what is missing above it, readable by its owner only. Returns what it made, the
+/// innermost first.
+std::vector<std::string> make_directories(const std::string& dir) {
   std::error_code error;
-  if (fs::is_directory(dir, error)) return;
+  if (fs::is_directory(dir, error)) return {};
   const std::string parent = fs::path(dir).parent_path().string();
-  if (!parent.empty()) make_directories(parent);
+  std::vector<std::string> made;
+  if (!parent.empty()) made = make_directories(parent);
   if (::mkdir(dir.c_str(), 0700) == 0) {
+    made.insert(made.begin(), dir);
     sync_directory(parent.empty() ? "." : parent);
-    return;
+    return made;
   }
   const int error_number = errno;
-  if (error_number == EEXIST && fs::is_directory(dir, error)) return;  // made by somebody else
+  if (error_number == EEXIST && fs::is_directory(dir, error)) return made;  // by somebody else
   throw_open_error(dir,
                    "cannot make this directory",
                    error_number == EEXIST ? ENOTDIR : error_number,
@@ -107,7 +112,7 @@ std::vector<std::pair<int64_t, std::string>> list_checkpoints(const std::string&
 
 RunDirectory::RunDirectory(std::string path, Mode mode)
     : path_(without_trailing_slash(std::move(path))) {
-  make_directories(path_);
+  made_ = make_directories(path_);
   lock_.emplace(path_);
   // Checkpoints that were moved aside: dropping the old run was cut off, and its adapter goes too.
   if (exists(unpublished_path(checkpoints_path()))) move_aside(adapter_path());
@@ -125,6 +130,14 @@ RunDirectory::RunDirectory(std::string path, Mode mode)
                          "); --resume goes on with it, --overwrite drops it, output=DIR takes "
                          "another directory");
   }
+}
+
+RunDirectory::~RunDirectory() {
+  std::error_code error;
+  const auto size = std::distance(fs::directory_iterator(path_, error), fs::directory_iterator());
+  if (made_.empty() || error || size != 1) return;
+  ::unlink((path_ + "/" + std::string(DirectoryLock::kFileName)).c_str());
+  for (const std::string& dir : made_) ::rmdir(dir.c_str());  // fails where others put something
 }
 
 std::string RunDirectory::events_path() const {

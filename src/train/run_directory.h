@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/durable_file.h"
 #include "train/run_state.h"
@@ -24,6 +25,10 @@ class RunDirectory {
   /// process holds it, when something that no run left stands where a run's files go (it would be
   /// deleted), or when it cannot be written.
   RunDirectory(std::string path, Mode mode);
+  /// Removes the directory, and those above it, when this process made it and no run has begun.
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
 
   const std::string& path() const { return path_; }
   std::string recipe_path() const { return path_ + "/recipe.yaml"; }
@@ -50,6 +55,7 @@ class RunDirectory {
   std::string checkpoints_path() const { return path_ + "/checkpoints"; }
 
   std::string path_;
+  std::vector<std::string> made_;  // directories that were not there before
   std::optional<DirectoryLock> lock_;
 };
 

@@ -135,6 +135,21 @@ TEST_F(RunDirectoryTest, ASecondHolderIsRefusedWhateverItsMode) {
   }
 }
 
+TEST_F(RunDirectoryTest, WhatItMadeIsGoneAgainWhereNoRunBegan) {
+  fs::create_directory(directory_ / "own");
+  { const RunDirectory directory(directory_ / "own/a/b", Mode::kNew); }
+  EXPECT_THAT(names_in(directory_ / "own"), ElementsAre());
+
+  { const RunDirectory directory(directory_ / "own", Mode::kNew); }
+  EXPECT_TRUE(fs::exists(directory_ / "own")) << "it was there before";
+
+  {
+    const RunDirectory directory(directory_ / "own/a", Mode::kNew);
+    directory_.write("own/a/notes", "somebody else's");
+  }
+  EXPECT_THAT(names_in(directory_ / "own/a"), ElementsAre(".prescript-lock", "notes"));
+}
+
 TEST_F(RunDirectoryTest, TheLockEndsWithItsHolder) {
   { const RunDirectory first(path_, Mode::kNew); }
   EXPECT_NO_THROW(RunDirectory(path_, Mode::kNew));
