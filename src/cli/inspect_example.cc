@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "cli/facts.h"
 #include "cli/inspect.h"
 #include "cli/run_plan.h"
@@ -77,7 +78,7 @@ void inspect_example(const std::string& recipe_path, int64_t index, bool as_json
     throw InputError(ExitCode::kUsage,
                      "--example: " + std::to_string(index) + " is not in [0, " +
                          std::to_string(num_exemplars - 1) + "]: " + recipe_path + " feeds " +
-                         std::to_string(num_exemplars) + " training exemplars");
+                         counted(num_exemplars, "training exemplar"));
   }
   const auto& [id, rendered] = data.train[index];
   const Sequence sequence = splice(
@@ -98,16 +99,15 @@ void inspect_example(const std::string& recipe_path, int64_t index, bool as_json
     return;
   }
   const Marks how = marks();
-  write_result("exemplar " + printable(id) + ": " + std::to_string(sequence.rows.size()) +
-               " rows, " + std::to_string(rendered.targets.size()) + " of them scored; " +
-               how.legend);
+  write_result("exemplar " + printable(id) + ": " + counted(sequence.rows.size(), "row") + ", " +
+               std::to_string(rendered.targets.size()) + " of them scored; " + how.legend);
   write_result("");
-  write_result(marked_text(
-      rendered,
-      *base.tokenizer,
-      place,
-      "<soft prompt: " + std::to_string(options.num_virtual_tokens) + " virtual tokens>",
-      how));
+  write_result(
+      marked_text(rendered,
+                  *base.tokenizer,
+                  place,
+                  "<soft prompt: " + counted(options.num_virtual_tokens, "virtual token") + ">",
+                  how));
 }
 
 }  // namespace prescript

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/durable_file.h"
 #include "cli/inspect.h"
 #include "io/json.h"
@@ -67,7 +68,7 @@ ordered_json most_frequent(const std::map<std::string, int64_t>& counts) {
     }
   }
   if (others > 0) {
-    facts["(" + std::to_string(sorted.size() - kMaxValuesShown) + " others)"] = others;
+    facts["(" + counted(sorted.size() - kMaxValuesShown, "other") + ")"] = others;
   }
   return facts;
 }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "adapter/adapter_files.h"
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/prepared_run.h"
 #include "cli/run_plan.h"
@@ -79,8 +80,8 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   }
   write_result("dry run of step 1: loss " + rounded(step.loss, 6) + ", gradient norm " +
                rounded(norm_of(step.gradient), 6));
-  write_result(std::to_string(batch.size()) + " exemplars, " + std::to_string(step.num_targets) +
-               " targets, " + std::to_string(step.rows_computed) + " rows computed (" +
+  write_result(counted(batch.size(), "exemplar") + ", " + counted(step.num_targets, "target") +
+               ", " + counted(step.rows_computed, "row") + " computed (" +
                std::to_string(step.rows_unshared) + " unshared), at most " +
                std::to_string(plan.max_rows) + " at a time");
   return 0;
@@ -124,12 +125,12 @@ void write_summary(const RunState& state, const std::string& adapter_path) {
     if (state.loss_at_start) {
       write_result("                at its start           " + rounded(*state.loss_at_start, 4));
     }
-    const std::string steps = "after " + std::to_string(state.best_step) + " steps";
+    const std::string steps = "after " + counted(state.best_step, "step");
     write_result("                " + steps +
                  std::string(23 - std::min<size_t>(steps.size(), 22), ' ') +
                  rounded(*state.best_loss, 4));
   }
-  write_result("adapter  " + adapter_path);
+  write_result("adapter  " + printable(adapter_path));
 }
 
 /// Whether `dir` holds exactly these files.

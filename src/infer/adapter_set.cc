@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/arena.h"
+#include "base/counted.h"
 
 namespace prescript {
 
@@ -19,8 +20,8 @@ void AdapterSet::add(const std::string& name, Adapter adapter) {
   }
   if (P >= decoder_.num_positions()) {
     throw InputError(ExitCode::kModel,
-                     "adapter " + name + ": " + std::to_string(P) +
-                         " virtual tokens leave no room in the model's context of " +
+                     "adapter " + name + ": " + counted(P, "virtual token") +
+                         " leave no room in the model's context of " +
                          std::to_string(decoder_.num_positions()));
   }
   const DType dtype = decoder_.ops().accumulate_dtype();  // float32 on a device

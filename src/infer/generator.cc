@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "infer/generator_batch.h"
 
 namespace prescript {
@@ -37,8 +38,8 @@ void check_request_fits(const GenerationRequest& request,
   const auto prompt_rows = static_cast<int64_t>(request.rows.size());
   if (prompt_rows <= num_positions - max_new_tokens) return;
   throw InputError(ExitCode::kData,
-                   request.id + ": its prompt of " + std::to_string(prompt_rows) +
-                       " tokens and --max-new-tokens " + std::to_string(max_new_tokens) +
+                   request.id + ": its prompt of " + counted(prompt_rows, "token") +
+                       " and --max-new-tokens " + std::to_string(max_new_tokens) +
                        " exceed the model's context of " + std::to_string(num_positions) +
                        "; shorten the question or ask for fewer tokens");
 }

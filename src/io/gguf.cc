@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/counted.h"
 #include "io/quote.h"
 
 namespace prescript {
@@ -75,7 +76,7 @@ class Reader {
 
   std::span<const std::byte> take(uint64_t count, const char* what) {
     if (count > left())
-      fail(std::string(what) + " of " + std::to_string(count) + " bytes, but only " +
+      fail(std::string(what) + " of " + counted(count, "byte") + ", but only " +
            std::to_string(left()) + " are left");
     offset_ += count;
     return bytes_.subspan(offset_ - count, count);
@@ -92,8 +93,8 @@ class Reader {
   uint64_t count(uint64_t min_bytes, const char* what) {
     const auto count = number<uint64_t>(what);
     if (count > left() / min_bytes)
-      fail(std::to_string(count) + " " + what + " cannot fit into the " + std::to_string(left()) +
-           " bytes that are left");
+      fail(std::to_string(count) + " " + what + " cannot fit into the " + counted(left(), "byte") +
+           " left");
     return count;
   }
 
@@ -208,9 +209,8 @@ void place_tensors(std::vector<PlacedTensor>& placed,
       reader.fail(who + ": offset " + std::to_string(offset) +
                   " is not a multiple of the alignment " + std::to_string(alignment));
     if (offset > data.size() || bytes > data.size() - offset)
-      reader.fail(who + ": " + std::to_string(bytes) + " bytes at offset " +
-                  std::to_string(offset) + " of tensor data that are " +
-                  std::to_string(data.size()) + " bytes long");
+      reader.fail(who + ": " + counted(bytes, "byte") + " at offset " + std::to_string(offset) +
+                  " of tensor data that are " + counted(data.size(), "byte") + " long");
     tensor.bytes = data.subspan(offset, bytes);
     ranges.emplace_back(offset, offset + bytes);
   }

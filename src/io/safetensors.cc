@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "io/json.h"
 #include "io/quote.h"
 
@@ -84,7 +85,7 @@ Entry read_entry(const std::string& name, const JsonCursor& info) {
   const auto bytes = bytes_of(tensor.shape, element_bytes);
   if (!bytes.has_value()) shape.fail("more elements than 64 bits can count");
   if (*bytes != entry.end - entry.begin)
-    info.fail("shape and dtype need " + std::to_string(*bytes) + " bytes, the offsets give " +
+    info.fail("shape and dtype need " + counted(*bytes, "byte") + ", the offsets give " +
               std::to_string(entry.end - entry.begin));
   if (*bytes == 0 && !tensor.shape.empty() &&
       *std::max_element(tensor.shape.begin(), tensor.shape.end()) > kMaxEmptyDimension)
@@ -115,7 +116,7 @@ void place_entries(std::vector<Entry>& entries,
     covered = entry.end;
   }
   if (covered != data.size())
-    fail(std::to_string(data.size() - covered) + " bytes behind the last tensor");
+    fail(counted(data.size() - covered, "byte") + " behind the last tensor");
 }
 
 }  // namespace
@@ -183,7 +184,7 @@ std::string safetensors_file_bytes(std::vector<SafetensorsTensor> tensors,
     PRESCRIPT_CHECK(element_bytes > 0, "unknown dtype " + tensor.dtype);
     PRESCRIPT_CHECK(
         bytes_of(tensor.shape, element_bytes) == tensor.bytes.size(),
-        tensor.name + ": " + std::to_string(tensor.bytes.size()) + " bytes do not fit its shape");
+        tensor.name + ": " + counted(tensor.bytes.size(), "byte") + " do not fit its shape");
     PRESCRIPT_CHECK(tensor.name != kMetadataKey && !header.contains(tensor.name),
                     tensor.name + " comes twice");
     nlohmann::ordered_json& entry = header[tensor.name];

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "io/json.h"
@@ -44,7 +45,7 @@ std::vector<AnswerOption> parse_options(const JsonCursor& options) {
     if (auto text = find_text(options, letter)) parsed.push_back({letter, std::move(*text)});
   }
   if (parsed.size() < 2) {
-    options.fail(std::to_string(parsed.size()) + " options; a choice has at least two");
+    options.fail(counted(parsed.size(), "option") + "; a choice has at least two");
   }
   return parsed;
 }

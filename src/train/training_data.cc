@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/counted.h"
 #include "base/durable_file.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -19,8 +20,8 @@ std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
   if (count >= static_cast<int64_t>(exemplars.size())) {
     throw InputError(ExitCode::kData,
                      path + ": data.few_shot: " + std::to_string(count) + " of " +
-                         std::to_string(exemplars.size()) +
-                         " exemplars would leave none to train on; use fewer");
+                         counted(exemplars.size(), "exemplar") +
+                         " would leave none to train on; use fewer");
   }
   auto drawn = shuffled_indices(exemplars.size(), RandomStream(seed, "few-shot exemplars"));
   drawn.resize(static_cast<size_t>(count));

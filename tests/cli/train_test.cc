@@ -58,6 +58,11 @@ TEST_F(TrainCommand, LeavesWhatTheDesignNames) {
   EXPECT_THAT(result.err, HasSubstr("step 2: validation loss"));
 }
 
+TEST_F(TrainCommand, CountsOfOneAreSingular) {
+  EXPECT_THAT(train({"training.steps=1"}).out, HasSubstr(" after 1 step   "));
+  EXPECT_THAT(train({"training.batch_size=1", "--dry-run"}).out, HasSubstr("\n1 exemplar, "));
+}
+
 TEST_F(TrainCommand, TheLossFallsAndTheAdapterIsTheBestByValidation) {
   train_whole({"training.steps=40"});
   double best = INFINITY;

@@ -132,7 +132,7 @@ const Wrong kWrong[] = {
     {R"({"question": "SECRET", "answer": "SECRET", "options": ["SECRET"]})",
      "a.jsonl:3: options: expected an object"},
     {R"({"question": "SECRET", "answer": "A", "options": {}})", "a.jsonl:3: options: 0 options"},
-    {R"({"question": "SECRET", "answer": "A", "options": {"A": "SECRET"}})", "options: 1 options"},
+    {R"({"question": "SECRET", "answer": "A", "options": {"A": "SECRET"}})", "options: 1 option;"},
     {R"({"question": "SECRET", "answer": "A", "options": {"A": "SECRET", "SECRET": "b"}})",
      "a.jsonl:3: options: the name of an option"},
     {R"({"question": "SECRET", "answer": "A", "options": {"A": "SECRET", "b": "b"}})",
