@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/number_option.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -25,6 +26,7 @@ enum class Kind { kModel, kAdapter, kExemplars, kRecipe, kRun, kCheckpoint };
 
 struct Arguments {
   std::string path;
+  std::vector<std::string> overrides;
   std::optional<int64_t> example;
   bool json = false;
 };
@@ -68,7 +70,9 @@ Kind kind_of(const std::string& path) {
   refuse(path, "this kind of file is not known");
 }
 
-ordered_json facts_of(Kind kind, const std::string& path) {
+ordered_json facts_of(Kind kind,
+                      const std::string& path,
+                      const std::vector<std::string>& overrides) {
   switch (kind) {
     case Kind::kModel:
       return inspect_model(path);
@@ -77,7 +81,7 @@ ordered_json facts_of(Kind kind, const std::string& path) {
     case Kind::kExemplars:
       return inspect_exemplars(path);
     case Kind::kRecipe:
-      return inspect_recipe(path);
+      return inspect_recipe(path, overrides);
     case Kind::kRun:
       return inspect_run(path);
     case Kind::kCheckpoint:
@@ -88,8 +92,13 @@ ordered_json facts_of(Kind kind, const std::string& path) {
 
 int inspect(const Arguments& arguments) {
   const Kind kind = kind_of(arguments.path);
+  if (kind != Kind::kRecipe && !arguments.overrides.empty()) {
+    throw InputError(ExitCode::kUsage,
+                     quote(arguments.overrides.front()) + ": " + arguments.path +
+                         " is not a recipe; only a recipe has settings to replace");
+  }
   if (!arguments.example) {
-    write_facts(facts_of(kind, arguments.path), arguments.json);
+    write_facts(facts_of(kind, arguments.path, arguments.overrides), arguments.json);
     return 0;
   }
   if (kind != Kind::kRecipe) {
@@ -97,7 +106,7 @@ int inspect(const Arguments& arguments) {
                      "--example: " + arguments.path +
                          " is not a recipe; only a recipe says what the model sees of an exemplar");
   }
-  inspect_example(arguments.path, *arguments.example, arguments.json);
+  inspect_example(arguments.path, arguments.overrides, *arguments.example, arguments.json);
   return 0;
 }
 
@@ -108,7 +117,7 @@ void add_inspect(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand(
       "inspect", "Say what a model, adapter, exemplars, recipe, run or checkpoint holds");
   command->footer(
-      "Example: prescript inspect recipes/demo.yaml --example 0\n"
+      "Example: prescript inspect recipes/demo.yaml data.few_shot=2 --example 0\n"
       "Of a recipe it says what it feeds: counts, tokens, the hard prompt, the rows of a step. "
       "With --example\n"
       "it shows the text of one training exemplar (from 0, few-shot ones left out) as the model "
@@ -117,6 +126,9 @@ void add_inspect(CLI::App& program, Action& action) {
       "form shows the\n"
       "text of exemplars.");
   command->add_option("path", arguments->path, "file or directory")->required()->type_name("PATH");
+  command
+      ->add_option("overrides", arguments->overrides, "of a recipe: settings that replace its own")
+      ->type_name("key.path=value");
   add_number_option(*command,
                     "--example",
                     arguments->example,

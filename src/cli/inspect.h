@@ -14,7 +14,8 @@ namespace prescript {
 nlohmann::ordered_json inspect_model(const std::string& path);
 nlohmann::ordered_json inspect_adapter(const std::string& dir);
 nlohmann::ordered_json inspect_exemplars(const std::string& path);
-nlohmann::ordered_json inspect_recipe(const std::string& path);
+nlohmann::ordered_json inspect_recipe(const std::string& path,
+                                      const std::vector<std::string>& overrides);
 nlohmann::ordered_json inspect_checkpoint(const std::string& path);
 nlohmann::ordered_json inspect_run(const std::string& dir);
 
@@ -25,6 +26,9 @@ nlohmann::ordered_json summary_of(std::vector<int64_t> values);
 /// Writes what the model sees of a recipe's training exemplar `index` (from 0, few-shot exemplars
 /// left out): the place of the soft prompt, and which tokens are scored. It is the one command that
 /// shows the text of exemplars. Throws InputError(kUsage) for an index that is not there.
-void inspect_example(const std::string& recipe_path, int64_t index, bool as_json);
+void inspect_example(const std::string& recipe_path,
+                     const std::vector<std::string>& overrides,
+                     int64_t index,
+                     bool as_json);
 
 }  // namespace prescript

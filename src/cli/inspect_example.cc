@@ -68,8 +68,11 @@ std::string marked_text(const RenderedExemplar& rendered,
 
 }  // namespace
 
-void inspect_example(const std::string& recipe_path, int64_t index, bool as_json) {
-  const Recipe recipe = read_recipe(recipe_path, {});
+void inspect_example(const std::string& recipe_path,
+                     const std::vector<std::string>& overrides,
+                     int64_t index,
+                     bool as_json) {
+  const Recipe recipe = read_recipe(recipe_path, overrides);
   const BaseModelFiles base = open_base_model(recipe.base_model);
   const TrainingDataOptions options = training_data_options(recipe);
   const TrainingData data = load_training_data(base, options);

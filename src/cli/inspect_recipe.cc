@@ -56,8 +56,8 @@ ordered_json step_facts(const Recipe& recipe, const TrainingData& data) {
 
 }  // namespace
 
-ordered_json inspect_recipe(const std::string& path) {
-  const Recipe recipe = read_recipe(path, {});
+ordered_json inspect_recipe(const std::string& path, const std::vector<std::string>& overrides) {
+  const Recipe recipe = read_recipe(path, overrides);
   const BaseModelFiles base = open_base_model(recipe.base_model);
   const TrainingData data = load_training_data(base, training_data_options(recipe));
   ordered_json facts = {{"kind", "recipe"},

@@ -149,6 +149,19 @@ TEST_F(InspectCommand, ARecipeIsWhatItFeeds) {
   EXPECT_THAT(found.dump(), Not(HasSubstr("ecret")));
 }
 
+TEST_F(InspectCommand, ARecipeTakesTheOverridesThatTrainTakes) {
+  const std::string path = recipe(kPair);
+  EXPECT_EQ(facts(path, {"soft_prompt.num_virtual_tokens=7"}).at("num_virtual_tokens"), 7);
+  EXPECT_THAT(facts(path, {"data.format=plain", "--example", "1"}).at("text"),
+              HasSubstr("\nAnswer: No."));
+  const auto unknown = inspect(path, {"data.fewshot=1"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("data.few_shot"));
+  const auto model_has_none = inspect(model(), {"data.few_shot=1"});
+  EXPECT_EQ(model_has_none.exit_code, 2);
+  EXPECT_THAT(model_has_none.err, HasSubstr("is not a recipe"));
+}
+
 TEST_F(InspectCommand, FewShotExemplarsAreNamedAndLeaveTheTrainingSet) {
   const ordered_json found = facts(recipe(kPair, "  few_shot: 1\n"));
   EXPECT_EQ(found.at("train").at("num_exemplars"), 1);
