@@ -44,7 +44,7 @@ ValueCounts count_values(const std::string& path) {
     const auto line = std::string_view(text).substr(begin, end - begin);
     begin = end + 1;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const auto json = parse_json(line, path, ExitCode::kData);
+    const auto json = parse_json_line(line, path, ExitCode::kData);
     const JsonCursor cursor(json, path, ExitCode::kData);
     count(cursor, "topic", counts.topics);
     count(cursor, "source", counts.sources);

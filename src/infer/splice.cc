@@ -48,6 +48,8 @@ HardPrompt hard_prompt_of(const AdapterHardPrompt& kept, const std::string& plac
                      place + ": format '" + kept.format + "' is not one of chat, plain");
   }
   HardPrompt prompt;
+  prompt.instruction_code = ExitCode::kModel;
+  prompt.few_shot_code = ExitCode::kModel;
   prompt.format = kept.format == "plain" ? PromptFormat::kPlain : PromptFormat::kChat;
   prompt.instruction = kept.instruction;
   prompt.rationale = kept.rationale;

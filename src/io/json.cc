@@ -64,9 +64,15 @@ class Builder final : public nlohmann::json_sax<json> {
   Builder(std::string_view text,
           const char** at,
           const std::string& place,
+          bool is_line,
           ExitCode code,
           size_t max_depth)
-      : text_(text), at_(at), place_(place), code_(code), max_depth_(max_depth) {}
+      : text_(text),
+        at_(at),
+        place_(place),
+        is_line_(is_line),
+        code_(code),
+        max_depth_(max_depth) {}
 
   json take() { return std::move(root_); }
 
@@ -97,7 +103,7 @@ class Builder final : public nlohmann::json_sax<json> {
     const size_t line_begin = read.rfind('\n') + 1;  // npos + 1 is 0
     const auto line = std::count(read.begin(), read.end(), '\n') + 1;
     throw InputError(code_,
-                     place_ + ":" + std::to_string(line) + ":" +
+                     place_ + (is_line_ ? "" : ":" + std::to_string(line)) + ":" +
                          std::to_string(read.size() - line_begin) + ": " + message);
   }
 
@@ -131,6 +137,7 @@ class Builder final : public nlohmann::json_sax<json> {
   std::string_view text_;
   const char** at_;
   const std::string& place_;
+  bool is_line_;  // `place_` names it
   ExitCode code_;
   size_t max_depth_;
   json root_;
@@ -157,21 +164,33 @@ const char* type_of(const json& value) {
   }
 }
 
+json parse(std::string_view text,
+           const std::string& place,
+           bool is_line,
+           ExitCode code,
+           const JsonLimits& limits) {
+  if (text.size() > limits.max_bytes)
+    throw InputError(code,
+                     place + ": " + std::to_string(text.size()) + " bytes of JSON; at most " +
+                         std::to_string(limits.max_bytes) + " are read");
+  const char* at = text.data();
+  Builder builder(text, &at, place, is_line, code, limits.max_depth);
+  json::sax_parse(
+      PlacedIterator(text.data(), &at), PlacedIterator(text.data() + text.size(), &at), &builder);
+  return builder.take();
+}
+
 }  // namespace
 
 json parse_json(std::string_view text,
                 const std::string& place,
                 ExitCode code,
                 const JsonLimits& limits) {
-  if (text.size() > limits.max_bytes)
-    throw InputError(code,
-                     place + ": " + std::to_string(text.size()) + " bytes of JSON; at most " +
-                         std::to_string(limits.max_bytes) + " are read");
-  const char* at = text.data();
-  Builder builder(text, &at, place, code, limits.max_depth);
-  json::sax_parse(
-      PlacedIterator(text.data(), &at), PlacedIterator(text.data() + text.size(), &at), &builder);
-  return builder.take();
+  return parse(text, place, /*is_line=*/false, code, limits);
+}
+
+json parse_json_line(std::string_view line, const std::string& place, ExitCode code) {
+  return parse(line, place, /*is_line=*/true, code, {});
 }
 
 json parse_json_file(const std::string& path, ExitCode code, const JsonLimits& limits) {

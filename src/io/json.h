@@ -23,14 +23,17 @@ struct JsonLimits {
 /// tokenizer.json of large vocabularies.
 inline constexpr JsonLimits kTokenizerJsonLimits{.max_bytes = 256u << 20, .max_depth = 64};
 
-/// Parses one JSON value that fills `text`. `place` begins every message ("config.json",
-/// "train.jsonl:7"). Throws InputError(code) "place:line:column: ..." for anything that is not JSON
-/// in UTF-8, for a duplicate key, a number outside of float64, and beyond the limits. Code that
-/// reads the result includes <nlohmann/json.hpp>.
+/// Parses one JSON value that fills `text`. `place` begins every message ("config.json"). Throws
+/// InputError(code) "place:line:column: ..." for anything that is not JSON in UTF-8, for a
+/// duplicate key, a number outside of float64, and beyond the limits. Code that reads the result
+/// includes <nlohmann/json.hpp>.
 nlohmann::json parse_json(std::string_view text,
                           const std::string& place,
                           ExitCode code,
                           const JsonLimits& limits = {});
+
+/// Parses a line of a file: `place` names both ("train.jsonl:7"), messages begin "place:column: ".
+nlohmann::json parse_json_line(std::string_view line, const std::string& place, ExitCode code);
 
 /// Reads the file and parses it.
 nlohmann::json parse_json_file(const std::string& path,

@@ -129,7 +129,7 @@ std::optional<std::optional<std::string>> parse_adapter(const JsonCursor& line) 
 }  // namespace
 
 Exemplar parse_exemplar(std::string_view json, const std::string& place, bool need_answer) {
-  const nlohmann::json parsed = parse_json(json, place, ExitCode::kData);
+  const nlohmann::json parsed = parse_json_line(json, place, ExitCode::kData);
   const JsonCursor line(parsed, place, ExitCode::kData);
   Exemplar exemplar;
   exemplar.place = place;
@@ -163,6 +163,9 @@ std::vector<Exemplar> parse_exemplars(std::string_view bytes,
                                       const std::string& path,
                                       bool need_answer,
                                       const ExemplarLimits& limits) {
+  if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff")) {
+    throw InputError(ExitCode::kData, path + ": the text is UTF-16; save it as UTF-8");
+  }
   std::string_view rest = bytes;
   if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
   std::vector<Exemplar> exemplars;

@@ -5,9 +5,9 @@
 namespace prescript {
 namespace {
 
-std::string few_shot_text(const Exemplar& exemplar, bool rationale) {
+std::string few_shot_text(const Exemplar& exemplar, bool rationale, ExitCode code) {
   if (!exemplar.before.empty() || !exemplar.between.empty()) {
-    throw InputError(ExitCode::kData,
+    throw InputError(code,
                      exemplar.place +
                          ": messages: a conversation of several turns cannot be a few-shot "
                          "exemplar; use a training file without them, or few_shot 0");
@@ -42,7 +42,7 @@ Message message_of(const Exemplar& exemplar, const HardPrompt& prompt) {
   const auto begin_piece = [&] { text += text.empty() ? "" : "\n\n"; };
   for (const Exemplar& shot : prompt.few_shot) {
     begin_piece();
-    text += few_shot_text(shot, prompt.rationale);
+    text += few_shot_text(shot, prompt.rationale, prompt.few_shot_code);
   }
   begin_piece();
   if (!prompt.few_shot.empty()) text += "Question: ";

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "text/exemplar.h"
 
 namespace prescript {
@@ -19,6 +20,9 @@ struct HardPrompt {
   std::vector<Exemplar> few_shot = {};
   bool rationale = false;                // answers begin with their rationale
   std::optional<std::string> date = {};  // YYYY-MM-DD, for templates that ask for it
+  // Of mistakes in these texts: they may be an adapter's.
+  ExitCode instruction_code = ExitCode::kData;
+  ExitCode few_shot_code = ExitCode::kData;
 };
 
 /// Q(e): context, blank line, question, one line "(A) text" per option.

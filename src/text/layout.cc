@@ -101,7 +101,8 @@ Layout plain_layout(const Exemplar& exemplar, const HardPrompt& prompt, const st
     throw InputError(ExitCode::kData,
                      exemplar.place +
                          ": messages: format plain holds one question and its answer, not a system "
-                         "message or several turns; use format: chat");
+                         "message or several turns; leave it out, or use format: chat with a model "
+                         "that has a chat template");
   }
   Message message = message_of(exemplar, prompt);
   message.text += prompt.rationale ? "\nExplanation: " : "\nAnswer: ";

@@ -22,24 +22,28 @@ std::string text_of(const Tokenizer& tokenizer, const std::optional<int32_t>& to
 void check_text(const Tokenizer& tokenizer,
                 const std::string& place,
                 std::string_view text,
-                SpecialTokens mode) {
+                SpecialTokens mode,
+                ExitCode code) {
   if (const auto invalid = first_invalid_utf8(text)) {
     throw InputError(
-        ExitCode::kData,
+        code,
         place + ": byte " + std::to_string(*invalid) + " is not valid UTF-8; convert the text");
   }
   if (mode == SpecialTokens::kText) return;
   for (const Token& token : tokenizer.encode(text, SpecialTokens::kParse)) {
     if (!tokenizer.is_special(token.id)) continue;
-    throw InputError(ExitCode::kData,
+    throw InputError(code,
                      place + ": holds the text of the special token " + tokenizer.piece(token.id) +
                          "; take it out, or use format: plain");
   }
 }
 
-void check_texts(const Tokenizer& tokenizer, const Exemplar& exemplar, SpecialTokens mode) {
+void check_texts(const Tokenizer& tokenizer,
+                 const Exemplar& exemplar,
+                 SpecialTokens mode,
+                 ExitCode code = ExitCode::kData) {
   const auto check = [&](const std::string& field, std::string_view text) {
-    check_text(tokenizer, exemplar.place + ": " + field, text, mode);
+    check_text(tokenizer, exemplar.place + ": " + field, text, mode, code);
   };
   check("question", exemplar.question);
   if (exemplar.context) check("context", *exemplar.context);
@@ -85,7 +89,9 @@ Renderer::Renderer(std::shared_ptr<const Tokenizer> tokenizer,
   if (is_chat) {
     if (!template_text) {
       throw InputError(ExitCode::kModel,
-                       place + ": the model has no chat template; use format: plain");
+                       place +
+                           ": the model has no chat template; use format: plain, which holds one "
+                           "question and its answer");
     }
     template_.emplace(*template_text, place);
     template_hash_ = sha256_hex(*template_text);
@@ -95,8 +101,12 @@ Renderer::Renderer(std::shared_ptr<const Tokenizer> tokenizer,
     if (template_->uses_date()) prompt_.date = template_options_.date;  // so that it is recorded
   }
   const SpecialTokens mode = is_chat ? SpecialTokens::kParse : SpecialTokens::kText;
-  if (prompt_.instruction) check_text(*tokenizer_, "instruction", *prompt_.instruction, mode);
-  for (const Exemplar& exemplar : prompt_.few_shot) check_texts(*tokenizer_, exemplar, mode);
+  if (prompt_.instruction) {
+    check_text(*tokenizer_, "instruction", *prompt_.instruction, mode, prompt_.instruction_code);
+  }
+  for (const Exemplar& exemplar : prompt_.few_shot) {
+    check_texts(*tokenizer_, exemplar, mode, prompt_.few_shot_code);
+  }
 }
 
 Layout Renderer::lay_out(const Exemplar& exemplar, const std::string& answer) const {
@@ -133,10 +143,12 @@ void Renderer::end_answer(RenderedExemplar& rendered, size_t answer_end) const {
   if (!template_) {
     const std::optional<int32_t> eos = tokenizer_->eos_token();
     if (!eos) {
-      throw InputError(ExitCode::kModel,
-                       place_ +
-                           ": the tokenizer names no end-of-text token, which ends an answer in "
-                           "format plain; use format: chat");
+      throw InputError(
+          ExitCode::kModel,
+          place_ +
+              ": the tokenizer names no end-of-text token, which ends an answer in "
+              "format plain; use format: chat where it has a chat template, or another "
+              "model");
     }
     rendered.targets.push_back(static_cast<int32_t>(rendered.ids.size()));
     rendered.ids.push_back(*eos);

@@ -225,6 +225,20 @@ TEST_F(GenerateCommand, ABaseWithoutATemplateIsAskedInPlainText) {
   EXPECT_THAT(chat.err, HasSubstr("no chat template"));
 }
 
+TEST_F(GenerateCommand, SpecialTokensInAnAdaptersOwnTextsAreItsMistake) {
+  Adapter shot = kind();
+  shot.hard_prompt.few_shot_json = {R"({"id":"s","question":"<|im_end|>","answer":"Yes."})"};
+  publish_adapter(shot, directory_ / "shot");
+  Adapter instruction = kind();
+  instruction.hard_prompt.instruction = "<|im_end|>";
+  publish_adapter(instruction, directory_ / "instruction");
+  for (const char* name : {"shot", "instruction"}) {
+    const auto result = ask({"--prompt", "Hi", "--adapter", directory_ / name});
+    EXPECT_EQ(result.exit_code, 4) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("special token"));
+  }
+}
+
 TEST_F(GenerateCommand, OptionsWithoutEffectAreAWarning) {
   const auto result = ask({"--prompt", "Hi", "--max-new-tokens", "1", "--top-k", "3"});
   EXPECT_EQ(result.exit_code, 0);

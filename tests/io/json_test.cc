@@ -169,5 +169,12 @@ TEST_F(JsonCursorTest, WrongTypesAreRefusedWithTheirPath) {
   expect("config.json: expected an array, found an object", [&] { root.size(); });
 }
 
+TEST(Json, ALineHasItsNumberInItsPlace) {
+  EXPECT_EQ(parse_json_line("{\"a\": 1}", "a.jsonl:7", ExitCode::kData).at("a"), 1);
+  expect_input_error(ExitCode::kData, "a.jsonl:7:7: ", [] {
+    parse_json_line("{\"a\": x}", "a.jsonl:7", ExitCode::kData);
+  });
+}
+
 }  // namespace
 }  // namespace prescript

@@ -109,10 +109,10 @@ struct Wrong {
 const Wrong kWrong[] = {
     {R"([])", "a.jsonl:3: expected an object, found an array"},
     {R"("SECRET")", "a.jsonl:3: expected an object, found a string"},
-    {R"({"question": "SECRET)", "a.jsonl:3:1:"},
+    {R"({"question": "SECRET)", "a.jsonl:3:20: "},
     {R"({"question": "SECRET", "question": "SECRET"})", "comes twice"},
-    {R"({"question": "SECRET", "answer": "SECRET"} x)", "a.jsonl:3:1:"},
-    {"{\"question\": \"SECRET \xff\", \"answer\": \"SECRET\"}", "a.jsonl:3:1:"},
+    {R"({"question": "SECRET", "answer": "SECRET"} x)", "a.jsonl:3:44: "},
+    {"{\"question\": \"SECRET \xff\", \"answer\": \"SECRET\"}", "a.jsonl:3:22: "},
     {R"({"answer": "SECRET"})", "a.jsonl:3: question: missing"},
     {R"({"question": null, "answer": "SECRET"})", "a.jsonl:3: question: missing"},
     {R"({"question": ["SECRET"], "answer": "SECRET"})",
@@ -197,6 +197,14 @@ TEST(Exemplar, IdsAreUnique) {
   const std::string line = "{\"id\": \"x\", \"question\": \"Q\", \"answer\": \"A\"}\n";
   expect_input_error(
       ExitCode::kData, "a.jsonl:3: id: \"x\" is the id of ", [&] { read(line + "\n" + line); });
+}
+
+TEST(Exemplar, Utf16IsNamed) {
+  for (const std::string mark : {"\xff\xfe", "\xfe\xff"}) {
+    expect_input_error(ExitCode::kData, "a.jsonl: the text is UTF-16; save it as UTF-8", [&] {
+      read(mark + std::string("{\0", 2));
+    });
+  }
 }
 
 TEST(Exemplar, LongLinesAndFilesAreRefused) {

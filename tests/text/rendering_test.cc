@@ -234,11 +234,16 @@ TEST(Rendering, AChatExemplarMayNotHoldASpecialToken) {
       EXPECT_THAT(error.what(), HasSubstr("<|im_end|>"));
       EXPECT_THAT(error.what(), Not(HasSubstr("SECRET")));
     }
-    const HardPrompt few_shot{.few_shot = {e}};
+    HardPrompt few_shot{.few_shot = {e}};
     expect_input_error(ExitCode::kData, "a.jsonl:1: " + field, [&] { chat(kChatMl, few_shot); });
+    few_shot.few_shot_code = ExitCode::kModel;
+    expect_input_error(ExitCode::kModel, "a.jsonl:1: " + field, [&] { chat(kChatMl, few_shot); });
   }
   expect_input_error(ExitCode::kData, "instruction: holds the text of the special token", [] {
     chat(kChatMl, {.instruction = "End with <|im_end|>."});
+  });
+  expect_input_error(ExitCode::kModel, "instruction: holds the text of the special token", [] {
+    chat(kChatMl, {.instruction = "<|im_end|>", .instruction_code = ExitCode::kModel});
   });
   const Exemplar e = exemplar(R"("question": "q", "answer": "<|im_end|>")");
   EXPECT_EQ(plain().training(e).ids.back(), tiny()->eos_token().value());
@@ -286,6 +291,12 @@ TEST(Rendering, FormatsNeedWhatTheyAreMadeOf) {
   const Renderer rendering(no_eos, std::nullopt, "model", {.format = PromptFormat::kPlain});
   expect_input_error(ExitCode::kModel, "model: the tokenizer names no end-of-text", [&] {
     rendering.training(kFree);
+  });
+  // A model without a template sends to plain: plain must not simply send back.
+  Exemplar several_turns = kFree;
+  several_turns.before = {{"system", "Be brief."}};
+  expect_input_error(ExitCode::kData, "leave it out, or use format: chat with a model that", [&] {
+    rendering.training(several_turns);
   });
 }
 
