@@ -7,6 +7,8 @@
 #include "adapter/adapter_files.h"
 #include "cli/terminal.h"
 #include "io/quote.h"
+#include "text/utf8.h"
+#include "text/white_space.h"
 
 namespace prescript {
 namespace {
@@ -42,6 +44,16 @@ DType choose_dtype(const std::optional<std::string>& word,
   }
   if (!first) return DType::kBFloat16;
   return dtype_of(adapters[*first].dtype, ExitCode::kModel, names[*first].dir + ": dtype");
+}
+
+void check_instruction(const std::optional<std::string>& instruction) {
+  if (!instruction || instruction->empty()) return;  // '' is none
+  if (first_invalid_utf8(*instruction)) {
+    throw InputError(ExitCode::kUsage, "--instruction: it is not UTF-8; convert the text");
+  }
+  if (is_blank(*instruction)) {
+    throw InputError(ExitCode::kUsage, "--instruction: it is blank; give a text, or '' for none");
+  }
 }
 
 }  // namespace
@@ -83,6 +95,7 @@ InferenceInputs::InferenceInputs(const InferenceArguments& arguments)
     : names_(read_adapter_arguments(arguments.adapters)),
       format_(format_of(arguments.format)),
       instruction_(arguments.instruction) {
+  check_instruction(instruction_);
   if (arguments.dtype) choose_dtype(arguments.dtype, {}, {});  // a mistake in it comes first
   base_ = open_base_model(arguments.model);
   for (const AdapterArgument& argument : names_) {
@@ -134,6 +147,7 @@ HardPrompt InferenceInputs::hard_prompt(int32_t adapter) const {
   if (format_) prompt.format = *format_;
   if (instruction_) {
     prompt.instruction = instruction_->empty() ? std::nullopt : instruction_;
+    prompt.instruction_code = ExitCode::kUsage;
   }
   return prompt;
 }

@@ -64,7 +64,7 @@ const std::vector<Setting>& recipe_schema() {
       required(PRESCRIPT_SETTING(data.train, text("a path"))),
       PRESCRIPT_SETTING(data.validation, or_absent(text("a path"))),
       PRESCRIPT_SETTING(data.format, one_of({"chat", "plain"})),
-      PRESCRIPT_SETTING(data.instruction, or_absent(text("text"))),
+      PRESCRIPT_SETTING(data.instruction, or_absent(text_not_blank())),
       PRESCRIPT_SETTING(data.few_shot, whole_number(0, 1000)),
       PRESCRIPT_SETTING(data.rationale, true_or_false()),
       needs("data.format", "chat", PRESCRIPT_SETTING(data.date, or_absent(date()))),

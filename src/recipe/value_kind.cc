@@ -120,6 +120,16 @@ ValueKind<std::string> text(const std::string& allowed) {
           }};
 }
 
+ValueKind<std::string> text_not_blank() {
+  ValueKind<std::string> kind = text("text that is not blank");
+  kind.read = [](const YamlValue& value) {
+    const std::optional<std::string> text = parse_text(value);
+    const bool is_blank = text && text->find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+    return is_blank ? std::nullopt : text;
+  };
+  return kind;
+}
+
 ValueKind<std::string> one_of(const std::vector<std::string>& words) {
   return {.allowed = list_of(words),
           .read = [words](const YamlValue& value) -> std::optional<std::string> {

@@ -29,6 +29,8 @@ ValueKind<double> number(double min, double max);
 /// Text that is not empty and holds no NUL. `allowed` says what it is: "a path". An empty string is
 /// absent.
 ValueKind<std::string> text(const std::string& allowed);
+/// Such a text that holds more than white space.
+ValueKind<std::string> text_not_blank();
 /// One of these words.
 ValueKind<std::string> one_of(const std::vector<std::string>& words);
 /// A day of the calendar, YYYY-MM-DD.

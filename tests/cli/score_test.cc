@@ -189,9 +189,13 @@ TEST_F(ScoreCommand, EachMistakeHasItsExitCodeAndMessage) {
   for (const Case& c : std::vector<Case>{
            {line, {"--by", "number"}, 2, "letter, text"},
            {line, {"--format", "html"}, 2, "chat, plain"},
+           {line, {"--instruction", " \n\t"}, 2, "--instruction: it is blank"},
+           {line, {"--instruction", "\xff"}, 2, "--instruction: it is not UTF-8"},
+           {line, {"--instruction", "<|im_end|>"}, 2, "instruction: holds the text of the special"},
            {line, {"--dtype", "fp16"}, 2, "fp32, bf16"},
            {line, {"--adapter", directory_ / "nowhere"}, 4, "nowhere"},
            {line, {"--adapter", model()}, 4, "tiny"},
+           {line, {"--adapter", std::string(300, 'n')}, 4, "name too long"},
            {R"({"id":"1","question":"Pain?"})", {}, 3, "input.jsonl:1"},
            {"\n"
             R"({"id":"1","question":"Pain?","answer":"No.","adapter":"Kind"})",

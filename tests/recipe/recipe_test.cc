@@ -344,7 +344,7 @@ Recipe random_recipe(uint64_t index) {
   recipe.data.train = random_text(random);
   if (coin()) recipe.data.validation = random_text(random);
   recipe.data.format = word({"chat", "plain"});
-  if (coin()) recipe.data.instruction = random_text(random);
+  if (coin()) recipe.data.instruction = "i" + random_text(random);
   recipe.data.few_shot = static_cast<int64_t>(random.below(1001));
   recipe.data.rationale = coin();
   if (recipe.data.format == "chat" && coin()) recipe.data.date = "2024-02-29";

@@ -102,6 +102,10 @@ TEST(ValueKind, TextIsNoNumberUnlessQuoted) {
                {"1", "-1.5", "1e9", "true", "False", "''", "\"a\\0b\"", "[a]", "{a: b}"});
 }
 
+TEST(ValueKind, ABlankTextIsNoInstruction) {
+  expect_reads(text_not_blank(), {"a b", "\" a\"", "\"1\""}, {"\" \"", "'\n \t'", "''", "1"});
+}
+
 TEST(ValueKind, WordsAreOneOfTheList) {
   const ValueKind<std::string> kind = one_of({"start", "after_bos", "end"});
   expect_reads(kind, {"start", "\"end\""}, {"Start", "", "''", "starts", "[start]"});
