@@ -7,6 +7,7 @@
 #include "adapter/prescript_json.h"
 #include "adapter/prompt_tensor.h"
 #include "base/error.h"
+#include "base/file_error.h"
 #include "base/hash.h"
 #include "io/mapped_file.h"
 #include "io/quote.h"
@@ -25,8 +26,7 @@ constexpr size_t kMaxFileBytes = size_t{1} << 30;
 }
 
 bool is_there(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
+  return prescript::is_there(path, ExitCode::kModel);
 }
 
 File open_file(const std::string& dir, const std::string& name) {
@@ -123,9 +123,9 @@ Adapter read_peft(const std::string& dir) {
 }  // namespace
 
 Adapter read_adapter(const std::string& dir) {
-  std::error_code error;
-  const fs::file_status status = fs::status(dir, error);
-  if (!fs::exists(status))
+  std::error_code ignored;
+  const fs::file_status status = fs::status(dir, ignored);
+  if (!is_there(dir) || !fs::exists(status))
     fail(dir, "no such adapter; give the directory that training or PEFT wrote");
   if (!fs::is_directory(status))
     fail(dir, "not a directory; an adapter is the directory that training or PEFT wrote");

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include <sys/stat.h>
+
 namespace prescript {
 namespace {
 
@@ -30,6 +32,13 @@ void throw_open_error(const std::string& path,
     default:
       throw_file_error(path, action, error_number);
   }
+}
+
+bool is_there(const std::string& path, ExitCode code) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT && errno != ENOTDIR) throw_open_error(path, "cannot look at it", errno, code);
+  return false;
 }
 
 void throw_file_error(const std::string& path, const std::string& action, int error_number) {

@@ -15,6 +15,10 @@ namespace prescript {
                                    int error_number,
                                    ExitCode code);
 
+/// Whether there is something at `path`, be it a link to nothing. Throws as `throw_open_error` does
+/// where that cannot be told: in a directory that may not be searched, say.
+bool is_there(const std::string& path, ExitCode code);
+
 /// For a file that was open: DeviceError "path: action: reason".
 [[noreturn]] void throw_file_error(const std::string& path,
                                    const std::string& action,

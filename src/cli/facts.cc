@@ -15,14 +15,20 @@ std::string plain(const ordered_json& value) {
   return printable(value.is_string() ? value.get<std::string>() : json_line(value));
 }
 
+/// Whether it says nothing: absent, or made of nothing else.
+bool is_empty(const ordered_json& value) {
+  if (value.is_object()) return std::all_of(value.begin(), value.end(), is_empty);
+  return value.empty() || (value.is_string() && value.get_ref<const std::string&>().empty());
+}
+
 void write_members(const ordered_json& facts, size_t indent) {
   size_t width = 0;
   for (const auto& [key, value] : facts.items()) {
-    if (!value.is_object()) width = std::max(width, key.size());
+    if (!value.is_object() && !is_empty(value)) width = std::max(width, key.size());
   }
   const std::string margin(indent, ' ');
   for (const auto& [key, value] : facts.items()) {
-    if (value.is_null()) continue;
+    if (is_empty(value)) continue;
     if (value.is_object()) {
       write_result(margin + printable(key));
       write_members(value, indent + 2);

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file_error.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/number_option.h"
@@ -46,10 +47,7 @@ bool begins_as_gguf(const std::string& path) {
 }
 
 Kind kind_of_directory(const fs::path& dir) {
-  const auto holds = [&](const char* name) {
-    std::error_code ignored;
-    return fs::exists(dir / name, ignored);
-  };
+  const auto holds = [&](const char* name) { return is_there(dir / name, ExitCode::kUsage); };
   if (holds("prescript.json") || holds("adapter_config.json")) return Kind::kAdapter;
   if (holds("config.json")) return Kind::kModel;
   if (holds("recipe.yaml")) return Kind::kRun;
@@ -57,9 +55,10 @@ Kind kind_of_directory(const fs::path& dir) {
 }
 
 Kind kind_of(const std::string& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) refuse(path, "no such file or directory");
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (!is_there(path, ExitCode::kUsage) || !fs::exists(status))
+    refuse(path, "no such file or directory");
   if (fs::is_directory(status)) return kind_of_directory(path);
   if (!fs::is_regular_file(status)) refuse(path, "it is neither a file nor a directory");
   const std::string extension = fs::path(path).extension();

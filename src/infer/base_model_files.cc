@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
+#include "base/file_error.h"
 #include "base/hash.h"
 #include "io/base_hash.h"
 #include "io/json.h"
@@ -114,7 +115,7 @@ std::string describe_architecture(const DecoderConfig& c) {
 
 BaseModelFiles open_base_model(const std::string& path) {
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
+  if (!is_there(path, ExitCode::kModel) || !fs::exists(path, ignored)) {
     throw InputError(ExitCode::kModel,
                      path + ": no such model; give a GGUF file or a Hugging Face directory");
   }

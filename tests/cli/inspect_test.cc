@@ -218,6 +218,25 @@ TEST_F(InspectCommand, NamesOfFilesDoNotReachTheTerminalRaw) {
   EXPECT_THAT(result.out, Not(HasSubstr("\x7f")));
 }
 
+TEST_F(InspectCommand, ForPeopleWhatIsAbsentIsLeftOut) {
+  const auto exemplars =
+      inspect(directory_.write("e.jsonl", R"({"question":"Pain?","answer":"No."})"));
+  EXPECT_THAT(exemplars.out, HasSubstr("with_answer"));
+  for (const char* absent : {"unused_fields", "rationale_characters", "topics", "[]", "null"}) {
+    EXPECT_THAT(exemplars.out, Not(HasSubstr(absent)));
+  }
+  Adapter adapter = kind();
+  adapter.identity.template_hash = "";
+  adapter.metrics.clear();
+  publish_adapter(adapter, directory_ / "bare");
+  const auto bare = inspect(directory_ / "bare");
+  EXPECT_EQ(bare.exit_code, 0) << bare.err;
+  EXPECT_THAT(bare.out, HasSubstr("tokenizer_hash"));
+  for (const char* absent : {"template_hash", "metrics", "few_shot", "[]", "null"}) {
+    EXPECT_THAT(bare.out, Not(HasSubstr(absent)));
+  }
+}
+
 TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
   const std::string path = recipe(kPair);
   std::filesystem::create_directory(directory_ / "empty");
@@ -226,6 +245,8 @@ TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
            {{directory_ / "nowhere"}, "no such file"},
            {{directory_.write("notes.txt", "hello")}, "not known"},
            {{directory_ / "empty"}, "nothing that is known"},
+           {{std::string(300, 'n')}, "File name too long"},
+           {{directory_ / "notes.txt/in"}, "no such file"},
            {{"/dev/null"}, "neither a file nor a directory"},
            {{path, "--example", "2"}, "not in [0, 1]"},
            {{path, "--example", "-1"}, "--example: found \"-1\""},

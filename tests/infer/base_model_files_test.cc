@@ -51,6 +51,8 @@ TEST_F(BaseModelFilesTest, EndTokensComeFromGenerationConfigThenConfigThenTheTok
 
 TEST_F(BaseModelFilesTest, RefusesWhatCannotBeRun) {
   expect_input_error(ExitCode::kModel, "no such model", [&] { open_base_model("nowhere"); });
+  expect_input_error(
+      ExitCode::kModel, "File name too long", [] { open_base_model(std::string(300, 'n')); });
   write("generation_config.json", R"({"eos_token_id": 259})");
   expect_input_error(ExitCode::kModel, "eos_token_id", [&] { open_base_model(dir()); });
   remove("generation_config.json");

@@ -9,6 +9,7 @@
 
 #include "support/expect_error.h"
 #include "support/temporary_directory.h"
+#include "support/unprivileged.h"
 
 namespace prescript {
 namespace {
@@ -38,19 +39,6 @@ std::vector<std::string> names_in(const std::string& dir) {
   std::sort(names.begin(), names.end());
   return names;
 }
-
-/// Whoever the test runs as, without the right to write where others may not.
-class Unprivileged {
- public:
-  Unprivileged() { EXPECT_EQ(was_root_ ? ::seteuid(kNobody) : 0, 0); }
-  ~Unprivileged() { EXPECT_EQ(was_root_ ? ::seteuid(0) : 0, 0); }
-  Unprivileged(const Unprivileged&) = delete;
-  Unprivileged& operator=(const Unprivileged&) = delete;
-
- private:
-  static constexpr uid_t kNobody = 65534;
-  bool was_root_ = ::geteuid() == 0;
-};
 
 class RunDirectoryTest : public testing::Test {
  protected:
