@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "adapter/adapter_files.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -43,18 +44,18 @@ void check_peft_can_hold(const Adapter& adapter, const std::string& place) {
 void warn_of_few_shot(const Adapter& adapter, const std::string& place) {
   const size_t count = adapter.hard_prompt.few_shot_json.size();
   if (count == 0) return;
-  write_warning(place + ": the text of " + std::to_string(count) +
-                " few-shot exemplars leaves with the adapter; --without-few-shot leaves it out");
+  write_warning(place + ": the text of " + counted(count, "few-shot exemplar") +
+                " leaves with the adapter; --without-few-shot leaves it out");
 }
 
 /// The metrics were measured with the exemplars, so the file says that they are gone.
 void drop_few_shot(Adapter& adapter, const std::string& place) {
-  const std::string count = std::to_string(adapter.hard_prompt.few_shot_json.size());
-  if (count == "0") return;
+  const size_t count = adapter.hard_prompt.few_shot_json.size();
+  if (count == 0) return;
   adapter.hard_prompt.few_shot_json.clear();
-  adapter.provenance["few_shot_left_out"] = count;
-  write_warning(place + ": " + count +
-                " few-shot exemplars are left out; the adapter was trained and measured with them "
+  adapter.provenance["few_shot_left_out"] = std::to_string(count);
+  write_warning(place + ": left out " + counted(count, "few-shot exemplar") +
+                "; the adapter was trained and measured with them "
                 "and may answer worse without");
 }
 

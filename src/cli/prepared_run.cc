@@ -1,5 +1,6 @@
 #include "cli/prepared_run.h"
 
+#include "base/counted.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
 
@@ -14,12 +15,13 @@ void warn_about(const PreparedRun& run) {
         "questions that the soft prompt has not seen");
   }
   if (data.few_shot > 0) {
-    write_warning("the adapter will hold the text of " + std::to_string(data.few_shot) +
-                  " few-shot exemplars; prescript export --without-few-shot strips it");
+    write_warning("the adapter will hold the text of " +
+                  counted(data.few_shot, "few-shot exemplar") +
+                  "; prescript export --without-few-shot strips it");
   }
   if (run.data.without_rationale > 0) {
-    write_warning("data.rationale: " + std::to_string(run.data.without_rationale) +
-                  " exemplars have no rationale; they teach the answer alone");
+    write_warning("data.rationale: " + counted(run.data.without_rationale, "exemplar") +
+                  " without a rationale; what is learned there is the answer alone");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
@@ -61,7 +62,7 @@ int validate(const Arguments& arguments) {
                             {"few_shot", data.hard_prompt.few_shot.size()}}));
     return 0;
   }
-  write_result("ok: " + std::to_string(data.train.size()) + " exemplars to train on, " +
+  write_result("ok: " + counted(data.train.size(), "exemplar") + " to train on, " +
                std::to_string(data.validation.size()) + " to validate on, " +
                std::to_string(data.hard_prompt.few_shot.size()) + " in the hard prompt");
   return 0;

@@ -60,14 +60,6 @@ constexpr std::array<std::string_view, 16> kKnownLlamaKeys = {
 };
 
 void refuse_unknown_gguf_features(const GgufFile& file) {
-  for (const std::string& key : file.keys()) {
-    if (!key.starts_with("llama.")) continue;
-    const auto name = std::string_view(key).substr(6);
-    if (std::find(kKnownLlamaKeys.begin(), kKnownLlamaKeys.end(), name) == kKnownLlamaKeys.end()) {
-      refuse(file.path(),
-             "metadata key " + quote(key) + " names a feature that is not implemented");
-    }
-  }
   if (file.find_integer("llama.expert_count", 0, kMaxSize).value_or(0) > 0) {
     refuse(file.path(), "llama.expert_count: a mixture of experts is not implemented");
   }
@@ -82,6 +74,14 @@ void refuse_unknown_gguf_features(const GgufFile& file) {
   }
   if (file.find_tensor("rope_freqs.weight") != nullptr) {
     refuse(file.path(), "tensor rope_freqs.weight: the rope scaling of Llama 3 is not implemented");
+  }
+  for (const std::string& key : file.keys()) {
+    if (!key.starts_with("llama.")) continue;
+    const auto name = std::string_view(key).substr(6);
+    if (std::find(kKnownLlamaKeys.begin(), kKnownLlamaKeys.end(), name) == kKnownLlamaKeys.end()) {
+      refuse(file.path(),
+             "metadata key " + quote(key) + " names a feature that is not implemented");
+    }
   }
 }
 

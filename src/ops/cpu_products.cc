@@ -4,13 +4,14 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/_to_copy.h>
-#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/zeros.h>
 
 #include "ops/check.h"
+#include "ops/cpu_gemm.h"
 #include "ops/cpu_torch.h"
 
 namespace prescript::cpu {
@@ -22,26 +23,42 @@ constexpr int64_t kSwigluRows = 16;
 // Targets whose logits exist at a time: 128 rows of 50 000 float32 logits take 25 MB.
 constexpr int64_t kTargetRows = 128;
 
+// Terms of a sum over the vocabulary that are added up by themselves: the gradient of a hidden row
+// is small beside its terms, and operands of this many stay in cache.
+constexpr int64_t kVocabularyTerms = 1024;
+
+void multiply(Tensor x, Tensor weight, WeightSide side, Tensor y, bool add) {
+  if (x.rows > 0) gemm(gemm_kernel(x.dtype), x, weight, side, y, add);
+}
+
+Tensor view(const at::Tensor& x, DType dtype) {
+  return {x.data_ptr(), dtype, x.size(0), x.size(1), x.stride(0)};
+}
+
+/// dhidden_TD = dlogits_TV · head_VD.
+void head_input_gradient(Tensor dlogits_TV, Tensor head_VD, Tensor dhidden_TD) {
+  const at::Tensor sum = at::zeros({dhidden_TD.rows, dhidden_TD.cols}, at::kFloat);
+  for (int64_t begin = 0; begin < head_VD.rows; begin += kVocabularyTerms) {
+    const int64_t terms = std::min(kVocabularyTerms, head_VD.rows - begin);
+    multiply(dlogits_TV.col_range(begin, terms),
+             head_VD.row_range(begin, terms),
+             WeightSide::kColumns,
+             view(sum, DType::kFloat32),
+             true);
+  }
+  wrap(dhidden_TD).copy_(sum);
+}
+
 }  // namespace
 
 void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) {
   ops_check::linear("linear", x_NI, weight_OI, y_NO);
-  if (x_NI.rows == 0) return;
-  const c10::InferenceMode guard;
-  at::Tensor y = wrap(y_NO);
-  if (add) {
-    at::addmm_out(y, y, wrap(x_NI), wrap(weight_OI).t());
-  } else {
-    at::mm_out(y, wrap(x_NI), wrap(weight_OI).t());
-  }
+  multiply(x_NI, weight_OI, WeightSide::kRows, y_NO, add);
 }
 
 void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) {
   ops_check::linear("linear_input_gradient", dx_NI, weight_OI, dy_NO);
-  if (dy_NO.rows == 0) return;
-  const c10::InferenceMode guard;
-  at::Tensor dx = wrap(dx_NI);
-  at::mm_out(dx, wrap(dy_NO), wrap(weight_OI));
+  multiply(dy_NO, weight_OI, WeightSide::kColumns, dx_NI, false);
 }
 
 void swiglu(Tensor gate_up_N2F, Tensor h_NF) {
@@ -88,11 +105,14 @@ void cross_entropy(Tensor hidden_TD,
                    Tensor dhidden_TD) {
   ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
   const c10::InferenceMode guard;
-  const at::Tensor head = wrap(head_VD);
   for (int64_t begin = 0; begin < hidden_TD.rows; begin += kTargetRows) {
     const int64_t rows = std::min(kTargetRows, hidden_TD.rows - begin);
-    at::Tensor logits =
-        at::mm(wrap(hidden_TD.row_range(begin, rows)), head.t()).to(at::kFloat).contiguous();
+    at::Tensor logits = at::empty({rows, head_VD.rows}, at::kFloat);
+    multiply(hidden_TD.row_range(begin, rows),
+             head_VD,
+             WeightSide::kRows,
+             view(logits, DType::kFloat32),
+             false);
     const at::Tensor lse = at::logsumexp(logits, 1, /*keepdim=*/true);
     for (int64_t t = 0; t < rows; ++t) {
       log_probs_T.row<float>(0)[begin + t] =
@@ -108,15 +128,14 @@ void cross_entropy(Tensor hidden_TD,
     for (int64_t t = 0; t < rows; ++t) {
       logits.data_ptr<float>()[t * head_VD.rows + token_ids[begin + t]] -= weights[begin + t];
     }
-    at::Tensor dhidden = wrap(dhidden_TD.row_range(begin, rows));
-    at::mm_out(dhidden, logits.to(head.scalar_type()), head);
+    const at::Tensor dlogits = logits.to(scalar_type(head_VD.dtype));
+    head_input_gradient(view(dlogits, head_VD.dtype), head_VD, dhidden_TD.row_range(begin, rows));
   }
 }
 
 void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) {
   ops_check::logits(hidden_ND, head_VD, logits_NV);
-  const c10::InferenceMode guard;
-  wrap(logits_NV).copy_(at::mm(wrap(hidden_ND), wrap(head_VD).t()));
+  multiply(hidden_ND, head_VD, WeightSide::kRows, logits_NV, false);
 }
 
 }  // namespace prescript::cpu

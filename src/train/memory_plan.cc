@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace prescript {
@@ -118,7 +119,7 @@ RunPlan plan_memory(const Ops& ops,
   const int64_t rows = candidates.back();
   const RunPlan least{.max_rows = rows, .kept_layers = 0};
   throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) + " is too little; at " +
-                    std::to_string(rows) + " rows a pass training takes at least " +
+                    counted(rows, "row") + " a pass training takes at least " +
                     in_gb(needed(least) + kMargin) + ": process " + in_gb(process.resident) +
                     ", model file " + in_gb(process.model_file) + ", weights " + in_gb(weights) +
                     ", activations " + in_gb(training_bytes(ops, config, dtype, least)) +

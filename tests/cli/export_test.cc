@@ -65,7 +65,7 @@ TEST_F(ExportCommand, WritesTheSameBytesElsewhereAndSaysThatTextLeaves) {
 TEST_F(ExportCommand, LeavesFewShotTextOutOnDemand) {
   const auto result = run("a", "peft", "b", {"--without-few-shot"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("2 few-shot exemplars are left out"));
+  EXPECT_THAT(result.err, HasSubstr("left out 2 few-shot exemplars"));
   for (const auto& [name, bytes] : files_in(directory_ / "b"))
     EXPECT_THAT(bytes, Not(HasSubstr("Confidential"))) << name;
   const Adapter stripped = read_adapter(directory_ / "b");

@@ -73,9 +73,9 @@ TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
 
   const auto rationale = validate({"data.rationale=true"});
   EXPECT_EQ(rationale.exit_code, 0) << rationale.err;
-  EXPECT_THAT(rationale.err, HasSubstr("3 exemplars have no rationale"));
+  EXPECT_THAT(rationale.err, HasSubstr("3 exemplars without a rationale"));
 
-  EXPECT_THAT(validate({"data.few_shot=1"}).err, HasSubstr("text of 1 few-shot exemplars"));
+  EXPECT_THAT(validate({"data.few_shot=1"}).err, HasSubstr("text of 1 few-shot exemplar;"));
 
   std::filesystem::create_directories(directory_ / "out/run");
   EXPECT_EQ(validate().err, "");

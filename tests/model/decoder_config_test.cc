@@ -246,6 +246,10 @@ TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
   gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
+  GgufBytes scaled = gguf();
+  scaled.set("llama.rope.scaling.factor", 4.0F);
+  scaled.set("llama.rope.scaling.type", std::string("yarn"));
+  gguf_refuses("rope scaling \"yarn\"", scaled);
   GgufBytes llama3 = gguf();
   llama3.set_tensor("rope_freqs.weight", {32});
   gguf_refuses("the rope scaling of Llama 3", llama3);

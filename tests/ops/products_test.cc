@@ -17,6 +17,31 @@ class ProductsTest : public OpsTest {
     return ids;
   }
 
+  void expect_linear(int64_t N, int64_t I, int64_t O, int64_t guard) {
+    SCOPED_TRACE("rows " + std::to_string(N) + ", columns " + std::to_string(I));
+    const Matrix x = random_matrix(N, I, "x");
+    const Matrix weight = random_matrix(O, I, "weight", 0.2);
+    const Matrix before = random_matrix(N, O, "before");
+    const Matrix dy = random_matrix(N, O, "dy");
+    const Tensor x_NI = put(x, guard);
+    const Tensor weight_OI = put(weight, guard);
+    const Tensor y = bench().take(N, O, dtype(), guard);
+    const Tensor sum = put(before, guard);
+    const Tensor dx = bench().take(N, I, dtype(), guard);
+    ops().linear(x_NI, weight_OI, y, false);
+    ops().linear(x_NI, weight_OI, sum, true);
+    ops().linear_input_gradient(put(dy, guard), weight_OI, dx);
+    const auto plain =
+        once_per_dtype([&](DType type) { return plain::linear(type, x, weight, dy); });
+    expect_close(y, [&](DType type) { return plain(type).out; });
+    expect_close(sum, [&](DType type) {
+      Matrix out = plain(type).out;
+      for (size_t i = 0; i < out.values.size(); ++i) out.values[i] += before.values[i];
+      return out;
+    });
+    expect_close(dx, [&](DType type) { return plain(type).gradients[0]; });
+  }
+
   void expect_cross_entropy(int64_t T, int64_t V, int64_t D, int64_t guard) {
     SCOPED_TRACE("targets " + std::to_string(T) + ", vocabulary " + std::to_string(V));
     const Matrix hidden = random_matrix(T, D, "hidden");
@@ -47,27 +72,8 @@ INSTANTIATE_TEST_SUITE_P(Every,
 TEST_P(ProductsTest, LinearAndItsInputGradientEqualTheirFormulas) {
   for (const int64_t guard : kGuards) {
     for (const int64_t rows : kEdgeRows) {
-      const Matrix x = random_matrix(rows, 40, "x");
-      const Matrix weight = random_matrix(56, 40, "weight", 0.2);
-      const Matrix before = random_matrix(rows, 56, "before");
-      const Matrix dy = random_matrix(rows, 56, "dy");
-      const Tensor x_NI = put(x, guard);
-      const Tensor weight_OI = put(weight, guard);
-      const Tensor y = bench().take(rows, 56, dtype(), guard);
-      const Tensor sum = put(before, guard);
-      const Tensor dx = bench().take(rows, 40, dtype(), guard);
-      ops().linear(x_NI, weight_OI, y, false);
-      ops().linear(x_NI, weight_OI, sum, true);
-      ops().linear_input_gradient(put(dy, guard), weight_OI, dx);
-      const auto plain =
-          once_per_dtype([&](DType type) { return plain::linear(type, x, weight, dy); });
-      expect_close(y, [&](DType type) { return plain(type).out; });
-      expect_close(sum, [&](DType type) {
-        Matrix out = plain(type).out;
-        for (size_t i = 0; i < out.values.size(); ++i) out.values[i] += before.values[i];
-        return out;
-      });
-      expect_close(dx, [&](DType type) { return plain(type).gradients[0]; });
+      expect_linear(rows, 40, 56, guard);
+      expect_linear(rows, 41, 57, guard);
     }
   }
 }
