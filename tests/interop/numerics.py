@@ -22,17 +22,18 @@ def sequences(first, count):
     return [peers.training_sequence(e) for e in program.exemplars(EXEMPLARS)[first : first + count]]
 
 
-def theirs(dtype, batch):
-    """Loss and gradient by autograd through transformers."""
-    prompt = peers.vocabulary_rows(NUM_VIRTUAL_TOKENS)
+def theirs(dtype, batch, seed=7):
+    """Loss and gradient by autograd through transformers. seed: of the soft prompt."""
+    prompt = peers.vocabulary_rows(NUM_VIRTUAL_TOKENS, seed)
     loss, gradient = peers.loss_and_gradient(peers.model(dtype), prompt.double() if dtype == torch.float64 else prompt, batch)
     return loss, gradient.double()
 
 
-def ours(dtype, batch, **options):
+def ours(dtype, batch, seed=7, **options):
     """Loss and gradient by the engine."""
+    prompt = peers.vocabulary_rows(NUM_VIRTUAL_TOKENS, seed)
     with tempfile.TemporaryDirectory() as folder:
-        out = program.probe(dtype, peers.vocabulary_rows(NUM_VIRTUAL_TOKENS), batch, pathlib.Path(folder), **options)
+        out = program.probe(dtype, prompt, batch, pathlib.Path(folder), **options)
     return out["loss"].item(), out["gradient"].double()
 
 
@@ -59,12 +60,15 @@ def float32_errors():
 
 @functools.cache
 def bfloat16_errors(num_batches=8, batch_size=3):
-    """Per batch ((loss, gradient) error of ours, of transformers), both in bfloat16 against float64."""
+    """Per batch ((loss, gradient) error of ours, of transformers), both in bfloat16 against float64.
+
+    Every batch has a soft prompt of its own: sequences under one share the rounding of its K/V, and so their errors.
+    """
     result = []
     for i in range(num_batches):
         batch = sequences(i * batch_size, batch_size)
-        exact = theirs(torch.float64, batch)
-        result.append((error(ours("bf16", batch), exact), error(theirs(torch.bfloat16, batch), exact)))
+        exact = theirs(torch.float64, batch, i)
+        result.append((error(ours("bf16", batch, i), exact), error(theirs(torch.bfloat16, batch, i), exact)))
     return result
 
 
