@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "ops/cpu_attention.h"
+#include "ops/cpu_gemm.h"
 #include "ops/cpu_products.h"
 #include "ops/cpu_rows.h"
 #include "ops/ops.h"
@@ -123,6 +124,7 @@ class CpuOps final : public Ops {
 
 std::unique_ptr<Ops> make_cpu_ops(int num_threads) {
   PRESCRIPT_CHECK(num_threads >= 1, "threads " + std::to_string(num_threads));
+  cpu::gemm_kernel(DType::kFloat32);  // throws where this processor has none
   at::set_num_threads(num_threads);
   return std::make_unique<CpuOps>();
 }
@@ -134,7 +136,7 @@ int default_num_threads() {
 std::string describe_cpu_backend() {
   return "LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." +
          std::to_string(TORCH_VERSION_MINOR) + "." + std::to_string(TORCH_VERSION_PATCH) + ", " +
-         at::get_cpu_capability();
+         at::get_cpu_capability() + "; products by " + cpu::gemm_kernel(DType::kBFloat16).name;
 }
 
 }  // namespace prescript
