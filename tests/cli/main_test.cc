@@ -54,8 +54,7 @@ TEST(Program, WhatTheCommandLineHoldsCannotDriveTheTerminal) {
       EXPECT_THAT(result.err, testing::Not(HasSubstr(control))) << arguments[0];
     }
   }
-  EXPECT_THAT(run_prescript({"inspect", hostile}).err,
-              HasSubstr("\\x1b[2J\\x7f\\x9b\\xff.yaml"));
+  EXPECT_THAT(run_prescript({"inspect", hostile}).err, HasSubstr("\\x1b[2J\\x7f\\x9b\\xff.yaml"));
 }
 
 TEST(Program, SeveralProcessesAreRefused) {

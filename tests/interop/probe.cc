@@ -1,11 +1,13 @@
-// The engine without its text side, for comparisons with transformers: ids and a soft prompt in, loss, gradient or
-// logits out.
+// The engine without its text side, for comparisons with transformers: ids and a soft prompt in,
+// loss, gradient or logits out.
 //
-//   prescript_probe MODEL.gguf fp32|bf16 SEQUENCES.txt PROMPT.safetensors OUT.safetensors [ROWS_PER_PASS] [unshared]
+//   prescript_probe MODEL.gguf fp32|bf16 SEQUENCES.txt PROMPT.safetensors OUT.safetensors
+//   [ROWS_PER_PASS] [unshared]
 //
-// A line of SEQUENCES.txt is one sequence: "AT BEGIN END id id ...": the soft prompt stands before ids[AT], and
-// ids[BEGIN, END) are targets. With BEGIN == END in the first line, OUT holds `logits` [1, V] behind its last row;
-// else `loss` [1], the mean over all targets, its `gradient` [P, D], `rows` [1] and `seconds` [1].
+// A line of SEQUENCES.txt is one sequence: "AT BEGIN END id id ...": the soft prompt stands before
+// ids[AT], and ids[BEGIN, END) are targets. With BEGIN == END in the first line, OUT holds `logits`
+// [1, V] behind its last row; else `loss` [1], the mean over all targets, its `gradient` [P, D],
+// `rows` [1] and `seconds` [1].
 
 #include <chrono>
 #include <cstdio>
@@ -103,7 +105,8 @@ int main(int argc, char** argv) {
 
   size_t num_targets = 0;
   for (const Sequence& sequence : sequences) num_targets += sequence.target_positions.size();
-  for (Sequence& sequence : sequences) sequence.target_weight = 1.0F / static_cast<float>(num_targets);
+  for (Sequence& sequence : sequences)
+    sequence.target_weight = 1.0F / static_cast<float>(num_targets);
   ForestOptions options;
   options.share = !(argc > 7 && std::string(argv[7]) == "unshared");
   const Forest forest = build_forest(sequences, {}, options);
