@@ -8,47 +8,23 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 
 #include <ATen/Parallel.h>
 #include <immintrin.h>
 
 #include "base/error.h"
+#include "ops/aligned.h"
 
 namespace prescript::cpu {
 namespace {
 
-// Units of a row of x that lie together in a packed tile.
-constexpr int64_t kChunk = 16;
-
-// Units that are added up in registers before they join the sum: a running sum of many thousand
-// terms would lose digits, and operands of more would not stay in cache.
-constexpr int64_t kTerms = 1024;
-
 // Packed columns of the weight, kTerms units of each, that a thread holds in its second-level
 // cache.
-constexpr int64_t kHeldBytes = 256 << 10;
+constexpr int64_t kHeldBytes = 128 << 10;
 
 // Rows whose sums a thread holds there while it goes through the blocks of kTerms.
-constexpr int64_t kHeldRows = 192;
-
-int64_t round_up(int64_t x, int64_t step) {
-  return (x + step - 1) / step * step;
-}
-
-/// Aligned memory that is not initialised.
-template <typename T>
-using Aligned = std::unique_ptr<T[], decltype(&std::free)>;
-
-template <typename T>
-Aligned<T> allocate(int64_t count) {
-  void* data = std::aligned_alloc(64, static_cast<size_t>(round_up(count, 16)) * sizeof(T));
-  if (data == nullptr) throw std::bad_alloc();
-  return {static_cast<T*>(data), &std::free};
-}
+constexpr int64_t kHeldRows = 96;
 
 // How a row of a matrix is read as units.
 
@@ -101,7 +77,7 @@ class Product {
         side_(side),
         y_(y),
         add_(add),
-        units_(round_up(round_up(x.cols, Reader::kElements) / Reader::kElements, kChunk)),
+        units_(round_up(round_up(x.cols, Reader::kElements) / Reader::kElements, kernel.cols)),
         num_tiles_(round_up(x.rows, kernel.rows) / kernel.rows),
         tile_units_(kernel.rows * units_),
         num_panels_(round_up(y.cols, kernel.cols) / kernel.cols),
@@ -144,13 +120,14 @@ class Product {
     _mm_storeu_ps(reinterpret_cast<float*>(to), units);
   }
 
-  /// Rows of x from `begin` on as [units / 16, rows, 16].
+  /// Rows of x from `begin` on as [units / cols, rows, cols].
   void pack_tile(int64_t begin, uint32_t* packed) const {
+    const int64_t chunk = kernel_.cols;
     for (int64_t i = 0; i < kernel_.rows; ++i) {
-      uint32_t* to = packed + i * kChunk;
+      uint32_t* to = packed + i * chunk;
       const Element* row = begin + i < x_.rows ? x_.row<Element>(begin + i) : nullptr;
-      for (int64_t u = 0; u < units_; u += kChunk, to += kernel_.rows * kChunk) {
-        for (int64_t lane = 0; lane < kChunk; lane += 4) {
+      for (int64_t u = 0; u < units_; u += chunk, to += kernel_.rows * chunk) {
+        for (int64_t lane = 0; lane < chunk; lane += 4) {
           if (row != nullptr && u + lane + 4 <= whole_units()) {
             store(to + lane, Reader::four(row + (u + lane) * Reader::kElements));
           } else {
@@ -222,6 +199,7 @@ class Product {
         for (int64_t t = 0; t < tiles; ++t) {
           for (int64_t i = 0; i < count; ++i) {
             kernel_.add_tile(x + (tile + t) * tile_units_ + u * kernel_.rows,
+                             kernel_.rows * kernel_.cols,
                              panels + i * panel_units_ + u * kernel_.cols,
                              std::min(kTerms, units_ - u),
                              sums.get() + (t * count + i) * sums_of_tile);
@@ -288,30 +266,30 @@ class Product {
 };
 
 // 12 of 16 registers hold sums.
-__attribute__((target("avx2,fma"))) void add_tile_avx2(const uint32_t* x,
-                                                       const uint32_t* weight,
-                                                       int64_t units,
-                                                       float* sums) {
+__attribute__((target("avx2,fma"))) void add_tile_avx2(
+    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
   constexpr int64_t kRows = 6;
+  constexpr int64_t kCols = 16;
   const auto* a = reinterpret_cast<const float*>(x);
   const auto* w = reinterpret_cast<const float*>(weight);
   __m256 tile[kRows][2];
 #pragma GCC unroll 6
   for (int64_t i = 0; i < kRows; ++i) tile[i][0] = tile[i][1] = _mm256_setzero_ps();
-  for (int64_t u = 0; u < units; u += kChunk, a += kRows * kChunk) {
-    for (int64_t lane = 0; lane < kChunk; ++lane, w += 16) {
+  for (; units > 0; units -= kCols, a += x_stride) {
+    const int64_t lanes = std::min(kCols, units);
+    for (int64_t lane = 0; lane < lanes; ++lane, w += kCols) {
       const __m256 w0 = _mm256_load_ps(w);
       const __m256 w1 = _mm256_load_ps(w + 8);
 #pragma GCC unroll 6
       for (int64_t i = 0; i < kRows; ++i) {
-        const __m256 ai = _mm256_broadcast_ss(a + i * kChunk + lane);
+        const __m256 ai = _mm256_broadcast_ss(a + i * kCols + lane);
         tile[i][0] = _mm256_fmadd_ps(ai, w0, tile[i][0]);
         tile[i][1] = _mm256_fmadd_ps(ai, w1, tile[i][1]);
       }
     }
   }
 #pragma GCC unroll 6
-  for (int64_t i = 0; i < kRows; ++i, sums += 16) {
+  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
     _mm256_store_ps(sums, _mm256_add_ps(_mm256_load_ps(sums), tile[i][0]));
     _mm256_store_ps(sums + 8, _mm256_add_ps(_mm256_load_ps(sums + 8), tile[i][1]));
   }
@@ -330,28 +308,28 @@ PRESCRIPT_AVX512 inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
 
 // 28 of 32 registers hold sums.
 template <bool kPairs>
-PRESCRIPT_AVX512 void add_tile_avx512(const uint32_t* x,
-                                      const uint32_t* weight,
-                                      int64_t units,
-                                      float* sums) {
+PRESCRIPT_AVX512 void add_tile_avx512(
+    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
   constexpr int64_t kRows = 14;
+  constexpr int64_t kCols = 32;
   __m512 tile[kRows][2];
 #pragma GCC unroll 14
   for (int64_t i = 0; i < kRows; ++i) tile[i][0] = tile[i][1] = _mm512_setzero_ps();
-  for (int64_t u = 0; u < units; u += kChunk, x += kRows * kChunk) {
-    for (int64_t lane = 0; lane < kChunk; ++lane, weight += 32) {
+  for (; units > 0; units -= kCols, x += x_stride) {
+    const int64_t lanes = std::min(kCols, units);
+    for (int64_t lane = 0; lane < lanes; ++lane, weight += kCols) {
       const __m512i w0 = _mm512_load_si512(weight);
       const __m512i w1 = _mm512_load_si512(weight + 16);
 #pragma GCC unroll 14
       for (int64_t i = 0; i < kRows; ++i) {
-        const __m512i a = _mm512_set1_epi32(static_cast<int>(x[i * kChunk + lane]));
+        const __m512i a = _mm512_set1_epi32(static_cast<int>(x[i * kCols + lane]));
         tile[i][0] = multiply_add<kPairs>(tile[i][0], a, w0);
         tile[i][1] = multiply_add<kPairs>(tile[i][1], a, w1);
       }
     }
   }
 #pragma GCC unroll 14
-  for (int64_t i = 0; i < kRows; ++i, sums += 32) {
+  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
     _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), tile[i][0]));
     _mm512_store_ps(sums + 16, _mm512_add_ps(_mm512_load_ps(sums + 16), tile[i][1]));
   }
