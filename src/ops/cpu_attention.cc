@@ -244,9 +244,9 @@ class ForwardTile {
     for (int64_t i = 0; i < rows; ++i) {
       part_lse[i] = softmax(i, panels, p_.visible(part_, begin + i));
     }
-    const int64_t E_panels = round_up(p_.E(), p_.cols()) / p_.cols();
-    std::fill_n(out_.get(), E_panels * tile, 0.0F);
-    for (int64_t c = 0; c < E_panels; ++c) {
+    const int64_t panels_E = round_up(p_.E(), p_.cols()) / p_.cols();
+    std::fill_n(out_.get(), panels_E * tile, 0.0F);
+    for (int64_t c = 0; c < panels_E; ++c) {
       p_.add(scores_.get(),
              tile,
              keys_.columns.get() + c * keys_.num_keys() * p_.cols(),
@@ -404,9 +404,9 @@ class BackwardBlock {
     scores(g_.dout_NHE, 1, keys_.scores_of_v, dscores_);
     for (int64_t i = 0; i < rows; ++i) differentiate(t, i, first + i, panels);
 
-    const int64_t E_panels = round_up(p_.E(), p_.cols()) / p_.cols();
-    std::fill_n(packed.get(), E_panels * tile, 0.0F);
-    for (int64_t c = 0; c < E_panels; ++c) {
+    const int64_t panels_E = round_up(p_.E(), p_.cols()) / p_.cols();
+    std::fill_n(packed.get(), panels_E * tile, 0.0F);
+    for (int64_t c = 0; c < panels_E; ++c) {
       p_.add(dscores_.get() + t * tile,
              panel_floats_,
              keys_.columns.get() + c * keys_.num_keys() * p_.cols(),
@@ -467,9 +467,9 @@ class BackwardBlock {
   Floats pack_turned(const Tensor& x, float factor) const {
     const int64_t chunks = round_up(end_ - begin_, p_.cols()) / p_.cols();
     const int64_t tile = p_.rows() * p_.cols();
-    const int64_t E_tiles = p_.tiles_of(p_.E());
-    Floats packed = allocate<float>(E_tiles * chunks * tile);
-    std::fill_n(packed.get(), E_tiles * chunks * tile, 0.0F);
+    const int64_t tiles_E = p_.tiles_of(p_.E());
+    Floats packed = allocate<float>(tiles_E * chunks * tile);
+    std::fill_n(packed.get(), tiles_E * chunks * tile, 0.0F);
     std::vector<float> row(static_cast<size_t>(p_.E()));
     for (int64_t r = begin_; r < end_; ++r) {
       read_head(x, p_.pass_row(part_, r), p_.query_head(head_, r), p_.E(), factor, row.data());

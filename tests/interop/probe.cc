@@ -20,8 +20,7 @@
 #include "io/safetensors.h"
 #include "model/forest_run.h"
 
-using namespace prescript;
-
+namespace prescript {
 namespace {
 
 Sequence parse_line(const std::string& line, int64_t num_virtual_tokens) {
@@ -54,6 +53,7 @@ struct Output {
 
 void write(const std::string& path, const std::vector<Output>& outputs) {
   std::vector<SafetensorsTensor> tensors;
+  tensors.reserve(outputs.size());
   for (const Output& output : outputs) {
     tensors.push_back({output.name, "F32", output.shape, std::as_bytes(std::span(output.values))});
   }
@@ -72,9 +72,7 @@ std::vector<float> logits_behind(Decoder& decoder, const Sequence& sequence, Ten
   return logits;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc < 6) {
     std::fprintf(stderr, "usage: %s MODEL DTYPE SEQUENCES PROMPT OUT [ROWS] [unshared]\n", argv[0]);
     return 2;
@@ -130,4 +128,11 @@ int main(int argc, char** argv) {
          {"rows", {1}, {static_cast<float>(result.rows_computed)}},
          {"seconds", {1}, {static_cast<float>(seconds.count())}}});
   return 0;
+}
+
+}  // namespace
+}  // namespace prescript
+
+int main(int argc, char** argv) {
+  return prescript::run(argc, argv);
 }
