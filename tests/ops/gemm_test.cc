@@ -1,6 +1,7 @@
 // Every kernel of the cpu backend's products that this processor runs.
 
 #include <ctime>
+#include <ostream>
 
 #include "ops/cpu_gemm.h"
 #include "ops/ops_test.h"
@@ -38,6 +39,10 @@ struct Case {
   size_t kernel = 0;
   DType dtype = DType::kFloat32;
 };
+
+std::ostream& operator<<(std::ostream& out, const Case& test_case) {
+  return out << cpu::gemm_kernels()[test_case.kernel].name << ' ' << name_of(test_case.dtype);
+}
 
 class GemmTest : public testing::TestWithParam<Case> {
  protected:
@@ -88,12 +93,12 @@ std::vector<Case> cases() {
   return all;
 }
 
-std::string name_of(const testing::TestParamInfo<Case>& info) {
+std::string case_name(const testing::TestParamInfo<Case>& info) {
   std::string name = cpu::gemm_kernels()[info.param.kernel].name;
   std::erase_if(name, [](char c) { return c == ' ' || c == '-'; });
   return name + (info.param.dtype == DType::kFloat32 ? "OnFloat32" : "OnBFloat16");
 }
-INSTANTIATE_TEST_SUITE_P(Every, GemmTest, testing::ValuesIn(cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Every, GemmTest, testing::ValuesIn(cases()), case_name);
 
 TEST_P(GemmTest, IsExactOnWholeNumbersAtEveryEdge) {
   for (const DType out : {dtype(), DType::kFloat32}) {
