@@ -85,6 +85,7 @@ class CpuOps final : public Ops {
                  Tensor lse_NH) override {
     cpu::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   }
+  // The parameters are those of Ops. NOLINTNEXTLINE(readability-function-size)
   void attention_input_gradient(const AttentionShape& shape,
                                 std::span<const Part> parts,
                                 Tensor q_NHE,

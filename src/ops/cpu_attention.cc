@@ -145,7 +145,6 @@ struct Problem {
   const GemmKernel& kernel;
   const AttentionShape& shape;
   Tensor q_NHE;
-  std::span<const KeyValues> sources;
   int64_t G;  // query heads of a kv head
 
   int64_t rows() const { return kernel.rows; }
@@ -548,8 +547,7 @@ void attention(const AttentionShape& shape,
                Tensor lse_NH) {
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   if (q_NHE.rows == 0) return;
-  const Problem p{
-      gemm_kernel(DType::kFloat32), shape, q_NHE, sources, shape.num_heads / shape.num_kv_heads};
+  const Problem p{gemm_kernel(DType::kFloat32), shape, q_NHE, shape.num_heads / shape.num_kv_heads};
   const Floats block = allocate<float>(q_NHE.rows * q_NHE.cols);
   const Tensor merged{block.get(), DType::kFloat32, q_NHE.rows, q_NHE.cols, q_NHE.cols};
   zero(merged);
@@ -583,6 +581,7 @@ void attention(const AttentionShape& shape,
   copy(merged, out_NHE);
 }
 
+// The parameters are those of Ops. NOLINTNEXTLINE(readability-function-size)
 void attention_input_gradient(const AttentionShape& shape,
                               std::span<const Part> parts,
                               Tensor q_NHE,
@@ -596,8 +595,7 @@ void attention_input_gradient(const AttentionShape& shape,
   ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients, DType::kFloat64);
   zero(dq_NHE);
   if (q_NHE.rows == 0) return;
-  const Problem p{
-      gemm_kernel(DType::kFloat32), shape, q_NHE, sources, shape.num_heads / shape.num_kv_heads};
+  const Problem p{gemm_kernel(DType::kFloat32), shape, q_NHE, shape.num_heads / shape.num_kv_heads};
   const Gradients g{out_NHE, lse_NH, dout_NHE, dq_NHE};
 
   const auto shared = [&](const Part& part) {

@@ -23,8 +23,7 @@ constexpr int64_t kSwigluRows = 16;
 // Targets whose logits exist at a time: 128 rows of 50 000 float32 logits take 25 MB.
 constexpr int64_t kTargetRows = 128;
 
-// Terms of a sum over the vocabulary that are added up by themselves: the gradient of a hidden row
-// is small beside its terms, and operands of this many stay in cache.
+// Terms of a sum over the vocabulary at a time: packed operands of this many stay in cache.
 constexpr int64_t kVocabularyTerms = 1024;
 
 void multiply(Tensor x, Tensor weight, WeightSide side, Tensor y, bool add) {

@@ -251,6 +251,7 @@ class ReferenceOps final : public Ops {
     }
   }
 
+  // The parameters are those of Ops. NOLINTNEXTLINE(readability-function-size)
   void attention_input_gradient(const AttentionShape& shape,
                                 std::span<const Part> parts,
                                 Tensor q_NHE,

@@ -28,14 +28,14 @@ from golden import tokenizer as golden_tokenizer
 
 transformers.utils.logging.disable_progress_bar()
 
-_linear = torch.nn.functional.linear
+stock_linear = torch.nn.functional.linear
 
 
 def _linear_by_float32(x, weight, bias=None):
     """What a processor with bfloat16 products computes: float32 sums of exact products, rounded once."""
     if x.dtype != torch.bfloat16:
-        return _linear(x, weight, bias)
-    return _linear(x.float(), weight.float(), None if bias is None else bias.float()).to(torch.bfloat16)
+        return stock_linear(x, weight, bias)
+    return stock_linear(x.float(), weight.float(), None if bias is None else bias.float()).to(torch.bfloat16)
 
 
 if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
