@@ -1,0 +1,156 @@
+#pragma once
+// What the forward and the backward of attention share: one kv head of one part, and its operands
+// in the order in which the tiles of ops/cpu_gemm read them. Scores lie as the tile leaves them,
+// [panel of keys, query row, key]: as they lie, they are the left operand of P·V and dS·K, in
+// chunks, and the right operand of dOᵀ·P and Qᵀ·dS.
+
+#include <bit>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <ATen/Parallel.h>
+
+#include "ops/aligned.h"
+#include "ops/cpu_gemm.h"
+#include "ops/ops.h"
+
+#define PRESCRIPT_AVX2 __attribute__((target("avx2,fma")))
+
+namespace prescript::cpu {
+
+using Floats = Aligned<float>;
+
+/// Score of a key that a query does not see.
+inline constexpr float kHidden = -std::numeric_limits<float>::infinity();
+
+/// Lanes of loops over the keys of a panel, whose width is a multiple of it.
+inline constexpr int64_t kLanes = 16;
+
+/// exp(x) for x <= 88, to 2 units in the last place; 0 below -87. Source: Cephes, expf.
+PRESCRIPT_AVX2 inline float exponential(float x) {
+  constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
+  const float clamped = x < -87.0F ? -87.0F : x;
+  const float shifted = clamped * 1.44269504F + kMagic;
+  const float n = shifted - kMagic;
+  const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  const float power = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127U) << 23);
+  return x < -87.0F ? 0.0F : p * power;
+}
+
+/// Sums [rows of the kernel, cols] += x · weight over `units` units of a weight's panel. x lies in
+/// chunks of the kernel's columns, `x_stride` floats apart.
+void add_product(const GemmKernel& kernel,
+                 const float* x,
+                 int64_t x_stride,
+                 const float* weight,
+                 int64_t units,
+                 float* sums);
+
+/// One kv head of a part. Its G = H/K query heads are folded into rows: row r is query r / G of the
+/// part under head r % G of the group, so that keys and values are never copied per query head.
+class PartHead {
+ public:
+  PartHead(const GemmKernel& kernel, const AttentionShape& shape, const Part& part, int64_t head)
+      : kernel_(kernel),
+        shape_(shape),
+        part_(part),
+        head_(head),
+        group_(shape.num_heads / shape.num_kv_heads) {}
+
+  const GemmKernel& kernel() const { return kernel_; }
+  int64_t E() const { return shape_.head_size; }
+  float scale() const { return static_cast<float>(shape_.scale); }
+  int64_t num_rows() const { return part_.num_queries * group_; }
+  int64_t num_keys() const { return part_.num_keys; }
+
+  int64_t tile_floats() const { return kernel_.rows * kernel_.cols; }
+  int64_t tiles_of(int64_t rows) const { return round_up(rows, kernel_.rows) / kernel_.rows; }
+  int64_t panels_of(int64_t cols) const { return round_up(cols, kernel_.cols) / kernel_.cols; }
+
+  /// Elements of row `r`'s head in its row of the pass, and of keys or values at key `n`.
+  template <typename T>
+  T* query(const Tensor& x, int64_t r) const {
+    return x.row<T>(pass_row(r)) + query_head(r) * E();
+  }
+  template <typename T>
+  T* key(const Tensor& x, int64_t n) const {
+    return x.row<T>(part_.key_begin + n) + head_ * E();
+  }
+  float& of_query_head(const Tensor& x_NH, int64_t r) const {
+    return x_NH.row<float>(pass_row(r))[query_head(r)];
+  }
+
+  /// The same elements of x in float32 or bfloat16, times `factor`.
+  void read_query(const Tensor& x, int64_t r, float factor, float* to) const;
+  void read_key(const Tensor& x, int64_t n, float* to) const;
+
+  /// Keys that row `r` sees: the first of the part.
+  int64_t visible(int64_t r) const;
+
+  /// Panels of keys that some row of the tile from row `begin` on sees.
+  int64_t visible_panels(int64_t begin) const;
+
+  /// The first row of [begin, end) that sees a key of panel `j`; at most the last of them.
+  int64_t first_row(int64_t j, int64_t begin, int64_t end) const;
+
+  /// Keys as columns of a weight, [panel, E, cols]: the operand of Q·Kᵀ and dO·Vᵀ.
+  Floats pack_keys_as_columns(const Tensor& x) const;
+
+  /// Keys as units of a weight, [panel of E, key, cols]: the operand of P·V and dS·K.
+  Floats pack_keys_as_units(const Tensor& x) const;
+
+  /// Rows [begin, end) of x, times `factor`, and zeros up to a whole tile, as [panel of E, kernel
+  /// rows, cols].
+  void pack_tile(const Tensor& x, int64_t begin, int64_t end, float factor, float* packed) const;
+  int64_t packed_tile_floats() const { return panels_of(E()) * tile_floats(); }
+
+  /// Rows [begin, end) of x, times `factor`, turned over, as [tile of E, chunk of rows, kernel
+  /// rows, cols]: the left operand of Qᵀ·dS and dOᵀ·P.
+  Floats pack_turned(const Tensor& x, int64_t begin, int64_t end, float factor) const;
+
+ private:
+  int64_t pass_row(int64_t r) const { return part_.query_begin + r / group_; }
+  int64_t query_head(int64_t r) const { return head_ * group_ + r % group_; }
+
+  const GemmKernel& kernel_;
+  const AttentionShape& shape_;
+  Part part_;
+  int64_t head_;
+  int64_t group_;
+};
+
+/// Calls `run(part, head)` for all parts and kv heads. Parts without a mask come first, in order,
+/// one after the other: `run` spreads each over the threads. The causal ones, which write to rows
+/// of their own node only, are spread themselves, by node and head; at::parallel_for inside `run`
+/// is then a plain loop. A row's parts without a mask stand before its causal part, so the order of
+/// merging and accumulating is that of `parts`.
+template <typename Run>
+void for_parts(std::span<const Part> parts, int64_t num_heads, const Run& run) {
+  std::vector<std::vector<Part>> nodes;  // causal parts
+  for (const Part& part : parts) {
+    if (part.causal_offset == Part::kNoMask) {
+      for (int64_t head = 0; head < num_heads; ++head) run(part, head);
+    } else if (!nodes.empty() && nodes.back().front().source == part.source &&
+               nodes.back().front().key_begin == part.key_begin) {
+      nodes.back().push_back(part);
+    } else {
+      nodes.push_back({part});
+    }
+  }
+  at::parallel_for(0, std::ssize(nodes) * num_heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      for (const Part& part : nodes[item / num_heads]) run(part, item % num_heads);
+    }
+  });
+}
+
+}  // namespace prescript::cpu
