@@ -25,9 +25,14 @@ class Arena {
   /// A contiguous, uninitialised tensor. Throws ContractError when the block is too small.
   Tensor take(int64_t rows, int64_t cols, DType dtype);
 
+  /// Uninitialised room for a weight in whatever layout.
+  Weight take_weight(int64_t rows, int64_t cols, DType dtype);
+
   size_t used() const { return used_; }
 
  private:
+  void* take_bytes(size_t bytes);
+
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
   size_t used_ = 0;

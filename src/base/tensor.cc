@@ -50,4 +50,14 @@ std::string Tensor::describe() const {
   return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "] " + name_of(dtype);
 }
 
+size_t Weight::bytes() const {
+  const int64_t padded_rows = (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+  const int64_t padded_cols = (cols + 1) / 2 * 2;
+  return static_cast<size_t>(padded_rows * padded_cols) * size_of(dtype) + kTail;
+}
+
+std::string Weight::describe() const {
+  return "weight " + Tensor{nullptr, dtype, rows, cols, cols}.describe();
+}
+
 }  // namespace prescript

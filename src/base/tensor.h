@@ -46,4 +46,20 @@ struct Tensor {
   std::string describe() const;
 };
 
+/// A frozen matrix in the layout that its backend multiplies by (Ops::lay_out): above ops nobody
+/// looks inside. Somebody else owns the memory; copying a Weight copies the view.
+struct Weight {
+  void* data = nullptr;
+  DType dtype = DType::kFloat32;
+  int64_t rows = 0;
+  int64_t cols = 0;
+
+  /// What a layout may take: whole panels of rows, pairs of columns, and a tile read past the end.
+  static constexpr int64_t kRowMultiple = 32;
+  static constexpr size_t kTail = 2048;
+  size_t bytes() const;
+
+  std::string describe() const;
+};
+
 }  // namespace prescript

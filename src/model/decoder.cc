@@ -102,13 +102,12 @@ void Decoder::attention_forward(int64_t layer, PassRun& run) {
   const LayerWeights& w = weights_.layers[layer];
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
-  const int64_t HE = config_.query_size();
 
   ops_.rms_norm(a.x_ND, w.attention_norm_D, config_.rms_epsilon, run.normed_ND, a.attention_rstd_N);
   if (is_last(layer)) {  // only rows that lead to an output go past K/V
-    ops_.linear(run.normed_ND, w.qkv_weight.row_range(HE, 2 * config_.kv_size()), a.qkv_N, false);
+    ops_.linear(run.normed_ND, w.key_value_weight, a.qkv_N, false);
     ops_.gather_rows(run.normed_ND, pass.output_rows, run.final_AD);
-    ops_.linear(run.final_AD, w.qkv_weight.row_range(0, HE), a.q_AHE, false);
+    ops_.linear(run.final_AD, w.query_weight, a.q_AHE, false);
     ops_.rotary(a.q_AHE, config_.head_size, output_positions(pass), cos_, sin_, false);
   } else {
     ops_.linear(run.normed_ND, w.qkv_weight, a.qkv_N, false);
@@ -252,8 +251,8 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
     ops_.rotary(dq_AHE, config_.head_size, output_positions(pass), cos_, sin_, true);
     const Tensor cast_dq_AHE = d_attended_AHE;  // done with
     ops_.copy(dq_AHE, cast_dq_AHE);
-    ops_.linear_input_gradient(dkv_N, w.qkv_weight.row_range(HE, 2 * KE), d_normed_ND);
-    ops_.linear_input_gradient(cast_dq_AHE, w.qkv_weight.row_range(0, HE), run.final_AD);
+    ops_.linear_input_gradient(dkv_N, w.key_value_weight, d_normed_ND);
+    ops_.linear_input_gradient(cast_dq_AHE, w.query_weight, run.final_AD);
     ops_.scatter_add_rows(run.final_AD, pass.output_rows, d_normed_ND);
     ops_.zero(run.dx_ND);
     ops_.scatter_add_rows(dx_AD, pass.output_rows, run.dx_ND);

@@ -59,30 +59,58 @@ FrozenWeights lay_out(Arena& arena, const DecoderConfig& config, DType dtype) {
   weights.dtype = dtype;
   const int64_t D = config.hidden_size;
   const int64_t F = config.feed_forward_size;
-  weights.embedding_VD = arena.take(config.vocabulary_size, D, dtype);
+  const int64_t HE = config.query_size();
+  const int64_t KE = config.kv_size();
+  weights.embedding_VD = arena.take_weight(config.vocabulary_size, D, dtype);
   weights.layers.resize(config.num_layers);
   for (LayerWeights& layer : weights.layers) {
     layer.attention_norm_D = arena.take(1, D, dtype);
-    layer.qkv_weight = arena.take(config.query_size() + 2 * config.kv_size(), D, dtype);
-    layer.output_weight = arena.take(D, config.query_size(), dtype);
+    if (&layer == &weights.layers.back()) {
+      layer.query_weight = arena.take_weight(HE, D, dtype);
+      layer.key_value_weight = arena.take_weight(2 * KE, D, dtype);
+    } else {
+      layer.qkv_weight = arena.take_weight(HE + 2 * KE, D, dtype);
+    }
+    layer.output_weight = arena.take_weight(D, HE, dtype);
     layer.ffn_norm_D = arena.take(1, D, dtype);
-    layer.gate_up_weight = arena.take(2 * F, D, dtype);
-    layer.down_weight = arena.take(D, F, dtype);
+    layer.gate_up_weight = arena.take_weight(2 * F, D, dtype);
+    layer.down_weight = arena.take_weight(D, F, dtype);
   }
   weights.final_norm_D = arena.take(1, D, dtype);
   weights.head_VD =
-      config.tied_head ? weights.embedding_VD : arena.take(config.vocabulary_size, D, dtype);
+      config.tied_head ? weights.embedding_VD : arena.take_weight(config.vocabulary_size, D, dtype);
   return weights;
 }
 
-/// A stored tensor, and the rows of `weights` that it fills.
+/// A stored tensor, and what it fills: a norm, or rows of a weight.
 struct StoredWeight {
   std::string name;
-  Tensor weights;
-  int64_t begin = 0;
-  int64_t num_rows = weights.rows;
+  Tensor norm;
+  Weight weight;
+  int64_t begin = 0;  // in the weight
+  int64_t num_rows = 1;
   bool is_rotated = false;  // a query or key projection
+
+  int64_t cols() const { return norm.rows > 0 ? norm.cols : weight.cols; }
 };
+
+StoredWeight stored_norm(std::string name, Tensor norm) {
+  return {.name = std::move(name), .norm = norm, .weight = {}};
+}
+
+StoredWeight stored_rows(std::string name, Weight weight, int64_t begin, int64_t num_rows) {
+  return {std::move(name), {}, weight, begin, num_rows};
+}
+
+StoredWeight stored_weight(std::string name, Weight weight) {
+  return stored_rows(std::move(name), weight, 0, weight.rows);
+}
+
+StoredWeight rotated_rows(std::string name, Weight weight, int64_t begin, int64_t num_rows) {
+  StoredWeight stored = stored_rows(std::move(name), weight, begin, num_rows);
+  stored.is_rotated = true;
+  return stored;
+}
 
 /// All that a decoder reads.
 std::vector<StoredWeight> stored_weights(const FrozenWeights& weights,
@@ -91,22 +119,26 @@ std::vector<StoredWeight> stored_weights(const FrozenWeights& weights,
   const int64_t HE = config.query_size();
   const int64_t KE = config.kv_size();
   const int64_t F = config.feed_forward_size;
-  std::vector<StoredWeight> stored = {{names.embedding, weights.embedding_VD},
-                                      {names.final_norm, weights.final_norm_D}};
+  std::vector<StoredWeight> stored = {stored_weight(names.embedding, weights.embedding_VD),
+                                      stored_norm(names.final_norm, weights.final_norm_D)};
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const LayerNames name = names.layer(i);
     const LayerWeights& layer = weights.layers[i];
-    stored.push_back({name.attention_norm, layer.attention_norm_D});
-    stored.push_back({name.query, layer.qkv_weight, 0, HE, true});
-    stored.push_back({name.key, layer.qkv_weight, HE, KE, true});
-    stored.push_back({name.value, layer.qkv_weight, HE + KE, KE});
-    stored.push_back({name.output, layer.output_weight});
-    stored.push_back({name.ffn_norm, layer.ffn_norm_D});
-    stored.push_back({name.gate, layer.gate_up_weight, 0, F});
-    stored.push_back({name.up, layer.gate_up_weight, F, F});
-    stored.push_back({name.down, layer.down_weight});
+    stored.push_back(stored_norm(name.attention_norm, layer.attention_norm_D));
+    const bool is_last = i + 1 == config.num_layers;
+    const Weight& keys_in = is_last ? layer.key_value_weight : layer.qkv_weight;
+    const int64_t keys_begin = is_last ? 0 : HE;
+    stored.push_back(
+        rotated_rows(name.query, is_last ? layer.query_weight : layer.qkv_weight, 0, HE));
+    stored.push_back(rotated_rows(name.key, keys_in, keys_begin, KE));
+    stored.push_back(stored_rows(name.value, keys_in, keys_begin + KE, KE));
+    stored.push_back(stored_weight(name.output, layer.output_weight));
+    stored.push_back(stored_norm(name.ffn_norm, layer.ffn_norm_D));
+    stored.push_back(stored_rows(name.gate, layer.gate_up_weight, 0, F));
+    stored.push_back(stored_rows(name.up, layer.gate_up_weight, F, F));
+    stored.push_back(stored_weight(name.down, layer.down_weight));
   }
-  if (!config.tied_head) stored.push_back({names.head, weights.head_VD});
+  if (!config.tied_head) stored.push_back(stored_weight(names.head, weights.head_VD));
   return stored;
 }
 
@@ -116,28 +148,34 @@ class Loader {
       : ops_(ops), source_(source), config_(config), names_(names) {}
 
   void read(const StoredWeight& stored) {
-    const Tensor y = stored.weights.row_range(stored.begin, stored.num_rows);
-    if (stored.is_rotated && names_.is_gguf) return read_rotated(stored.name, y);
-    const int64_t chunk = std::max<int64_t>(1, kChunkElements / y.cols);
-    for (int64_t begin = 0; begin < y.rows; begin += chunk) {
-      const int64_t rows = std::min(chunk, y.rows - begin);
-      buffer_.resize(static_cast<size_t>(rows * y.cols));
-      source_.read(stored.name, begin, begin + rows, 0, y.cols, buffer_.data());
-      ops_.upload(buffer_.data(), y.row_range(begin, rows));
+    const int64_t cols = stored.cols();
+    // Whole heads, so that a rotary pair is in one chunk.
+    const int64_t multiple = stored.is_rotated ? config_.head_size : 1;
+    const int64_t chunk = std::max<int64_t>(1, kChunkElements / cols / multiple) * multiple;
+    for (int64_t begin = 0; begin < stored.num_rows; begin += chunk) {
+      const int64_t rows = std::min(chunk, stored.num_rows - begin);
+      buffer_.resize(static_cast<size_t>(rows * cols));
+      source_.read(stored.name, begin, begin + rows, 0, cols, buffer_.data());
+      if (stored.is_rotated && names_.is_gguf) split_pairs(cols);
+      if (stored.norm.rows > 0) {
+        ops_.upload(buffer_.data(), stored.norm);
+      } else {
+        ops_.lay_out(buffer_.data(), stored.begin + begin, rows, stored.weight);
+      }
     }
   }
 
  private:
   /// llama.cpp's converter stores element i and i + E/2 of a head, a rotary pair, side by side
-  /// (rows 2i and 2i + 1).
-  void read_rotated(const std::string& name, Tensor y) {
+  /// (rows 2i and 2i + 1). Puts the rows of the buffer's heads back.
+  void split_pairs(int64_t cols) {
     const int64_t E = config_.head_size;
-    buffer_.resize(static_cast<size_t>(E * y.cols));
-    for (int64_t head = 0; head < y.rows; head += E) {
-      source_.read(name, head, head + E, 0, y.cols, buffer_.data());
+    head_.resize(static_cast<size_t>(E * cols));
+    for (auto row = buffer_.begin(); row != buffer_.end(); row += E * cols) {
+      std::copy_n(row, E * cols, head_.begin());
       for (int64_t i = 0; i < E; ++i) {
         const int64_t half_split = i / 2 + (i % 2) * (E / 2);
-        ops_.upload(buffer_.data() + i * y.cols, y.row_range(head + half_split, 1));
+        std::copy_n(head_.begin() + i * cols, cols, row + half_split * cols);
       }
     }
   }
@@ -147,6 +185,7 @@ class Loader {
   const DecoderConfig& config_;
   const Names& names_;
   std::vector<float> buffer_;
+  std::vector<float> head_;
 };
 
 std::string extents(int64_t rows, int64_t cols) {
@@ -175,11 +214,11 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
   for (const StoredWeight& stored : stored_weights(weights, config, names)) {
     const TensorInfo* info = source.find(stored.name);
     if (info == nullptr) refuse(source, stored.name, "is missing");
-    if (info->rows() != stored.num_rows || info->cols() != stored.weights.cols) {
+    if (info->rows() != stored.num_rows || info->cols() != stored.cols()) {
       refuse(source,
              stored.name,
              "is " + extents(info->rows(), info->cols()) + "; the configuration asks for " +
-                 extents(stored.num_rows, stored.weights.cols));
+                 extents(stored.num_rows, stored.cols()));
     }
     if (!info->is_readable) {
       refuse(source,

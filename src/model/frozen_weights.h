@@ -12,20 +12,22 @@ namespace prescript {
 /// One layer. Projections are [out, in]; query, key and value are one product, gate and up another.
 struct LayerWeights {
   Tensor attention_norm_D;
-  Tensor qkv_weight;     // [(H + 2K)·E, D]
-  Tensor output_weight;  // [D, H·E]
+  Weight qkv_weight;        // [(H + 2K)·E, D]; in the last layer the two below instead,
+  Weight query_weight;      // [H·E, D], of the rows that lead to an output, and
+  Weight key_value_weight;  // [2K·E, D], of all
+  Weight output_weight;     // [D, H·E]
   Tensor ffn_norm_D;
-  Tensor gate_up_weight;  // [2F, D]
-  Tensor down_weight;     // [D, F]
+  Weight gate_up_weight;  // [2F, D]
+  Weight down_weight;     // [D, F]
 };
 
 /// Immutable after loading; one copy of every weight, in one block.
 struct FrozenWeights {
   DType dtype = DType::kFloat32;
-  Tensor embedding_VD;
+  Weight embedding_VD;
   std::vector<LayerWeights> layers;
   Tensor final_norm_D;
-  Tensor head_VD;  // the embedding itself where the head is tied
+  Weight head_VD;  // the embedding itself where the head is tied
   Buffer block;
   size_t bytes = 0;
 };

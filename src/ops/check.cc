@@ -10,17 +10,28 @@ void rows_at(const char* op, Tensor x, std::span<const int32_t> indices, Tensor 
   for (const int32_t i : indices) index(op, i, x.rows);
 }
 
-void product_shapes(const char* op, Tensor x, Tensor weight, Tensor y) {
+void same_dtype(const char* op, const Weight& weight, const Tensor& x) {
+  PRESCRIPT_CHECK(weight.dtype == x.dtype,
+                  std::string(op) + ": " + weight.describe() + " and " + x.describe());
+}
+
+void product_shapes(const char* op, Tensor x, Weight weight, Tensor y) {
   shape(op, x, x.rows, weight.cols);
   shape(op, y, x.rows, weight.rows);
-  dtype(op, weight, x.dtype);
+  same_dtype(op, weight, x);
 }
 
 }  // namespace
 
-void embed(Tensor embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x) {
+void lay_out(int64_t begin, int64_t num_rows, Weight weight) {
+  PRESCRIPT_CHECK(begin >= 0 && num_rows >= 0 && begin + num_rows <= weight.rows,
+                  "lay_out: rows " + std::to_string(begin) + "+" + std::to_string(num_rows) +
+                      " of " + weight.describe());
+}
+
+void embed(Weight embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x) {
   shape("embed", x, static_cast<int64_t>(rows.size()), embedding.cols);
-  dtype("embed", x, embedding.dtype);
+  same_dtype("embed", embedding, x);
   for (const Row& row : rows) {
     if (!row.is_virtual()) {
       index("embed: token", row.index, embedding.rows);
@@ -58,7 +69,7 @@ void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y) {
   if (y.dtype != x.dtype) dtype("scatter_add_rows", y, sums_of(x.dtype));
 }
 
-void linear(const char* op, Tensor x, Tensor weight, Tensor y) {
+void linear(const char* op, Tensor x, Weight weight, Tensor y) {
   product_shapes(op, x, weight, y);
   dtype(op, y, x.dtype);
 }
@@ -161,14 +172,14 @@ void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up) {
 }
 
 void cross_entropy(Tensor hidden,
-                   Tensor head,
+                   Weight head,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs,
                    Tensor dhidden) {
   shape("cross_entropy: hidden", hidden, static_cast<int64_t>(token_ids.size()), head.cols);
   shape("cross_entropy: log_probs", log_probs, 1, hidden.rows);
-  dtype("cross_entropy: head", head, hidden.dtype);
+  same_dtype("cross_entropy", head, hidden);
   dtype("cross_entropy: log_probs", log_probs, sums_of(hidden.dtype));
   PRESCRIPT_CHECK(weights.size() == token_ids.size(), "cross_entropy: weights");
   if (dhidden.data != nullptr) {
@@ -178,7 +189,7 @@ void cross_entropy(Tensor hidden,
   for (const int32_t id : token_ids) index("cross_entropy: token", id, head.rows);
 }
 
-void logits(Tensor hidden, Tensor head, Tensor logits) {
+void logits(Tensor hidden, Weight head, Tensor logits) {
   product_shapes("logits", hidden, head, logits);
   dtype("logits", logits, sums_of(hidden.dtype));
 }

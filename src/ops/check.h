@@ -34,11 +34,12 @@ inline void index(const char* op, int64_t index, int64_t size) {
       std::string(op) + ": index " + std::to_string(index) + " of " + std::to_string(size));
 }
 
-void embed(Tensor embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x);
+void lay_out(int64_t begin, int64_t num_rows, Weight weight);
+void embed(Weight embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x);
 void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const Tensor> gradients);
 void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
 void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
-void linear(const char* op, Tensor x, Tensor weight, Tensor y);
+void linear(const char* op, Tensor x, Weight weight, Tensor y);
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
 void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx);
 void rotary(Tensor x,
@@ -63,11 +64,11 @@ void attention_input_gradient(Tensor q,
 void swiglu(Tensor gate_up, Tensor h);
 void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up);
 void cross_entropy(Tensor hidden,
-                   Tensor head,
+                   Weight head,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs,
                    Tensor dhidden);
-void logits(Tensor hidden, Tensor head, Tensor logits);
+void logits(Tensor hidden, Weight head, Tensor logits);
 
 }  // namespace prescript::ops_check

@@ -9,10 +9,12 @@
 #include <torch/headeronly/version.h>
 
 #include "base/arena.h"
+#include "ops/check.h"
 #include "ops/cpu_attention.h"
-#include "ops/cpu_gemm.h"
+#include "ops/cpu_kernels.h"
 #include "ops/cpu_products.h"
 #include "ops/cpu_rows.h"
+#include "ops/cpu_weight.h"
 #include "ops/ops.h"
 
 namespace prescript {
@@ -39,7 +41,12 @@ class CpuOps final : public Ops {
   void upload(const float* x, Tensor y) override { cpu::copy(dense(const_cast<float*>(x), y), y); }
   void download(Tensor x, float* y) override { cpu::copy(x, dense(y, x)); }
 
-  void embed(Tensor embedding_VD,
+  void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) override {
+    ops_check::lay_out(begin, num_rows, weight);
+    cpu::lay_out(cpu::gemm_kernel(weight.dtype), rows, begin, num_rows, weight);
+  }
+
+  void embed(Weight embedding_VD,
              std::span<const Tensor> prompts_PD,
              std::span<const Row> rows,
              Tensor x_ND) override {
@@ -56,10 +63,10 @@ class CpuOps final : public Ops {
   void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
     cpu::scatter_add_rows(x, indices, y_ND);
   }
-  void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) override {
+  void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) override {
     cpu::linear(x_NI, weight_OI, y_NO, add);
   }
-  void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) override {
+  void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) override {
     cpu::linear_input_gradient(dy_NO, weight_OI, dx_NI);
   }
   void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
@@ -103,14 +110,14 @@ class CpuOps final : public Ops {
     cpu::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
   }
   void cross_entropy(Tensor hidden_TD,
-                     Tensor head_VD,
+                     Weight head_VD,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
                      Tensor dhidden_TD) override {
     cpu::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
   }
-  void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) override {
+  void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) override {
     cpu::logits(hidden_ND, head_VD, logits_NV);
   }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Attention of the cpu backend: tiles of ops/cpu_gemm over the parts of a pass.
+// Attention of the cpu backend: tiles of ops/cpu_kernels over the parts of a pass.
 
 #include "ops/ops.h"
 

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 
+#include "ops/cpu_bfloat16.h"
+
 namespace prescript::cpu {
 namespace {
 
-void read(const float* from, int64_t count, float factor, float* to) {
-  for (int64_t e = 0; e < count; ++e) to[e] = from[e] * factor;
-}
-
-void read(const uint16_t* from, int64_t count, float factor, float* to) {
-  for (int64_t e = 0; e < count; ++e) {
-    to[e] = std::bit_cast<float>(uint32_t{from[e]} << 16) * factor;
-  }
+template <typename T>
+void read(const T* from, int64_t count, float factor, float* to) {
+  for (int64_t e = 0; e < count; ++e) to[e] = widened(from[e]) * factor;
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 #pragma once
 // What the forward and the backward of attention share: one kv head of one part, and its operands
-// in the order in which the tiles of ops/cpu_gemm read them. Scores lie as the tile leaves them,
+// in the order in which the tiles of ops/cpu_kernels read them. Scores lie as the tile leaves them,
 // [panel of keys, query row, key]: as they lie, they are the left operand of P·V and dS·K, in
 // chunks, and the right operand of dOᵀ·P and Qᵀ·dS.
 
-#include <bit>
 #include <limits>
 #include <span>
 #include <utility>
@@ -13,10 +12,9 @@
 #include <ATen/Parallel.h>
 
 #include "ops/aligned.h"
-#include "ops/cpu_gemm.h"
+#include "ops/cpu_kernels.h"
+#include "ops/cpu_math.h"
 #include "ops/ops.h"
-
-#define PRESCRIPT_AVX2 __attribute__((target("avx2,fma")))
 
 namespace prescript::cpu {
 
@@ -24,27 +22,6 @@ using Floats = Aligned<float>;
 
 /// Score of a key that a query does not see.
 inline constexpr float kHidden = -std::numeric_limits<float>::infinity();
-
-/// Lanes of loops over the keys of a panel, whose width is a multiple of it.
-inline constexpr int64_t kLanes = 16;
-
-/// exp(x) for x <= 88, to 2 units in the last place; 0 below -87. Source: Cephes, expf.
-PRESCRIPT_AVX2 inline float exponential(float x) {
-  constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
-  const float clamped = x < -87.0F ? -87.0F : x;
-  const float shifted = clamped * 1.44269504F + kMagic;
-  const float n = shifted - kMagic;
-  const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
-  const float power = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127U) << 23);
-  return x < -87.0F ? 0.0F : p * power;
-}
 
 /// Sums [rows of the kernel, cols] += x · weight over `units` units of a weight's panel. x lies in
 /// chunks of the kernel's columns, `x_stride` floats apart.

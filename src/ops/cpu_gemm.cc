@@ -1,375 +1,319 @@
-// A tile of sums stays in registers while both operands stream past it. The operands are packed
-// into the order in which the tile reads them, in units of 32 bits: a float32, or two bfloat16
-// neighbours where one instruction multiplies and adds both. Packing costs a few operations per
-// element of the weight, a product one per element and row. Source: Goto & van de Geijn, "Anatomy
-// of High-Performance Matrix Multiplication", 2008.
-
 #include "ops/cpu_gemm.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+#include <span>
 
 #include <ATen/Parallel.h>
 #include <immintrin.h>
 
 #include "base/error.h"
 #include "ops/aligned.h"
+#include "ops/cpu_bfloat16.h"
+#include "ops/cpu_pack.h"
+#include "ops/cpu_weight.h"
 
 namespace prescript::cpu {
 namespace {
 
-// Packed columns of the weight, kTerms units of each, that a thread holds in its second-level
-// cache.
-constexpr int64_t kHeldBytes = 128 << 10;
+// Rows of activations that a thread takes through the whole weight at a time. With kGroup it
+// bounds what the second-level cache holds: kTerms units of both operands, and their sums.
+constexpr int64_t kHeldRows = 192;
 
-// Rows whose sums a thread holds there while it goes through the blocks of kTerms.
-constexpr int64_t kHeldRows = 96;
+// Rows of y, or columns of dx, whose sums are complete before the next ones begin.
+constexpr int64_t kGroup = 144;
 
-// How a row of a matrix is read as units.
+// Units of a sum for which activations lie packed. Longer sums are added up of such pieces, which
+// also keeps their rounding small: the head's input gradient is a sum over the vocabulary.
+constexpr int64_t kPiece = 1024;
 
-struct Float32 {
-  using Element = uint32_t;
-  static constexpr int64_t kElements = 1;  // of a unit
-
-  static uint32_t unit(const Element* row, int64_t /*left*/) { return *row; }
-  static __m128 four(const Element* row) {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(row));
-  }
-  static uint32_t join(Element first, Element /*second*/) { return first; }
+struct Range {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t size() const { return end - begin; }
 };
 
-struct WidenedBFloat16 {
-  using Element = uint16_t;
-  static constexpr int64_t kElements = 1;
+/// Part `index` of `count` nearly equal parts.
+Range part_of(int64_t size, int64_t index, int64_t count) {
+  return {size * index / count, size * (index + 1) / count};
+}
 
-  static uint32_t unit(const Element* row, int64_t /*left*/) { return uint32_t{*row} << 16; }
-  static __m128 four(const Element* row) {
-    const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row));
-    return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), x));
+/// Calls `body(rows, weights)` for ranges that cover both: blocks of at most `held` rows, and where
+/// those are fewer than the threads, parts of the weight too.
+template <typename Body>
+void for_blocks(int64_t num_rows, int64_t held, int64_t num_weights, const Body& body) {
+  const auto threads = static_cast<int64_t>(at::get_num_threads());
+  int64_t blocks = round_up(num_rows, held) / held;
+  if (blocks >= threads) {
+    blocks = std::min(round_up(blocks, threads), num_rows);
+  } else {
+    while (threads % blocks != 0) ++blocks;
+    blocks = std::min(blocks, num_rows);
   }
-  static uint32_t join(Element first, Element /*second*/) { return uint32_t{first} << 16; }
-};
+  const int64_t parts = std::clamp<int64_t>(threads / blocks, 1, num_weights);
+  at::parallel_for(0, blocks * parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      body(part_of(num_rows, item / parts, blocks), part_of(num_weights, item % parts, parts));
+    }
+  });
+}
 
-struct BFloat16Pair {
-  using Element = uint16_t;
-  static constexpr int64_t kElements = 2;
-
-  static uint32_t unit(const Element* row, int64_t left) {
-    return join(row[0], left > 1 ? row[1] : Element{0});
-  }
-  static __m128 four(const Element* row) {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(row));
-  }
-  static uint32_t join(Element first, Element second) {
-    return uint32_t{first} | uint32_t{second} << 16;
-  }
-};
-
-/// One product by one kernel. Behind their ends packed operands hold zeros.
-template <typename Reader>
-class Product {
+/// Memory of a thread that outlives a product: a step touches no fresh pages.
+class Scratch {
  public:
-  Product(const GemmKernel& kernel, Tensor x, Tensor weight, WeightSide side, Tensor y, bool add)
-      : kernel_(kernel),
-        x_(x),
-        weight_(weight),
-        side_(side),
-        y_(y),
-        add_(add),
-        units_(round_up(round_up(x.cols, Reader::kElements) / Reader::kElements, kernel.cols)),
-        num_tiles_(round_up(x.rows, kernel.rows) / kernel.rows),
-        tile_units_(kernel.rows * units_),
-        num_panels_(round_up(y.cols, kernel.cols) / kernel.cols),
-        panel_units_(kernel.cols * units_) {}
-
-  void run() const {
-    const Aligned<uint32_t> x = allocate<uint32_t>(num_tiles_ * tile_units_);
-    at::parallel_for(0, num_tiles_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t tile = begin; tile < end; ++tile) {
-        pack_tile(tile * kernel_.rows, x.get() + tile * tile_units_);
-      }
-    });
-    const int64_t held =
-        std::max<int64_t>(1, kHeldBytes / (4 * kernel_.cols * std::min(kTerms, units_)));
-    at::parallel_for(0, num_panels_, 1, [&](int64_t begin, int64_t end) {
-      const Aligned<uint32_t> panels =
-          allocate<uint32_t>(std::min(held, end - begin) * panel_units_);
-      for (int64_t first = begin; first < end; first += held) {
-        const int64_t count = std::min(held, end - first);
-        for (int64_t i = 0; i < count; ++i) {
-          pack_panel((first + i) * kernel_.cols, panels.get() + i * panel_units_);
-        }
-        multiply(x.get(), panels.get(), first, count);
-      }
-    });
+  template <typename T>
+  T* take(int64_t count) {
+    static_assert(sizeof(T) == 4);
+    if (count > size_) {
+      data_ = allocate<uint32_t>(count);
+      size_ = count;
+    }
+    return reinterpret_cast<T*>(data_.get());
   }
 
  private:
-  using Element = typename Reader::Element;
+  Aligned<uint32_t> data_{nullptr, &std::free};
+  int64_t size_ = 0;
+};
 
-  /// Units of a row that lie wholly in it.
-  int64_t whole_units() const { return x_.cols / Reader::kElements; }
+struct ThreadScratch {
+  Scratch packed;  // activations
+  Scratch weight;  // a converted block
+  Scratch sums;    // of a group and a piece
+  Scratch totals;  // of all groups, where there are several pieces
+  Scratch turned;
+};
 
-  uint32_t unit(const Element* row, int64_t index) const {
-    const int64_t left = x_.cols - index * Reader::kElements;
-    return left > 0 ? Reader::unit(row + index * Reader::kElements, left) : 0;
+ThreadScratch& scratch() {
+  thread_local ThreadScratch instance;
+  return instance;
+}
+
+/// Totals += sums, or = sums in the first piece. Where one piece is all, the sums are the totals.
+float* add_piece(float* sums, float* totals, int64_t count, bool is_first) {
+  if (totals == nullptr) return sums;
+  if (is_first) {
+    std::copy_n(sums, count, totals);
+  } else {
+    for (int64_t i = 0; i < count; ++i) totals[i] += sums[i];
   }
+  return totals;
+}
 
-  static void store(uint32_t* to, __m128 units) {
-    _mm_storeu_ps(reinterpret_cast<float*>(to), units);
+template <typename T>
+void write(const float* sums, T* y, int64_t count, bool add) {
+  if (add) {
+    for (int64_t i = 0; i < count; ++i) store(widened(y[i]) + sums[i], y[i]);
+  } else {
+    for (int64_t i = 0; i < count; ++i) store(sums[i], y[i]);
   }
+}
 
-  /// Rows of x from `begin` on as [units / cols, rows, cols].
-  void pack_tile(int64_t begin, uint32_t* packed) const {
-    const int64_t chunk = kernel_.cols;
-    for (int64_t i = 0; i < kernel_.rows; ++i) {
-      uint32_t* to = packed + i * chunk;
-      const Element* row = begin + i < x_.rows ? x_.row<Element>(begin + i) : nullptr;
-      for (int64_t u = 0; u < units_; u += chunk, to += kernel_.rows * chunk) {
-        for (int64_t lane = 0; lane < chunk; lane += 4) {
-          if (row != nullptr && u + lane + 4 <= whole_units()) {
-            store(to + lane, Reader::four(row + (u + lane) * Reader::kElements));
-          } else {
-            for (int64_t j = lane; j < lane + 4; ++j) to[j] = row ? unit(row, u + j) : 0;
-          }
-        }
-      }
-    }
+/// Elements [col, col + count) of row `row` of y.
+void write(const float* sums, const Tensor& y, int64_t row, int64_t col, int64_t count, bool add) {
+  if (y.dtype == DType::kFloat32) {
+    write(sums, y.row<float>(row) + col, count, add);
+  } else {
+    write(sums, y.row<uint16_t>(row) + col, count, add);
   }
+}
 
-  /// Columns of the product from `begin` on as [units, cols].
-  void pack_panel(int64_t begin, uint32_t* packed) const {
-    if (side_ == WeightSide::kRows) {
-      for (int64_t col = 0; col < kernel_.cols; col += 4) {
-        pack_four_rows(begin + col, packed + col);
-      }
-    } else {
-      for (int64_t u = 0; u < units_; ++u) pack_row_unit(u, begin, packed + u * kernel_.cols);
-    }
-  }
-
-  /// Rows [begin, begin + 4) of the weight, turned over.
-  void pack_four_rows(int64_t begin, uint32_t* packed) const {
-    const Element* rows[4];
-    for (int64_t i = 0; i < 4; ++i) {
-      rows[i] = begin + i < weight_.rows ? weight_.row<Element>(begin + i) : nullptr;
-    }
-    int64_t u = 0;
-    for (; rows[3] != nullptr && u + 4 <= whole_units(); u += 4) {
+/// y [cols, rows] = xᵀ, x [rows, cols] dense, rows of y `stride` apart. Extents are multiples of 4.
+void turn(const float* x, int64_t rows, int64_t cols, int64_t stride, float* y) {
+  for (int64_t r = 0; r < rows; r += 4) {
+    for (int64_t c = 0; c < cols; c += 4) {
       __m128 four[4];
-      for (int64_t i = 0; i < 4; ++i) four[i] = Reader::four(rows[i] + u * Reader::kElements);
+      for (int64_t i = 0; i < 4; ++i) four[i] = _mm_loadu_ps(x + (r + i) * cols + c);
       _MM_TRANSPOSE4_PS(four[0], four[1], four[2], four[3]);
-      for (int64_t i = 0; i < 4; ++i) store(packed + (u + i) * kernel_.cols, four[i]);
-    }
-    for (; u < units_; ++u) {
-      for (int64_t i = 0; i < 4; ++i) {
-        packed[u * kernel_.cols + i] = rows[i] != nullptr ? unit(rows[i], u) : 0;
-      }
+      for (int64_t i = 0; i < 4; ++i) _mm_storeu_ps(y + (c + i) * stride + r, four[i]);
     }
   }
+}
 
-  /// The rows of the weight that make up unit `u`, columns from `begin` on.
-  void pack_row_unit(int64_t u, int64_t begin, uint32_t* packed) const {
-    const int64_t row = u * Reader::kElements;
-    const int64_t cols = row < weight_.rows ? std::min(kernel_.cols, y_.cols - begin) : 0;
-    if (cols > 0) {
-      const Element* first = weight_.row<Element>(row) + begin;
-      if (Reader::kElements == 1) {
-        for (int64_t i = 0; i < cols; ++i) packed[i] = Reader::join(first[i], 0);
-      } else if (row + 1 < weight_.rows) {
-        const Element* second = weight_.row<Element>(row + 1) + begin;
-        for (int64_t i = 0; i < cols; ++i) packed[i] = Reader::join(first[i], second[i]);
-      } else {
-        for (int64_t i = 0; i < cols; ++i) packed[i] = Reader::join(first[i], 0);
-      }
-    }
-    std::fill(packed + cols, packed + kernel_.cols, 0);
-  }
+/// One block of y = x · weightᵀ: tiles of rows of x, panels of the weight.
+class Product {
+ public:
+  Product(const GemmKernel& kernel, Tensor x, const WeightPanels& weight, Tensor y, bool add)
+      : kernel_(kernel), x_(x), weight_(weight), y_(y), add_(add) {}
 
-  /// All rows of `count` panels of y.
-  void multiply(const uint32_t* x, const uint32_t* panels, int64_t first, int64_t count) const {
-    const int64_t sums_of_tile = kernel_.rows * kernel_.cols;
-    const int64_t held = std::min(num_tiles_, kHeldRows / kernel_.rows);
-    const Aligned<float> sums = allocate<float>(held * count * sums_of_tile);
-    for (int64_t tile = 0; tile < num_tiles_; tile += held) {
-      const int64_t tiles = std::min(held, num_tiles_ - tile);
-      std::fill_n(sums.get(), tiles * count * sums_of_tile, 0.0F);
-      for (int64_t u = 0; u < units_; u += kTerms) {
-        for (int64_t t = 0; t < tiles; ++t) {
-          for (int64_t i = 0; i < count; ++i) {
-            kernel_.add_tile(x + (tile + t) * tile_units_ + u * kernel_.rows,
-                             kernel_.rows * kernel_.cols,
-                             panels + i * panel_units_ + u * kernel_.cols,
-                             std::min(kTerms, units_ - u),
-                             sums.get() + (t * count + i) * sums_of_tile);
-          }
-        }
-      }
-      for (int64_t t = 0; t < tiles; ++t) {
-        for (int64_t i = 0; i < count; ++i) {
-          write_tile(sums.get() + (t * count + i) * sums_of_tile, tile + t, first + i);
+  void run(Range tiles, Range panels) const {
+    const int64_t units = weight_.units();
+    const int64_t piece = std::min(units, kPiece);
+    const int64_t row = tiles.begin * kernel_.rows;
+    const int64_t num_rows = std::min(tiles.end * kernel_.rows, x_.rows) - row;
+    const int64_t group = std::max<int64_t>(1, kGroup / kernel_.cols);
+    const int64_t panel_sums = tiles.size() * kernel_.rows * kernel_.cols;
+    auto* const packed = scratch().packed.take<uint32_t>(tiles.size() * kernel_.rows *
+                                                         round_up(piece, kernel_.cols));
+    auto* const sums = scratch().sums.take<float>(group * panel_sums);
+    float* const totals =
+        units > piece ? scratch().totals.take<float>(panels.size() * panel_sums) : nullptr;
+    for (int64_t begin = 0; begin < units; begin += piece) {
+      const int64_t count = std::min(piece, units - begin);
+      pack_left(kernel_, {x_, row, num_rows, begin, count}, packed);
+      for (int64_t panel = panels.begin; panel < panels.end; panel += group) {
+        const int64_t num_panels = std::min(group, panels.end - panel);
+        multiply(packed, tiles.size(), {begin, begin + count}, panel, num_panels, sums);
+        float* const group_totals =
+            totals != nullptr ? totals + (panel - panels.begin) * panel_sums : nullptr;
+        const float* const result =
+            add_piece(sums, group_totals, num_panels * panel_sums, begin == 0);
+        if (begin + count < units) continue;
+        for (int64_t i = 0; i < num_panels; ++i) {
+          write_panel(result + i * panel_sums, row, num_rows, panel + i);
         }
       }
     }
   }
 
-  void write_tile(const float* sums, int64_t tile, int64_t panel) const {
-    const int64_t row = tile * kernel_.rows;
+ private:
+  void multiply(const uint32_t* packed,
+                int64_t num_tiles,
+                Range units,
+                int64_t panel,
+                int64_t num_panels,
+                float* sums) const {
+    const int64_t tile_sums = kernel_.rows * kernel_.cols;
+    const int64_t tile_units = kernel_.rows * round_up(units.size(), kernel_.cols);
+    auto* const buffer = scratch().weight.take<uint32_t>(kTerms * kernel_.cols);
+    std::fill_n(sums, num_panels * num_tiles * tile_sums, 0.0F);
+    for (int64_t u = units.begin; u < units.end; u += kTerms) {
+      const int64_t terms = std::min(kTerms, units.end - u);
+      const uint32_t* const x = packed + (u - units.begin) * kernel_.rows;
+      for (int64_t i = 0; i < num_panels; ++i) {
+        const uint32_t* const block = weight_.right_block(panel + i, u, terms, buffer);
+        for (int64_t t = 0; t < num_tiles; ++t) {
+          kernel_.add_tile(
+              x + t * tile_units, tile_sums, block, terms, sums + (i * num_tiles + t) * tile_sums);
+        }
+      }
+    }
+  }
+
+  void write_panel(const float* sums, int64_t row, int64_t num_rows, int64_t panel) const {
     const int64_t col = panel * kernel_.cols;
     const int64_t cols = std::min(kernel_.cols, y_.cols - col);
-    for (int64_t i = 0; i < std::min(kernel_.rows, y_.rows - row); ++i, sums += kernel_.cols) {
-      if (y_.dtype == DType::kFloat32) {
-        write(sums, y_.row<float>(row + i) + col, cols);
-      } else {
-        write(sums, y_.row<uint16_t>(row + i) + col, cols);
-      }
+    for (int64_t i = 0; i < num_rows; ++i) {
+      write(sums + i * kernel_.cols, y_, row + i, col, cols, add_);
     }
-  }
-
-  void write(const float* sums, float* y, int64_t count) const {
-    if (add_) {
-      for (int64_t i = 0; i < count; ++i) y[i] += sums[i];
-    } else {
-      std::copy_n(sums, count, y);
-    }
-  }
-
-  void write(const float* sums, uint16_t* y, int64_t count) const {
-    if (add_) {
-      for (int64_t i = 0; i < count; ++i) {
-        y[i] = rounded(sums[i] + std::bit_cast<float>(uint32_t{y[i]} << 16));
-      }
-    } else {
-      for (int64_t i = 0; i < count; ++i) y[i] = rounded(sums[i]);
-    }
-  }
-
-  /// The nearest bfloat16, of two the even one.
-  static uint16_t rounded(float x) {
-    const auto bits = std::bit_cast<uint32_t>(x);
-    const uint32_t nearest = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-    return static_cast<uint16_t>(x == x ? nearest : 0x7FC0U);
   }
 
   const GemmKernel& kernel_;
   Tensor x_;
-  Tensor weight_;
-  WeightSide side_;
+  const WeightPanels& weight_;
   Tensor y_;
   bool add_;
-  int64_t units_;  // of a sum, in whole chunks
-  int64_t num_tiles_;
-  int64_t tile_units_;
-  int64_t num_panels_;
-  int64_t panel_units_;
 };
 
-// 12 of 16 registers hold sums.
-__attribute__((target("avx2,fma"))) void add_tile_avx2(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
-  constexpr int64_t kRows = 6;
-  constexpr int64_t kCols = 16;
-  const auto* a = reinterpret_cast<const float*>(x);
-  const auto* w = reinterpret_cast<const float*>(weight);
-  __m256 tile[kRows][2];
-#pragma GCC unroll 6
-  for (int64_t i = 0; i < kRows; ++i) tile[i][0] = tile[i][1] = _mm256_setzero_ps();
-  for (; units > 0; units -= kCols, a += x_stride) {
-    const int64_t lanes = std::min(kCols, units);
-    for (int64_t lane = 0; lane < lanes; ++lane, w += kCols) {
-      const __m256 w0 = _mm256_load_ps(w);
-      const __m256 w1 = _mm256_load_ps(w + 8);
-#pragma GCC unroll 6
-      for (int64_t i = 0; i < kRows; ++i) {
-        const __m256 ai = _mm256_broadcast_ss(a + i * kCols + lane);
-        tile[i][0] = _mm256_fmadd_ps(ai, w0, tile[i][0]);
-        tile[i][1] = _mm256_fmadd_ps(ai, w1, tile[i][1]);
+/// One block of dxᵀ = weightᵀ · dyᵀ: tiles of columns of the weight, panels of rows of dy.
+class InputGradient {
+ public:
+  InputGradient(const GemmKernel& kernel, Tensor dy, const WeightPanels& weight, Tensor dx)
+      : kernel_(kernel), dy_(dy), weight_(weight), dx_(dx) {}
+
+  void run(Range panels, Range tiles) const {
+    const int64_t units = units_of(kernel_, dy_.cols);
+    const int64_t piece = std::min(units, kPiece);
+    const int64_t row = panels.begin * kernel_.cols;
+    const int64_t num_rows = std::min(panels.end * kernel_.cols, dy_.rows) - row;
+    const int64_t group = std::max<int64_t>(1, kGroup / kernel_.rows);
+    const int64_t tile_sums = panels.size() * kernel_.rows * kernel_.cols;
+    auto* const packed = scratch().packed.take<uint32_t>(panels.size() * kernel_.cols * piece);
+    // `turn` reads whole fours of rows.
+    auto* const sums = scratch().sums.take<float>(group * tile_sums + 4 * kernel_.cols);
+    float* const totals =
+        units > piece ? scratch().totals.take<float>(tiles.size() * tile_sums + 4 * kernel_.cols)
+                      : nullptr;
+    for (int64_t begin = 0; begin < units; begin += piece) {
+      const int64_t count = std::min(piece, units - begin);
+      pack_right(kernel_, {dy_, row, num_rows, begin, count}, packed);
+      for (int64_t tile = tiles.begin; tile < tiles.end; tile += group) {
+        const int64_t num_tiles = std::min(group, tiles.end - tile);
+        multiply(packed, panels.size(), {begin, begin + count}, tile, num_tiles, sums);
+        float* const group_totals =
+            totals != nullptr ? totals + (tile - tiles.begin) * tile_sums : nullptr;
+        const float* const result =
+            add_piece(sums, group_totals, num_tiles * tile_sums, begin == 0);
+        if (begin + count == units) write_group(result, row, num_rows, tile, num_tiles);
       }
     }
   }
-#pragma GCC unroll 6
-  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
-    _mm256_store_ps(sums, _mm256_add_ps(_mm256_load_ps(sums), tile[i][0]));
-    _mm256_store_ps(sums + 8, _mm256_add_ps(_mm256_load_ps(sums + 8), tile[i][1]));
-  }
-}
 
-#define PRESCRIPT_AVX512 __attribute__((target("avx512f,avx512bf16")))
-
-template <bool kPairs>
-PRESCRIPT_AVX512 inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
-  if constexpr (kPairs) {
-    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh&>(a), reinterpret_cast<__m512bh&>(b));
-  } else {
-    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
-  }
-}
-
-// 28 of 32 registers hold sums.
-template <bool kPairs>
-PRESCRIPT_AVX512 void add_tile_avx512(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
-  constexpr int64_t kRows = 14;
-  constexpr int64_t kCols = 32;
-  __m512 tile[kRows][2];
-#pragma GCC unroll 14
-  for (int64_t i = 0; i < kRows; ++i) tile[i][0] = tile[i][1] = _mm512_setzero_ps();
-  for (; units > 0; units -= kCols, x += x_stride) {
-    const int64_t lanes = std::min(kCols, units);
-    for (int64_t lane = 0; lane < lanes; ++lane, weight += kCols) {
-      const __m512i w0 = _mm512_load_si512(weight);
-      const __m512i w1 = _mm512_load_si512(weight + 16);
-#pragma GCC unroll 14
-      for (int64_t i = 0; i < kRows; ++i) {
-        const __m512i a = _mm512_set1_epi32(static_cast<int>(x[i * kCols + lane]));
-        tile[i][0] = multiply_add<kPairs>(tile[i][0], a, w0);
-        tile[i][1] = multiply_add<kPairs>(tile[i][1], a, w1);
+ private:
+  void multiply(const uint32_t* packed,
+                int64_t num_panels,
+                Range units,
+                int64_t tile,
+                int64_t num_tiles,
+                float* sums) const {
+    const int64_t tile_sums = kernel_.rows * kernel_.cols;
+    const int64_t num_cols = num_tiles * kernel_.rows;
+    auto* const buffer = scratch().weight.take<uint32_t>(kTerms * num_cols);
+    std::fill_n(sums, num_panels * num_tiles * tile_sums, 0.0F);
+    for (int64_t u = units.begin; u < units.end; u += kTerms) {
+      const int64_t terms = std::min(kTerms, units.end - u);
+      const auto block = weight_.left_block(u, terms, tile * kernel_.rows, num_cols, buffer);
+      for (int64_t p = 0; p < num_panels; ++p) {
+        const uint32_t* const dy = packed + (p * units.size() + u - units.begin) * kernel_.cols;
+        for (int64_t t = 0; t < num_tiles; ++t) {
+          kernel_.add_tile(block.data + t * tile_sums,
+                           block.stride,
+                           dy,
+                           terms,
+                           sums + (p * num_tiles + t) * tile_sums);
+        }
       }
     }
   }
-#pragma GCC unroll 14
-  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
-    _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), tile[i][0]));
-    _mm512_store_ps(sums + 16, _mm512_add_ps(_mm512_load_ps(sums + 16), tile[i][1]));
+
+  /// The sums of a panel are [columns of the weight, rows of dy].
+  void write_group(
+      const float* sums, int64_t row, int64_t num_rows, int64_t tile, int64_t num_tiles) const {
+    const int64_t col = tile * kernel_.rows;
+    const int64_t cols = std::min(num_tiles * kernel_.rows, dx_.cols - col);
+    const int64_t stride = round_up(num_tiles * kernel_.rows, 4);
+    auto* const turned = scratch().turned.take<float>(kernel_.cols * stride);
+    for (int64_t n = 0; n < num_rows; n += kernel_.cols) {
+      turn(sums + n * num_tiles * kernel_.rows, stride, kernel_.cols, stride, turned);
+      for (int64_t i = 0; i < std::min(kernel_.cols, num_rows - n); ++i) {
+        write(turned + i * stride, dx_, row + n + i, col, cols, false);
+      }
+    }
   }
+
+  const GemmKernel& kernel_;
+  Tensor dy_;
+  const WeightPanels& weight_;
+  Tensor dx_;
+};
+
+void check(const GemmKernel& kernel, const Tensor& x, const Weight& weight, const Tensor& y) {
+  PRESCRIPT_CHECK(x.dtype == weight.dtype && x.dtype != DType::kFloat64, "gemm: dtypes");
+  PRESCRIPT_CHECK(y.dtype == x.dtype || y.dtype == DType::kFloat32, "gemm: dtype of the result");
+  PRESCRIPT_CHECK(x.dtype == DType::kBFloat16 || !kernel.takes_pairs, "gemm: pairs of float32");
 }
 
 }  // namespace
 
-const std::vector<GemmKernel>& gemm_kernels() {
-  static const std::vector<GemmKernel> kernels = [] {
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = __builtin_cpu_supports("avx512f");
-    const bool pairs = avx512 && __builtin_cpu_supports("avx512bf16");
-    return std::vector<GemmKernel>{
-        {"AVX-512 BF16", pairs, 14, 32, true, &add_tile_avx512<true>},
-        {"AVX-512", avx512, 14, 32, false, &add_tile_avx512<false>},
-        {"AVX2", avx2, 6, 16, false, &add_tile_avx2},
-    };
-  }();
-  return kernels;
+void gemm(const GemmKernel& kernel, Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) {
+  check(kernel, x_NI, weight_OI, y_NO);
+  if (x_NI.rows == 0) return;
+  const WeightPanels weight(kernel, weight_OI);
+  const Product product(kernel, x_NI, weight, y_NO, add);
+  for_blocks(round_up(x_NI.rows, kernel.rows) / kernel.rows,
+             kHeldRows / kernel.rows,
+             weight.num_panels(),
+             [&](Range tiles, Range panels) { product.run(tiles, panels); });
 }
 
-const GemmKernel& gemm_kernel(DType dtype) {
-  for (const GemmKernel& kernel : gemm_kernels()) {
-    const bool fits = !kernel.takes_pairs || dtype == DType::kBFloat16;
-    if (kernel.is_supported && fits) return kernel;
-  }
-  throw DeviceError("this processor has no AVX2; the cpu backend needs it");
-}
-
-void gemm(const GemmKernel& kernel, Tensor x, Tensor weight, WeightSide side, Tensor y, bool add) {
-  PRESCRIPT_CHECK(x.dtype == weight.dtype && x.dtype != DType::kFloat64, "gemm: dtypes");
-  PRESCRIPT_CHECK(y.dtype == x.dtype || y.dtype == DType::kFloat32, "gemm: dtype of y");
-  PRESCRIPT_CHECK(x.dtype == DType::kBFloat16 || !kernel.takes_pairs, "gemm: pairs of float32");
-  if (x.dtype == DType::kFloat32) {
-    Product<Float32>(kernel, x, weight, side, y, add).run();
-  } else if (kernel.takes_pairs) {
-    Product<BFloat16Pair>(kernel, x, weight, side, y, add).run();
-  } else {
-    Product<WidenedBFloat16>(kernel, x, weight, side, y, add).run();
-  }
+void gemm_input_gradient(const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI) {
+  check(kernel, dy_NO, weight_OI, dx_NI);
+  if (dy_NO.rows == 0) return;
+  const WeightPanels weight(kernel, weight_OI);
+  const InputGradient gradient(kernel, dy_NO, weight, dx_NI);
+  for_blocks(round_up(dy_NO.rows, kernel.cols) / kernel.cols,
+             kHeldRows / kernel.cols,
+             round_up(dx_NI.cols, kernel.rows) / kernel.rows,
+             [&](Range panels, Range tiles) { gradient.run(panels, tiles); });
 }
 
 }  // namespace prescript::cpu

@@ -1,53 +1,18 @@
 #pragma once
 // Products of rows with a frozen weight.
 
-#include <string>
-#include <vector>
-
-#include "base/tensor.h"
+#include "ops/cpu_kernels.h"
 
 namespace prescript::cpu {
 
-/// Which way a product reads its weight.
-enum class WeightSide {
-  kRows,     // y_NO = x_NI · weight_OIᵀ
-  kColumns,  // y_NI = x_NO · weight_OI
-};
+// x and dy have the weight's dtype, which is float32 or bfloat16; y and dx have it too or are
+// float32. Each element is a float32 sum in an order that depends on its length alone: a row's
+// result does not depend on the rows beside it, nor on the number of threads.
 
-/// Units that are added up in registers before they join the sum in memory. The gradient of a soft
-/// prompt is small beside what it is summed from: with 1024 it is off by 3e-5 on SmolLM2, with 256
-/// by 1e-5, with 64 by 4e-6.
-inline constexpr int64_t kTerms = 128;
+/// y_NO = x_NI · weight_OIᵀ, or y += it.
+void gemm(const GemmKernel& kernel, Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add);
 
-/// The inner loop for one set of vector instructions: a tile of `rows` x `cols` sums, which stay in
-/// registers.
-struct GemmKernel {
-  std::string name;
-  bool is_supported = false;  // by this processor
-  int64_t rows = 0;
-  int64_t cols = 0;
-  /// Whether it takes two bfloat16 neighbours at a time; else operands are widened to float32.
-  bool takes_pairs = false;
-  /// sums [rows, cols] += x · weight [units, cols], in units of 32 bits. x lies in chunks of `cols`
-  /// units, [rows, cols] each and `x_stride` units apart: the sums of one product are an operand
-  /// of the next as they lie.
-  void (*add_tile)(const uint32_t* x,
-                   int64_t x_stride,
-                   const uint32_t* weight,
-                   int64_t units,
-                   float* sums) = nullptr;
-};
-
-/// All kernels, the fastest first.
-const std::vector<GemmKernel>& gemm_kernels();
-
-/// The fastest that this processor supports for operands of `dtype`. Throws DeviceError where there
-/// is none.
-const GemmKernel& gemm_kernel(DType dtype);
-
-/// y = x · weight, or y += it. x and weight are both float32 or both bfloat16, y is of their dtype
-/// or float32. Each element is a float32 sum in an order that depends on its length alone: a row's
-/// result does not depend on the rows beside it, nor on the number of threads.
-void gemm(const GemmKernel& kernel, Tensor x, Tensor weight, WeightSide side, Tensor y, bool add);
+/// dx_NI = dy_NO · weight_OI.
+void gemm_input_gradient(const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI);
 
 }  // namespace prescript::cpu

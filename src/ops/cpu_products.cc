@@ -1,140 +1,172 @@
 #include "ops/cpu_products.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/_to_copy.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/logsumexp.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/zeros.h>
 
+#include "ops/aligned.h"
 #include "ops/check.h"
+#include "ops/cpu_bfloat16.h"
 #include "ops/cpu_gemm.h"
-#include "ops/cpu_torch.h"
+#include "ops/cpu_math.h"
 
 namespace prescript::cpu {
 namespace {
 
-// Rows of swiglu that a thread takes at a time: their float32 copies stay in its cache.
-constexpr int64_t kSwigluRows = 16;
+// Rows of swiglu below which a second thread is not worth it.
+constexpr int64_t kSwigluRows = 4;
 
 // Targets whose logits exist at a time: 128 rows of 50 000 float32 logits take 25 MB.
 constexpr int64_t kTargetRows = 128;
 
-// Terms of a sum over the vocabulary at a time: packed operands of this many stay in cache.
-constexpr int64_t kVocabularyTerms = 1024;
-
-void multiply(Tensor x, Tensor weight, WeightSide side, Tensor y, bool add) {
-  if (x.rows > 0) gemm(gemm_kernel(x.dtype), x, weight, side, y, add);
-}
-
-Tensor view(const at::Tensor& x, DType dtype) {
-  return {x.data_ptr(), dtype, x.size(0), x.size(1), x.stride(0)};
-}
-
-/// dhidden_TD = dlogits_TV · head_VD.
-void head_input_gradient(Tensor dlogits_TV, Tensor head_VD, Tensor dhidden_TD) {
-  const at::Tensor sum = at::zeros({dhidden_TD.rows, dhidden_TD.cols}, at::kFloat);
-  for (int64_t begin = 0; begin < head_VD.rows; begin += kVocabularyTerms) {
-    const int64_t terms = std::min(kVocabularyTerms, head_VD.rows - begin);
-    multiply(dlogits_TV.col_range(begin, terms),
-             head_VD.row_range(begin, terms),
-             WeightSide::kColumns,
-             view(sum, DType::kFloat32),
-             true);
+template <typename T>
+PRESCRIPT_AVX2 void swiglu_row(const T* gate_up, int64_t F, T* h) {
+  for (int64_t f = 0; f < F; ++f) {
+    const float gate = widened(gate_up[f]);
+    store(gate * sigmoid(gate) * widened(gate_up[F + f]), h[f]);
   }
-  wrap(dhidden_TD).copy_(sum);
+}
+
+template <typename T>
+PRESCRIPT_AVX2 void swiglu_input_gradient_row(const T* gate_up,
+                                              const T* dh,
+                                              int64_t F,
+                                              T* d_gate_up) {
+#pragma GCC ivdep  // the output may be the input: element by element, never shifted
+  for (int64_t f = 0; f < F; ++f) {
+    const float gate = widened(gate_up[f]);
+    const float up = widened(gate_up[F + f]);
+    const float s = sigmoid(gate);
+    const float dh_s = widened(dh[f]) * s;
+    store(dh_s * up * (1 + gate * (1 - s)), d_gate_up[f]);
+    store(dh_s * gate, d_gate_up[F + f]);
+  }
+}
+
+/// log Σ exp x. Partial sums are of kLanes columns of kBlock elements.
+PRESCRIPT_AVX2 float log_sum_exp(const float* x, int64_t size) {
+  constexpr int64_t kBlock = 64 * kLanes;
+  float largest[kLanes];
+  std::fill_n(largest, kLanes, -std::numeric_limits<float>::infinity());
+  const int64_t whole = size / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) {  // keeps what is not a number
+      largest[k] = largest[k] < x[i + k] || x[i + k] != x[i + k] ? x[i + k] : largest[k];
+    }
+  }
+  float max = largest[0];
+  for (const float lane : largest) max = max < lane || lane != lane ? lane : max;
+  for (int64_t i = whole; i < size; ++i) max = max < x[i] || x[i] != x[i] ? x[i] : max;
+  double sum = 0;
+  for (int64_t begin = 0; begin < whole; begin += kBlock) {
+    float lanes[kLanes] = {};
+    for (int64_t i = begin; i < std::min(whole, begin + kBlock); i += kLanes) {
+      for (int64_t k = 0; k < kLanes; ++k) lanes[k] += exponential(x[i + k] - max);
+    }
+    for (const float lane : lanes) sum += lane;
+  }
+  for (int64_t i = whole; i < size; ++i) sum += exponential(x[i] - max);
+  return max + static_cast<float>(std::log(sum));
+}
+
+/// The gradient of −weight·log softmax(logits)[target]. It may stand where the logits do.
+template <typename T>
+PRESCRIPT_AVX2 void logits_gradient(
+    const float* logits, float lse, float weight, int64_t target, int64_t size, T* gradient) {
+  const float of_target = weight * (exponential(logits[target] - lse) - 1);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < size; ++i) {
+    store(weight * exponential(logits[i] - lse), gradient[i]);
+  }
+  store(of_target, gradient[target]);
 }
 
 }  // namespace
 
-void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) {
+void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) {
   ops_check::linear("linear", x_NI, weight_OI, y_NO);
-  multiply(x_NI, weight_OI, WeightSide::kRows, y_NO, add);
+  gemm(gemm_kernel(x_NI.dtype), x_NI, weight_OI, y_NO, add);
 }
 
-void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) {
+void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) {
   ops_check::linear("linear_input_gradient", dx_NI, weight_OI, dy_NO);
-  multiply(dy_NO, weight_OI, WeightSide::kColumns, dx_NI, false);
+  gemm_input_gradient(gemm_kernel(dy_NO.dtype), dy_NO, weight_OI, dx_NI);
 }
 
 void swiglu(Tensor gate_up_N2F, Tensor h_NF) {
   ops_check::swiglu(gate_up_N2F, h_NF);
   at::parallel_for(0, h_NF.rows, kSwigluRows, [&](int64_t begin, int64_t end) {
-    const c10::InferenceMode guard;
-    for (int64_t n = begin; n < end; n += kSwigluRows) {
-      const int64_t rows = std::min(kSwigluRows, end - n);
-      const Tensor block = gate_up_N2F.row_range(n, rows);
-      const at::Tensor gate = wrap(block.col_range(0, h_NF.cols)).to(at::kFloat);
-      at::Tensor h = wrap(h_NF.row_range(n, rows));
-      h.copy_(at::silu(gate).mul_(wrap(block.col_range(h_NF.cols, h_NF.cols))));
+    for (int64_t n = begin; n < end; ++n) {
+      if (h_NF.dtype == DType::kFloat32) {
+        swiglu_row(gate_up_N2F.row<float>(n), h_NF.cols, h_NF.row<float>(n));
+      } else {
+        swiglu_row(gate_up_N2F.row<uint16_t>(n), h_NF.cols, h_NF.row<uint16_t>(n));
+      }
     }
   });
 }
 
 void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) {
   ops_check::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
-  const int64_t F = dh_NF.cols;
+  const auto run = [&]<typename T>(T*, int64_t n) {
+    swiglu_input_gradient_row(
+        gate_up_N2F.row<T>(n), dh_NF.row<T>(n), dh_NF.cols, d_gate_up_N2F.row<T>(n));
+  };
   at::parallel_for(0, dh_NF.rows, kSwigluRows, [&](int64_t begin, int64_t end) {
-    const c10::InferenceMode guard;
-    for (int64_t n = begin; n < end; n += kSwigluRows) {
-      const int64_t rows = std::min(kSwigluRows, end - n);
-      const Tensor block = gate_up_N2F.row_range(n, rows);
-      const Tensor d_block = d_gate_up_N2F.row_range(n, rows);
-      const at::Tensor gate = wrap(block.col_range(0, F)).to(at::kFloat);
-      const at::Tensor up = wrap(block.col_range(F, F)).to(at::kFloat);
-      const at::Tensor dh = wrap(dh_NF.row_range(n, rows)).to(at::kFloat);
-      const at::Tensor s = at::sigmoid(gate);
-      const at::Tensor d_gate = dh * up * s * (1 + gate * (1 - s));
-      const at::Tensor d_up = dh * gate * s;
-      // Written only now: the output may be the input.
-      wrap(d_block.col_range(0, F)).copy_(d_gate);
-      wrap(d_block.col_range(F, F)).copy_(d_up);
+    for (int64_t n = begin; n < end; ++n) {
+      if (dh_NF.dtype == DType::kFloat32) {
+        run(static_cast<float*>(nullptr), n);
+      } else {
+        run(static_cast<uint16_t*>(nullptr), n);
+      }
     }
   });
 }
 
 void cross_entropy(Tensor hidden_TD,
-                   Tensor head_VD,
+                   Weight head_VD,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs_T,
                    Tensor dhidden_TD) {
   ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
-  const c10::InferenceMode guard;
+  const GemmKernel& kernel = gemm_kernel(hidden_TD.dtype);
+  const int64_t V = head_VD.rows;
+  const int64_t max_rows = std::min(kTargetRows, hidden_TD.rows);
+  const bool is_narrow = hidden_TD.dtype == DType::kBFloat16;
+  const Aligned<float> block = allocate<float>(max_rows * V);
+  const Aligned<uint16_t> narrow = allocate<uint16_t>(is_narrow ? max_rows * V : 0);
   for (int64_t begin = 0; begin < hidden_TD.rows; begin += kTargetRows) {
     const int64_t rows = std::min(kTargetRows, hidden_TD.rows - begin);
-    at::Tensor logits = at::empty({rows, head_VD.rows}, at::kFloat);
-    multiply(hidden_TD.row_range(begin, rows),
-             head_VD,
-             WeightSide::kRows,
-             view(logits, DType::kFloat32),
-             false);
-    const at::Tensor lse = at::logsumexp(logits, 1, /*keepdim=*/true);
-    for (int64_t t = 0; t < rows; ++t) {
-      log_probs_T.row<float>(0)[begin + t] =
-          logits.data_ptr<float>()[t * head_VD.rows + token_ids[begin + t]] -
-          lse.data_ptr<float>()[t];
-    }
+    const Tensor logits{block.get(), DType::kFloat32, rows, V, V};
+    Tensor gradient = logits;  // of the logits, in their place
+    if (is_narrow) gradient = {narrow.get(), DType::kBFloat16, rows, V, V};
+    gemm(kernel, hidden_TD.row_range(begin, rows), head_VD, logits, false);
+    at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
+      for (int64_t t = first; t < last; ++t) {
+        const float* const row = logits.row<float>(t);
+        const int32_t target = token_ids[begin + t];
+        const float lse = log_sum_exp(row, V);
+        log_probs_T.row<float>(0)[begin + t] = row[target] - lse;
+        if (dhidden_TD.data == nullptr) continue;
+        const float weight = weights[begin + t];
+        if (gradient.dtype == DType::kFloat32) {
+          logits_gradient(row, lse, weight, target, V, gradient.row<float>(t));
+        } else {
+          logits_gradient(row, lse, weight, target, V, gradient.row<uint16_t>(t));
+        }
+      }
+    });
     if (dhidden_TD.data == nullptr) continue;
-    logits.sub_(lse).exp_();  // from here on the gradient of the logits, in place
-    const at::Tensor weight = at::from_blob(const_cast<float*>(weights.data()) + begin,
-                                            {rows, 1},
-                                            at::TensorOptions().dtype(at::kFloat));
-    logits.mul_(weight);
-    for (int64_t t = 0; t < rows; ++t) {
-      logits.data_ptr<float>()[t * head_VD.rows + token_ids[begin + t]] -= weights[begin + t];
-    }
-    const at::Tensor dlogits = logits.to(scalar_type(head_VD.dtype));
-    head_input_gradient(view(dlogits, head_VD.dtype), head_VD, dhidden_TD.row_range(begin, rows));
+    gemm_input_gradient(kernel, gradient, head_VD, dhidden_TD.row_range(begin, rows));
   }
 }
 
-void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) {
+void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) {
   ops_check::logits(hidden_ND, head_VD, logits_NV);
-  multiply(hidden_ND, head_VD, WeightSide::kRows, logits_NV, false);
+  gemm(gemm_kernel(hidden_ND.dtype), hidden_ND, head_VD, logits_NV, false);
 }
 
 }  // namespace prescript::cpu

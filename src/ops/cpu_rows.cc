@@ -8,6 +8,7 @@
 #include <c10/util/BFloat16.h>
 
 #include "ops/check.h"
+#include "ops/cpu_weight.h"
 
 namespace prescript::cpu {
 namespace {
@@ -95,15 +96,19 @@ void copy(Tensor x, Tensor y) {
   });
 }
 
-void embed(Tensor embedding_VD,
+void embed(Weight embedding_VD,
            std::span<const Tensor> prompts_PD,
            std::span<const Row> rows,
            Tensor x_ND) {
   ops_check::embed(embedding_VD, prompts_PD, rows, x_ND);
   for (int64_t n = 0; n < x_ND.rows; ++n) {
     const Row& source = rows[n];
-    const Tensor& table = source.is_virtual() ? prompts_PD[source.soft_prompt] : embedding_VD;
-    copy(table.row_range(source.index, 1), x_ND.row_range(n, 1));
+    const Tensor x = x_ND.row_range(n, 1);
+    if (source.is_virtual()) {
+      copy(prompts_PD[source.soft_prompt].row_range(source.index, 1), x);
+    } else {
+      copy_row(gemm_kernel(x.dtype), embedding_VD, source.index, x);
+    }
   }
 }
 

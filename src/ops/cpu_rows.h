@@ -8,7 +8,7 @@ namespace prescript::cpu {
 
 void zero(Tensor x);
 void copy(Tensor x, Tensor y);
-void embed(Tensor embedding_VD,
+void embed(Weight embedding_VD,
            std::span<const Tensor> prompts_PD,
            std::span<const Row> rows,
            Tensor x_ND);

@@ -62,10 +62,16 @@ class Ops {
   virtual void upload(const float* x, Tensor y) = 0;
   virtual void download(Tensor x, float* y) = 0;
 
+  // --- frozen weights ---
+
+  /// Rows [begin, begin + num_rows) of `weight` = dense float32 rows on the host, rounded to its
+  /// dtype, in the layout that this backend multiplies by. Every row is laid out once.
+  virtual void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) = 0;
+
   // --- rows ---
 
   /// x_ND = rows of embedding_VD, or of prompts_PD[row.soft_prompt] (float32, cast on the way).
-  virtual void embed(Tensor embedding_VD,
+  virtual void embed(Weight embedding_VD,
                      std::span<const Tensor> prompts_PD,
                      std::span<const Row> rows,
                      Tensor x_ND) = 0;
@@ -85,10 +91,10 @@ class Ops {
   // --- products and norms ---
 
   /// y_NO = x_NI · weight_OIᵀ; with `add`, y += it.
-  virtual void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) = 0;
+  virtual void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) = 0;
 
   /// dx_NI = dy_NO · weight_OI.
-  virtual void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) = 0;
+  virtual void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) = 0;
 
   /// y = x · rstd · weight, rstd_N = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype). Zhang &
   /// Sennrich 2019.
@@ -148,14 +154,14 @@ class Ops {
   /// Where dhidden_TD has data, it becomes the gradient of −Σ weights[t] · log_probs[t]. Logits
   /// exist for a chunk of targets at a time.
   virtual void cross_entropy(Tensor hidden_TD,
-                             Tensor head_VD,
+                             Weight head_VD,
                              std::span<const int32_t> token_ids,
                              std::span<const float> weights,
                              Tensor log_probs_T,
                              Tensor dhidden_TD) = 0;
 
   /// logits_NV = hidden_ND · head_VDᵀ in the accumulate dtype.
-  virtual void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) = 0;
+  virtual void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) = 0;
 };
 
 /// Every operation as plain formulas in float64: the oracle.

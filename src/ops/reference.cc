@@ -38,6 +38,11 @@ void require_float64(std::initializer_list<Tensor> tensors) {
   }
 }
 
+/// A weight lies as its rows do.
+Tensor rows_of(const Weight& weight) {
+  return {weight.data, weight.dtype, weight.rows, weight.cols, weight.cols};
+}
+
 /// The keys that one query sees, as (source, row), in the order of the parts.
 struct SeenKey {
   int32_t source;
@@ -94,16 +99,21 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void embed(Tensor embedding_VD,
+  void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) override {
+    ops_check::lay_out(begin, num_rows, weight);
+    upload(rows, rows_of(weight).row_range(begin, num_rows));
+  }
+
+  void embed(Weight embedding_VD,
              std::span<const Tensor> prompts_PD,
              std::span<const Row> rows,
              Tensor x_ND) override {
-    require_float64({embedding_VD, x_ND});
+    require_float64({rows_of(embedding_VD), x_ND});
     ops_check::embed(embedding_VD, prompts_PD, rows, x_ND);
     for (int64_t n = 0; n < x_ND.rows; ++n) {
       const Row& source = rows[n];
       if (!source.is_virtual()) {
-        std::copy_n(row(embedding_VD, source.index), x_ND.cols, row(x_ND, n));
+        std::copy_n(row(rows_of(embedding_VD), source.index), x_ND.cols, row(x_ND, n));
         continue;
       }
       const Tensor& prompt_PD = prompts_PD[source.soft_prompt];
@@ -139,24 +149,24 @@ class ReferenceOps final : public Ops {
     for (int64_t i = 0; i < x.rows; ++i) add_scaled(1, row(x, i), row(y_ND, indices[i]), x.cols);
   }
 
-  void linear(Tensor x_NI, Tensor weight_OI, Tensor y_NO, bool add) override {
-    require_float64({x_NI, weight_OI, y_NO});
+  void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) override {
+    require_float64({x_NI, rows_of(weight_OI), y_NO});
     ops_check::linear("linear", x_NI, weight_OI, y_NO);
     for (int64_t n = 0; n < x_NI.rows; ++n) {
       for (int64_t o = 0; o < weight_OI.rows; ++o) {
-        const double y = dot(row(x_NI, n), row(weight_OI, o), x_NI.cols);
+        const double y = dot(row(x_NI, n), row(rows_of(weight_OI), o), x_NI.cols);
         row(y_NO, n)[o] = add ? row(y_NO, n)[o] + y : y;
       }
     }
   }
 
-  void linear_input_gradient(Tensor dy_NO, Tensor weight_OI, Tensor dx_NI) override {
-    require_float64({dy_NO, weight_OI, dx_NI});
+  void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) override {
+    require_float64({dy_NO, rows_of(weight_OI), dx_NI});
     ops_check::linear("linear_input_gradient", dx_NI, weight_OI, dy_NO);
     zero(dx_NI);
     for (int64_t n = 0; n < dx_NI.rows; ++n) {
       for (int64_t o = 0; o < weight_OI.rows; ++o) {
-        add_scaled(row(dy_NO, n)[o], row(weight_OI, o), row(dx_NI, n), dx_NI.cols);
+        add_scaled(row(dy_NO, n)[o], row(rows_of(weight_OI), o), row(dx_NI, n), dx_NI.cols);
       }
     }
   }
@@ -317,12 +327,12 @@ class ReferenceOps final : public Ops {
   }
 
   void cross_entropy(Tensor hidden_TD,
-                     Tensor head_VD,
+                     Weight head_VD,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
                      Tensor dhidden_TD) override {
-    require_float64({hidden_TD, head_VD, log_probs_T});
+    require_float64({hidden_TD, rows_of(head_VD), log_probs_T});
     ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
     std::vector<double> logits(head_VD.rows);
     const Tensor logits_V{logits.data(), DType::kFloat64, 1, head_VD.rows, head_VD.rows};
@@ -340,8 +350,8 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void logits(Tensor hidden_ND, Tensor head_VD, Tensor logits_NV) override {
-    require_float64({hidden_ND, head_VD, logits_NV});
+  void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) override {
+    require_float64({hidden_ND, rows_of(head_VD), logits_NV});
     ops_check::logits(hidden_ND, head_VD, logits_NV);
     linear(hidden_ND, head_VD, logits_NV, false);
   }

@@ -25,5 +25,14 @@ TEST(Arena, MeasuresWhatItLaterHandsOut) {
   EXPECT_THROW(arena.take(1, 1, DType::kFloat32), ContractError);
 }
 
+TEST(Arena, HasRoomForWeightsInWhateverLayout) {
+  Arena arena;
+  const Weight weight = arena.take_weight(33, 3, DType::kFloat32);
+  EXPECT_EQ(weight.rows, 33);
+  EXPECT_EQ(weight.cols, 3);
+  EXPECT_EQ(weight.bytes(), 64U * 4 * 4 + 2048);
+  EXPECT_EQ(arena.used(), weight.bytes());
+}
+
 }  // namespace
 }  // namespace prescript

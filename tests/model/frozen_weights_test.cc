@@ -1,7 +1,5 @@
 #include "model/frozen_weights.h"
 
-#include <functional>
-
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
@@ -20,9 +18,13 @@ class FrozenWeightsTest : public testing::Test {
     return load_weights(*ops_, tensors, config, dtype);
   }
 
-  void expect_equal(Tensor found, const Matrix& expected) {
+  template <typename Stored>  // a Tensor or a Weight
+  void expect_equal(const Stored& found, const Matrix& expected) {
     EXPECT_EQ(bench_.get(found).values, expected.values);
   }
+
+  /// Whether they are those of `hf`.
+  void expect_holds(const FrozenWeights& weights, const MemoryTensors& hf, const DecoderConfig& c);
 
   void refuses(const std::string& message, const MemoryTensors& tensors, const DecoderConfig& c) {
     expect_input_error(ExitCode::kModel, "memory: " + message, [&] { load(tensors, c); });
@@ -32,44 +34,47 @@ class FrozenWeightsTest : public testing::Test {
   Workbench bench_;
 };
 
-void expect_holds(const FrozenWeights& weights,
-                  const MemoryTensors& hf,
-                  const DecoderConfig& c,
-                  const std::function<void(Tensor, const Matrix&)>& expect_equal) {
+void FrozenWeightsTest::expect_holds(const FrozenWeights& weights,
+                                     const MemoryTensors& hf,
+                                     const DecoderConfig& c) {
   expect_equal(weights.embedding_VD, hf.matrix("model.embed_tokens.weight"));
   expect_equal(weights.final_norm_D, hf.matrix("model.norm.weight"));
   const int64_t HE = c.query_size();
   const int64_t KE = c.kv_size();
+  const int64_t F = c.feed_forward_size;
   for (int64_t i = 0; i < c.num_layers; ++i) {
     const LayerWeights& layer = weights.layers[i];
-    const auto of = [&](const std::string& name) -> const Matrix& {
-      return hf.matrix("model.layers." + std::to_string(i) + "." + name + ".weight");
+    const auto expect_rows = [&](const Weight& weight, int64_t begin, const std::string& name) {
+      const Matrix& expected =
+          hf.matrix("model.layers." + std::to_string(i) + "." + name + ".weight");
+      EXPECT_EQ(bench_.get(weight, begin, expected.rows).values, expected.values) << name;
     };
-    expect_equal(layer.attention_norm_D, of("input_layernorm"));
-    expect_equal(layer.qkv_weight.row_range(0, HE), of("self_attn.q_proj"));
-    expect_equal(layer.qkv_weight.row_range(HE, KE), of("self_attn.k_proj"));
-    expect_equal(layer.qkv_weight.row_range(HE + KE, KE), of("self_attn.v_proj"));
-    expect_equal(layer.output_weight, of("self_attn.o_proj"));
-    expect_equal(layer.ffn_norm_D, of("post_attention_layernorm"));
-    expect_equal(layer.gate_up_weight.row_range(0, c.feed_forward_size), of("mlp.gate_proj"));
-    expect_equal(layer.gate_up_weight.row_range(c.feed_forward_size, c.feed_forward_size),
-                 of("mlp.up_proj"));
-    expect_equal(layer.down_weight, of("mlp.down_proj"));
+    const auto expect_norm = [&](const Tensor& norm, const std::string& name) {
+      expect_equal(norm, hf.matrix("model.layers." + std::to_string(i) + "." + name + ".weight"));
+    };
+    const bool is_last = i + 1 == c.num_layers;
+    expect_norm(layer.attention_norm_D, "input_layernorm");
+    expect_rows(is_last ? layer.query_weight : layer.qkv_weight, 0, "self_attn.q_proj");
+    const Weight& keys_in = is_last ? layer.key_value_weight : layer.qkv_weight;
+    expect_rows(keys_in, is_last ? 0 : HE, "self_attn.k_proj");
+    expect_rows(keys_in, (is_last ? 0 : HE) + KE, "self_attn.v_proj");
+    expect_rows(layer.output_weight, 0, "self_attn.o_proj");
+    expect_norm(layer.ffn_norm_D, "post_attention_layernorm");
+    expect_rows(layer.gate_up_weight, 0, "mlp.gate_proj");
+    expect_rows(layer.gate_up_weight, F, "mlp.up_proj");
+    expect_rows(layer.down_weight, 0, "mlp.down_proj");
   }
 }
 
 TEST_F(FrozenWeightsTest, OfEitherFileStandInTheOrderOfHuggingFace) {
   const DecoderConfig c = tiny_config();
   const MemoryTensors hf = random_llama(c);
-  const auto equal = [this](Tensor found, const Matrix& expected) {
-    expect_equal(found, expected);
-  };
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     const FrozenWeights from_hf = load(hf, c, dtype);
     const FrozenWeights from_gguf = load(as_gguf(hf, c), c, dtype);
     for (const FrozenWeights* weights : {&from_hf, &from_gguf}) {
       EXPECT_EQ(weights->dtype, dtype);
-      expect_holds(*weights, hf, c, equal);
+      expect_holds(*weights, hf, c);
       expect_equal(weights->head_VD, hf.matrix("lm_head.weight"));
     }
   }
@@ -149,19 +154,24 @@ TEST_F(FrozenWeightsTest, AreRefusedWhenAnyTensorIsNotReadByTheLayerFunction) {
 
 TEST_F(FrozenWeightsTest, TakeOneBlockWhoseBytesAreKnownBefore) {
   const DecoderConfig c = tiny_config();
-  // V 61, D 32, F 40, H 4, K 2, E 8; every tensor begins at a multiple of 64 bytes.
-  const int64_t embedding = 61 * 32;
-  const int64_t layer = 32 + (32 + 16 + 16) * 32 + 32 * 32 + 32 + 80 * 32 + 32 * 40;
-  const auto expected = static_cast<size_t>(4 * (2 * embedding + 3 * layer + 32));
-  EXPECT_EQ(weight_bytes(c, DType::kFloat32), expected);
-  EXPECT_EQ(weight_bytes(c, DType::kBFloat16), expected / 2);
+  // V 61, D 32, F 40, H 4, K 2, E 8. Weights have whole panels of 32 rows, and 2 KB behind them.
+  const auto expected = [](size_t element, size_t heads) {
+    const auto weight = [element](size_t rows) { return element * rows * 32 + 2048; };
+    const size_t layer = 2 * element * 32 + weight(64) + weight(32) + weight(96) +
+                         element * 32 * 40 + 2048;  // norms, qkv, output, gate and up, down
+    const size_t last = layer - weight(64) + 2 * weight(32);
+    return heads * weight(64) + 2 * layer + last + element * 32;
+  };
+  EXPECT_EQ(weight_bytes(c, DType::kFloat32), expected(4, 2));
+  EXPECT_EQ(weight_bytes(c, DType::kBFloat16), expected(2, 2));
   DecoderConfig tied = c;
   tied.tied_head = true;
-  EXPECT_EQ(weight_bytes(tied, DType::kFloat32), expected - 4 * embedding);
+  EXPECT_EQ(weight_bytes(tied, DType::kFloat32), expected(4, 1));
   const FrozenWeights weights = load(random_llama(c), c);
-  EXPECT_EQ(weights.bytes, expected);
+  EXPECT_EQ(weights.bytes, expected(4, 2));
   const auto* begin = static_cast<const std::byte*>(weights.block.get());
-  EXPECT_EQ(static_cast<const std::byte*>(weights.head_VD.data) + 4 * embedding, begin + expected);
+  EXPECT_EQ(static_cast<const std::byte*>(weights.head_VD.data) + weights.head_VD.bytes(),
+            begin + weights.bytes);
 }
 
 }  // namespace

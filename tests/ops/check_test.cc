@@ -18,6 +18,11 @@ class CheckTest : public OpsTest {
     return Tensor{this, DType::kBFloat16, rows, cols, cols};
   }
 
+  Weight weight(int64_t rows, int64_t cols) { return put_weight(Matrix(rows, cols, 1)); }
+  Weight foreign_weight(int64_t rows, int64_t cols) {
+    return {this, foreign(rows, cols).dtype, rows, cols};
+  }
+
   template <typename Action>
   static void refuses(const Action& action) {
     EXPECT_THROW(action(), ContractError);
@@ -33,10 +38,17 @@ TEST_P(CheckTest, CopyRefusesAnotherShape) {
   refuses([&] { ops().copy(compute(2, 4), compute(1, 4)); });
 }
 
+TEST_P(CheckTest, LayOutRefusesRowsThatAreNotThere) {
+  const std::vector<float> rows(8);
+  EXPECT_NO_THROW(ops().lay_out(rows.data(), 1, 2, weight(3, 4)));
+  refuses([&] { ops().lay_out(rows.data(), 2, 2, weight(3, 4)); });
+  refuses([&] { ops().lay_out(rows.data(), -1, 2, weight(3, 4)); });
+}
+
 TEST_P(CheckTest, EmbedRefusesWhatIsNotThere) {
   const std::vector<Tensor> prompts = {put_prompt(Matrix(2, 4))};
   const auto embed = [&](Row row, std::vector<Tensor> soft_prompts, Tensor x) {
-    ops().embed(compute(5, 4), soft_prompts, std::vector{row}, x);
+    ops().embed(weight(5, 4), soft_prompts, std::vector{row}, x);
   };
   EXPECT_NO_THROW(embed(Row::virtual_token(0, 1), prompts, compute(1, 4)));
   refuses([&] { embed(Row::token(5), prompts, compute(1, 4)); });
@@ -79,15 +91,15 @@ TEST_P(CheckTest, GatherAndScatterRefuseRowsThatAreNotThere) {
 }
 
 TEST_P(CheckTest, ProductsRefuseAnotherShapeOrDtype) {
-  refuses([&] { ops().linear(compute(2, 4), compute(3, 5), compute(2, 3), false); });
-  refuses([&] { ops().linear(compute(2, 4), compute(3, 4), compute(2, 4), false); });
-  refuses([&] { ops().linear(compute(2, 4), compute(3, 4), compute(1, 3), false); });
-  refuses([&] { ops().linear(compute(2, 4), foreign(3, 4), compute(2, 3), false); });
-  refuses([&] { ops().linear(compute(2, 4), compute(3, 4), foreign(2, 3), true); });
-  refuses([&] { ops().linear_input_gradient(compute(2, 3), compute(3, 4), compute(2, 3)); });
-  refuses([&] { ops().linear_input_gradient(compute(2, 3), compute(3, 4), foreign(2, 4)); });
-  refuses([&] { ops().logits(compute(2, 4), compute(3, 4), wide(2, 4)); });
-  refuses([&] { ops().logits(compute(2, 4), compute(3, 4), foreign(2, 3)); });
+  refuses([&] { ops().linear(compute(2, 4), weight(3, 5), compute(2, 3), false); });
+  refuses([&] { ops().linear(compute(2, 4), weight(3, 4), compute(2, 4), false); });
+  refuses([&] { ops().linear(compute(2, 4), weight(3, 4), compute(1, 3), false); });
+  refuses([&] { ops().linear(compute(2, 4), foreign_weight(3, 4), compute(2, 3), false); });
+  refuses([&] { ops().linear(compute(2, 4), weight(3, 4), foreign(2, 3), true); });
+  refuses([&] { ops().linear_input_gradient(compute(2, 3), weight(3, 4), compute(2, 3)); });
+  refuses([&] { ops().linear_input_gradient(compute(2, 3), weight(3, 4), foreign(2, 4)); });
+  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), wide(2, 4)); });
+  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), foreign(2, 3)); });
 }
 
 TEST_P(CheckTest, NormsRefuseAnotherShapeOrDtype) {
@@ -195,7 +207,7 @@ TEST_P(CheckTest, FeedForwardAndHeadRefuseAnotherShapeDtypeOrToken) {
   refuses([&] { ops().swiglu_input_gradient(compute(2, 8), compute(2, 4), foreign(2, 8)); });
   const auto score = [&](std::vector<int32_t> ids, Tensor log_probs, Tensor dhidden) {
     ops().cross_entropy(
-        compute(2, 4), compute(5, 4), ids, std::vector<float>{1, 1}, log_probs, dhidden);
+        compute(2, 4), weight(5, 4), ids, std::vector<float>{1, 1}, log_probs, dhidden);
   };
   EXPECT_NO_THROW(score({0, 4}, wide(1, 2), compute(2, 4)));
   refuses([&] { score({0, 5}, wide(1, 2), compute(2, 4)); });

@@ -44,6 +44,7 @@ class OpsTest : public testing::TestWithParam<Backend> {
 
   /// Inputs as the backend stores them, beside guards.
   Tensor put(const Matrix& x, int64_t guard) { return bench_.put(x, dtype(), guard); }
+  Weight put_weight(const Matrix& x) { return bench_.put_weight(x); }
   Tensor put_sums(const Matrix& x, int64_t guard = 0) { return bench_.put(x, sums(), guard); }
   Tensor put_gradient(const Matrix& x, int64_t guard = 0) {  // of K/V
     return bench_.put(x, ops_->kv_gradient_dtype(), guard);

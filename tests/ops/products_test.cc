@@ -24,7 +24,7 @@ class ProductsTest : public OpsTest {
     const Matrix before = random_matrix(N, O, "before");
     const Matrix dy = random_matrix(N, O, "dy");
     const Tensor x_NI = put(x, guard);
-    const Tensor weight_OI = put(weight, guard);
+    const Weight weight_OI = put_weight(weight);
     const Tensor y = bench().take(N, O, dtype(), guard);
     const Tensor sum = put(before, guard);
     const Tensor dx = bench().take(N, I, dtype(), guard);
@@ -50,7 +50,7 @@ class ProductsTest : public OpsTest {
     std::vector<float> weights;  // unequal, one of them zero
     for (int64_t t = 0; t < T; ++t) weights.push_back(static_cast<float>(t % 5) / 8);
     const Tensor hidden_TD = put(hidden, guard);
-    const Tensor head_VD = put(head, guard);
+    const Weight head_VD = put_weight(head);
     const Tensor log_probs = bench().take(1, T, sums(), guard);
     const Tensor dhidden = bench().take(T, D, dtype(), guard);
     ops().cross_entropy(hidden_TD, head_VD, ids, weights, log_probs, dhidden);
@@ -84,7 +84,7 @@ TEST_P(ProductsTest, LogitsAreInTheAccumulateDtype) {
       const Matrix hidden = random_matrix(rows, 40, "hidden");
       const Matrix head = random_matrix(57, 40, "head");
       const Tensor logits = bench().take(rows, 57, sums(), guard);
-      ops().logits(put(hidden, guard), put(head, guard), logits);
+      ops().logits(put(hidden, guard), put_weight(head), logits);
       expect_close(logits, [&](DType type) {
         return plain::linear(type, hidden, head, Matrix(rows, 57)).out;
       });
@@ -149,7 +149,7 @@ TEST_P(ProductsTest, CrossEntropyOfLargeLogitsStaysFinite) {
   const Tensor log_probs = bench().take(1, 2, sums());
   const Tensor dhidden = bench().take(2, 1, dtype());
   ops().cross_entropy(put(hidden, 0),
-                      put(head, 0),
+                      put_weight(head),
                       std::vector<int32_t>{0, 1},
                       std::vector<float>{1, 1},
                       log_probs,
@@ -170,9 +170,9 @@ TEST_P(ProductsTest, SameInputsGiveTheSameBits) {
     const Tensor y = bench().take(200, 300, dtype());
     const Tensor log_probs = bench().take(1, 200, sums());
     const Tensor dhidden = bench().take(200, 64, dtype());
-    ops().linear(put(hidden, 0), put(head, 0), y, false);
+    ops().linear(put(hidden, 0), put_weight(head), y, false);
     ops().cross_entropy(
-        put(hidden, 0), put(head, 0), random_ids(200, 300), weights, log_probs, dhidden);
+        put(hidden, 0), put_weight(head), random_ids(200, 300), weights, log_probs, dhidden);
     for (const Tensor& x : {y, log_probs, dhidden}) found.push_back(bench().get(x));
   }
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(found[i].values, found[i + 3].values);

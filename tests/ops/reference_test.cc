@@ -56,7 +56,7 @@ TEST_F(Reference, EmbedGradientMatchesCentralDifferences) {
   expect_gradient(memory.get(gradient), central_differences(prompt, dout, [&](const Matrix& x) {
                     Workbench once = bench();
                     const Tensor y = once.take(5, 6, DType::kFloat64);
-                    ops_->embed(once.put(embedding), std::vector{once.put(x)}, rows, y);
+                    ops_->embed(once.put_weight(embedding), std::vector{once.put(x)}, rows, y);
                     return once.get(y);
                   }));
 }
@@ -82,11 +82,11 @@ TEST_F(Reference, LinearGradientMatchesCentralDifferences) {
   const Matrix dout = random_matrix(5, 6, "dout");
   Workbench memory = bench();
   const Tensor gradient = memory.take(5, 7, DType::kFloat64);
-  ops_->linear_input_gradient(memory.put(dout), memory.put(weight), gradient);
+  ops_->linear_input_gradient(memory.put(dout), memory.put_weight(weight), gradient);
   expect_gradient(memory.get(gradient), central_differences(x, dout, [&](const Matrix& moved) {
                     Workbench once = bench();
                     const Tensor y = once.take(5, 6, DType::kFloat64);
-                    ops_->linear(once.put(moved), once.put(weight), y, false);
+                    ops_->linear(once.put(moved), once.put_weight(weight), y, false);
                     return once.get(y);
                   }));
 }
@@ -197,7 +197,7 @@ TEST_F(Reference, CrossEntropyGradientMatchesCentralDifferences) {
   Workbench memory = bench();
   const Tensor gradient = memory.take(4, 6, DType::kFloat64);
   ops_->cross_entropy(memory.put(hidden),
-                      memory.put(head),
+                      memory.put_weight(head),
                       ids,
                       weights,
                       memory.take(1, 4, DType::kFloat64),
@@ -208,7 +208,7 @@ TEST_F(Reference, CrossEntropyGradientMatchesCentralDifferences) {
                     Workbench once = bench();
                     const Tensor log_probs = once.take(1, 4, DType::kFloat64);
                     ops_->cross_entropy(
-                        once.put(moved), once.put(head), ids, weights, log_probs, {});
+                        once.put(moved), once.put_weight(head), ids, weights, log_probs, {});
                     return once.get(log_probs);
                   }));
 }

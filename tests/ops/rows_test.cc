@@ -22,7 +22,7 @@ TEST_P(RowsTest, EmbedTakesTokensAndVirtualTokensInOrder) {
     const std::vector<Row> rows = {
         Row::token(6), Row::virtual_token(1, 2), Row::virtual_token(1, 0), Row::token(6)};
     const Tensor x = bench().take(4, 24, dtype(), guard);
-    ops().embed(put(embedding, guard), prompts, rows, x);
+    ops().embed(put_weight(embedding), prompts, rows, x);
     const Matrix found = bench().get(x);
     for (int64_t d = 0; d < 24; ++d) {
       const auto rounded = [&](double value) {

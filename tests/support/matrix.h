@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -81,6 +82,30 @@ class Workbench {
     return y;
   }
   Tensor put(const Matrix& x) { return put(x, dtype_); }
+
+  /// A frozen weight, laid out in two pieces.
+  Weight put_weight(const Matrix& x) {
+    Weight weight{nullptr, dtype_, x.rows, x.cols};
+    blocks_.push_back(ops_.allocate(weight.bytes()));
+    weight.data = blocks_.back().get();
+    // Where zeros belong, something else lay before.
+    std::memset(weight.data, 0xFF, weight.bytes());
+    const std::vector<float> narrow(x.values.begin(), x.values.end());
+    const int64_t half = x.rows / 2;
+    ops_.lay_out(narrow.data(), 0, half, weight);
+    ops_.lay_out(narrow.data() + half * x.cols, half, x.rows - half, weight);
+    return weight;
+  }
+
+  Matrix get(Weight x, int64_t begin, int64_t num_rows) {
+    std::vector<Row> rows;
+    for (int64_t r = 0; r < num_rows; ++r)
+      rows.push_back(Row::token(static_cast<int32_t>(begin + r)));
+    const Tensor y = take(num_rows, x.cols, x.dtype);
+    ops_.embed(x, {}, rows, y);
+    return get(y);
+  }
+  Matrix get(Weight x) { return get(x, 0, x.rows); }
 
   /// float64 tensors exist in backends only whose memory is the host's.
   void write(const Matrix& x, Tensor y) {

@@ -1,0 +1,38 @@
+#pragma once
+// Functions for loops that the compiler turns into vector instructions.
+
+#include <bit>
+#include <cstdint>
+
+#define PRESCRIPT_AVX2 __attribute__((target("avx2,fma")))
+
+namespace prescript::cpu {
+
+/// Lanes of loops over many elements: a few vector registers, and so many partial sums.
+inline constexpr int64_t kLanes = 16;
+
+/// exp(x) for x <= 88, to 2 units in the last place; 0 below -87. Source: Cephes, expf.
+PRESCRIPT_AVX2 inline float exponential(float x) {
+  constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
+  const float clamped = x < -87.0F ? -87.0F : x;
+  const float shifted = clamped * 1.44269504F + kMagic;
+  const float n = shifted - kMagic;
+  const float r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  const float power = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127U) << 23);
+  return x < -87.0F ? 0.0F : p * power;
+}
+
+/// 1 / (1 + exp(-x)).
+PRESCRIPT_AVX2 inline float sigmoid(float x) {
+  const float e = exponential(x < 0 ? x : -x);
+  return (x < 0 ? e : 1.0F) / (1.0F + e);
+}
+
+}  // namespace prescript::cpu
