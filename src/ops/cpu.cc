@@ -1,17 +1,16 @@
 // The cpu backend: which of its pieces does what.
 
-#include <cerrno>
-#include <cstring>
+#include <memory>
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <sys/mman.h>
 #include <torch/headeronly/version.h>
 
 #include "base/arena.h"
 #include "ops/check.h"
 #include "ops/cpu_attention.h"
 #include "ops/cpu_kernels.h"
+#include "ops/cpu_pages.h"
 #include "ops/cpu_products.h"
 #include "ops/cpu_rows.h"
 #include "ops/cpu_weight.h"
@@ -27,13 +26,8 @@ class CpuOps final : public Ops {
   DType kv_gradient_dtype() const override { return DType::kFloat64; }
 
   Buffer allocate(size_t bytes) override {
-    // Pages straight from the system: they cost nothing until touched and return to it when freed.
-    const size_t size = bytes == 0 ? 1 : bytes;
-    void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED) {
-      throw DeviceError("mmap of " + std::to_string(size) + " bytes: " + std::strerror(errno));
-    }
-    return Buffer(data, [size](void* p) { munmap(p, size); });
+    const cpu::PagePool::Block block = pages_->take(bytes);
+    return Buffer(block.data, [pages = pages_, block](void* /*data*/) { pages->give_back(block); });
   }
 
   void zero(Tensor x) override { cpu::zero(x); }
@@ -126,6 +120,9 @@ class CpuOps final : public Ops {
   static Tensor dense(float* data, const Tensor& like) {
     return {data, DType::kFloat32, like.rows, like.cols, like.cols};
   }
+
+  // Shared with the buffers, which may outlive this.
+  std::shared_ptr<cpu::PagePool> pages_ = std::make_shared<cpu::PagePool>();
 };
 
 }  // namespace

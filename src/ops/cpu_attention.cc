@@ -14,41 +14,58 @@
 namespace prescript::cpu {
 namespace {
 
+/// Of a thread. Keys and values are packed by the thread that holds the part, tiles by those that
+/// share its work.
+struct ThreadScratch {
+  Scratch keys;
+  Scratch values;
+  Scratch packed_q;
+  Scratch scores;
+  Scratch out;
+  Scratch merged;
+};
+
+ThreadScratch& scratch() {
+  thread_local ThreadScratch instance;
+  return instance;
+}
+
 /// Tiles of rows of one kv head of a part, merged with what stands in `merged` and `lse`.
 class ForwardTiles {
  public:
-  ForwardTiles(const PartHead& head, const Floats& keys, const Floats& values)
+  ForwardTiles(const PartHead& head, const float* keys, const float* values)
       : head_(head),
         keys_(keys),
         values_(values),
         cols_(head.kernel().cols),
         tile_(head.tile_floats()),
-        packed_q_(allocate<float>(head.packed_tile_floats())),
-        scores_(allocate<float>(head.panels_of(head.num_keys()) * tile_)),
-        out_(allocate<float>(head.packed_tile_floats())) {}
+        packed_q_(scratch().packed_q.take<float>(head.packed_tile_floats())),
+        scores_(scratch().scores.take<float>(head.panels_of(head.num_keys()) * tile_)),
+        out_(scratch().out.take<float>(head.packed_tile_floats())) {}
 
   void run(int64_t begin, const Tensor& q_NHE, const Tensor& merged_NHE, const Tensor& lse_NH) {
     const int64_t end = std::min(begin + head_.kernel().rows, head_.num_rows());
     const int64_t panels = head_.visible_panels(begin);
-    head_.pack_tile(q_NHE, begin, end, head_.scale(), packed_q_.get());
-    std::fill_n(scores_.get(), panels * tile_, 0.0F);
+    head_.pack_tile(q_NHE, begin, end, head_.scale(), packed_q_);
+    std::fill_n(scores_, panels * tile_, 0.0F);
     for (int64_t j = 0; j < panels; ++j) {
-      const float* keys = keys_.get() + j * head_.E() * cols_;
-      add_product(
-          head_.kernel(), packed_q_.get(), tile_, keys, head_.E(), scores_.get() + j * tile_);
+      const float* keys = keys_ + j * head_.E() * cols_;
+      add_product(head_.kernel(), packed_q_, tile_, keys, head_.E(), scores_ + j * tile_);
     }
     std::vector<float> lse(static_cast<size_t>(end - begin));
     for (int64_t r = begin; r < end; ++r) {
-      lse[r - begin] = softmax(scores_.get() + (r - begin) * cols_, panels, head_.visible(r));
+      float* const row = scores_ + (r - begin) * cols_;
+      head_.hide(r, panels, tile_, row);
+      lse[r - begin] = softmax(row, panels);
     }
-    std::fill_n(out_.get(), head_.packed_tile_floats(), 0.0F);
+    std::fill_n(out_, head_.packed_tile_floats(), 0.0F);
     for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
-      const float* values = values_.get() + c * head_.num_keys() * cols_;
+      const float* values = values_ + c * head_.num_keys() * cols_;
       const int64_t num_keys = std::min(panels * cols_, head_.num_keys());
-      add_product(head_.kernel(), scores_.get(), tile_, values, num_keys, out_.get() + c * tile_);
+      add_product(head_.kernel(), scores_, tile_, values, num_keys, out_ + c * tile_);
     }
     for (int64_t r = begin; r < end; ++r) {
-      merge(out_.get() + (r - begin) * cols_,
+      merge(out_ + (r - begin) * cols_,
             lse[r - begin],
             head_.query<float>(merged_NHE, r),
             head_.of_query_head(lse_NH, r));
@@ -57,10 +74,7 @@ class ForwardTiles {
 
  private:
   /// Turns a row of the scores into probabilities; returns its log-sum-exp.
-  PRESCRIPT_AVX2 float softmax(float* row, int64_t panels, int64_t visible) const {
-    for (int64_t n = visible; n < panels * cols_; ++n) {
-      row[n / cols_ * tile_ + n % cols_] = kHidden;
-    }
+  PRESCRIPT_AVX2 float softmax(float* row, int64_t panels) const {
     float lanes[kLanes];
     std::fill_n(lanes, kLanes, kHidden);
     for (int64_t j = 0; j < panels; ++j) {
@@ -97,20 +111,21 @@ class ForwardTiles {
     const float both = max + std::log(std::exp(lse - max) + std::exp(part_lse - max));
     const float before = std::exp(lse - both);
     const float here = std::exp(part_lse - both);
-    for (int64_t e = 0; e < head_.E(); ++e) {
-      merged[e] = merged[e] * before + out[e / cols_ * tile_ + e % cols_] * here;
+    for (int64_t e = 0; e < head_.E(); e += cols_, out += tile_, merged += cols_) {
+      const int64_t count = std::min(cols_, head_.E() - e);
+      for (int64_t k = 0; k < count; ++k) merged[k] = merged[k] * before + out[k] * here;
     }
     lse = both;
   }
 
   const PartHead& head_;
-  const Floats& keys_;    // as columns
-  const Floats& values_;  // as units
+  const float* keys_;    // as columns
+  const float* values_;  // as units
   int64_t cols_;
   int64_t tile_;
-  Floats packed_q_;
-  Floats scores_;  // [panel of keys, row, key]
-  Floats out_;     // [panel of E, row, element]
+  float* packed_q_;
+  float* scores_;  // [panel of keys, row, key]
+  float* out_;     // [panel of E, row, element]
 };
 
 }  // namespace
@@ -123,16 +138,16 @@ void attention(const AttentionShape& shape,
                Tensor lse_NH) {
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   if (q_NHE.rows == 0) return;
-  const Floats block = allocate<float>(q_NHE.rows * q_NHE.cols);
-  const Tensor merged{block.get(), DType::kFloat32, q_NHE.rows, q_NHE.cols, q_NHE.cols};
+  float* const block = scratch().merged.take<float>(q_NHE.rows * q_NHE.cols);
+  const Tensor merged{block, DType::kFloat32, q_NHE.rows, q_NHE.cols, q_NHE.cols};
   zero(merged);
   for (int64_t n = 0; n < lse_NH.rows; ++n) std::fill_n(lse_NH.row<float>(n), lse_NH.cols, kHidden);
 
   const GemmKernel& kernel = gemm_kernel(DType::kFloat32);
   for_parts(parts, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
     const PartHead head(kernel, shape, part, kv_head);
-    const Floats keys = head.pack_keys_as_columns(sources[part.source].k);
-    const Floats values = head.pack_keys_as_units(sources[part.source].v);
+    const float* const keys = head.pack_keys_as_columns(sources[part.source].k, scratch().keys);
+    const float* const values = head.pack_keys_as_units(sources[part.source].v, scratch().values);
     at::parallel_for(0, head.tiles_of(head.num_rows()), 1, [&](int64_t begin, int64_t end) {
       ForwardTiles tiles(head, keys, values);
       for (int64_t t = begin; t < end; ++t) tiles.run(t * kernel.rows, q_NHE, merged, lse_NH);

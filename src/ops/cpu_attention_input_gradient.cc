@@ -18,6 +18,26 @@ namespace {
 // last-level cache.
 constexpr int64_t kScores = 1 << 20;
 
+/// Of a thread. Keys and blocks are packed by the thread that holds the part, the rest by those
+/// that share its work.
+struct ThreadScratch {
+  Scratch k_as_columns;
+  Scratch v_as_columns;
+  Scratch k_as_units;
+  Scratch probabilities;
+  Scratch dscores;
+  Scratch turned_q;
+  Scratch turned_dout;
+  Scratch tile;
+  Scratch sums;
+  Scratch totals;
+};
+
+ThreadScratch& scratch() {
+  thread_local ThreadScratch instance;
+  return instance;
+}
+
 /// What the backward reads, and dQ.
 struct Gradients {
   Tensor q_NHE;
@@ -29,9 +49,9 @@ struct Gradients {
 
 /// Operands of the keys of one kv head of a part.
 struct PackedKeys {
-  Floats k_as_columns;  // Q·Kᵀ
-  Floats v_as_columns;  // dO·Vᵀ
-  Floats k_as_units;    // dS·K
+  const float* k_as_columns;  // Q·Kᵀ
+  const float* v_as_columns;  // dO·Vᵀ
+  const float* k_as_units;    // dS·K
 };
 
 /// The backward of rows [begin, end) of one kv head of a part: first `add_dq` of every tile, then
@@ -51,10 +71,10 @@ class BackwardBlock {
         cols_(head.kernel().cols),
         tile_(head.tile_floats()),
         panel_floats_(head.tiles_of(end - begin) * tile_),
-        probabilities_(allocate<float>(num_panels() * panel_floats_)),
-        dscores_(allocate<float>(num_panels() * panel_floats_)),
-        turned_q_(head.pack_turned(g_.q_NHE, begin, end, head.scale())),
-        turned_dout_(head.pack_turned(g_.dout_NHE, begin, end, 1)) {}
+        probabilities_(scratch().probabilities.take<float>(num_panels() * panel_floats_)),
+        dscores_(scratch().dscores.take<float>(num_panels() * panel_floats_)),
+        turned_q_(head.pack_turned(g_.q_NHE, begin, end, head.scale(), scratch().turned_q)),
+        turned_dout_(head.pack_turned(g_.dout_NHE, begin, end, 1, scratch().turned_dout)) {}
 
   int64_t num_tiles() const { return head_.tiles_of(end_ - begin_); }
   int64_t num_panels() const { return head_.panels_of(head_.num_keys()); }
@@ -64,27 +84,28 @@ class BackwardBlock {
     const int64_t first = begin_ + t * head_.kernel().rows;
     const int64_t last = std::min(first + head_.kernel().rows, end_);
     const int64_t panels = head_.visible_panels(first);
-    const Floats packed = allocate<float>(head_.packed_tile_floats());
-    head_.pack_tile(g_.q_NHE, first, last, head_.scale(), packed.get());
-    multiply(packed, keys_.k_as_columns, panels, probabilities_.get() + t * tile_);
-    head_.pack_tile(g_.dout_NHE, first, last, 1, packed.get());
-    multiply(packed, keys_.v_as_columns, panels, dscores_.get() + t * tile_);
+    float* const packed = scratch().tile.take<float>(head_.packed_tile_floats());
+    head_.pack_tile(g_.q_NHE, first, last, head_.scale(), packed);
+    multiply(packed, keys_.k_as_columns, panels, probabilities_ + t * tile_);
+    head_.pack_tile(g_.dout_NHE, first, last, 1, packed);
+    multiply(packed, keys_.v_as_columns, panels, dscores_ + t * tile_);
     for (int64_t r = first; r < last; ++r) differentiate(r, panels);
 
-    std::fill_n(packed.get(), head_.packed_tile_floats(), 0.0F);
+    std::fill_n(packed, head_.packed_tile_floats(), 0.0F);
     for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
       add_product(head_.kernel(),
-                  dscores_.get() + t * tile_,
+                  dscores_ + t * tile_,
                   panel_floats_,
-                  keys_.k_as_units.get() + c * head_.num_keys() * cols_,
+                  keys_.k_as_units + c * head_.num_keys() * cols_,
                   std::min(panels * cols_, head_.num_keys()),
-                  packed.get() + c * tile_);
+                  packed + c * tile_);
     }
     for (int64_t r = first; r < last; ++r) {
-      const float* from = packed.get() + (r - first) * cols_;
+      const float* from = packed + (r - first) * cols_;
       float* to = head_.query<float>(g_.dq_NHE, r);
-      for (int64_t e = 0; e < head_.E(); ++e) {
-        to[e] += head_.scale() * from[e / cols_ * tile_ + e % cols_];
+      for (int64_t e = 0; e < head_.E(); e += cols_, from += tile_) {
+        const int64_t count = std::min(cols_, head_.E() - e);
+        for (int64_t k = 0; k < count; ++k) to[e + k] += head_.scale() * from[k];
       }
     }
   }
@@ -97,30 +118,21 @@ class BackwardBlock {
 
  private:
   /// Scores of one tile of rows, zero where no row of it sees the panel.
-  void multiply(const Floats& rows, const Floats& keys, int64_t panels, float* scores) const {
+  void multiply(const float* rows, const float* keys, int64_t panels, float* scores) const {
     for (int64_t j = 0; j < num_panels(); ++j, scores += panel_floats_) {
       std::fill_n(scores, tile_, 0.0F);
       if (j >= panels) continue;
-      const float* panel = keys.get() + j * head_.E() * cols_;
-      add_product(head_.kernel(), rows.get(), tile_, panel, head_.E(), scores);
+      const float* panel = keys + j * head_.E() * cols_;
+      add_product(head_.kernel(), rows, tile_, panel, head_.E(), scores);
     }
   }
 
   /// P and dS of row `r` from S and dO·Vᵀ.
   PRESCRIPT_AVX2 void differentiate(int64_t r, int64_t panels) {
-    float* const p = probabilities_.get() + (r - begin_) * cols_;
-    float* const ds = dscores_.get() + (r - begin_) * cols_;
-    for (int64_t n = head_.visible(r); n < panels * cols_; ++n) {
-      p[n / cols_ * panel_floats_ + n % cols_] = kHidden;
-    }
-    std::vector<float> dout(static_cast<size_t>(head_.E()));
-    std::vector<float> out(static_cast<size_t>(head_.E()));
-    head_.read_query(g_.dout_NHE, r, 1, dout.data());
-    head_.read_query(g_.out_NHE, r, 1, out.data());
-    float lanes[kLanes] = {};
-    for (int64_t e = 0; e < head_.E(); ++e) lanes[e % kLanes] += dout[e] * out[e];
-    float projection = 0;
-    for (const float lane : lanes) projection += lane;
+    float* const p = probabilities_ + (r - begin_) * cols_;
+    float* const ds = dscores_ + (r - begin_) * cols_;
+    head_.hide(r, panels, panel_floats_, p);
+    const float projection = head_.dot(g_.dout_NHE, g_.out_NHE, r);
     const float lse = head_.of_query_head(g_.lse_NH, r);
     for (int64_t j = 0; j < panels; ++j) {
       for (int64_t c = 0; c < cols_; c += kLanes) {
@@ -136,25 +148,25 @@ class BackwardBlock {
 
   /// Adds x · scores of panel `j`, whose rows are the elements of the head, to rows of `sum`.
   /// K/V gradients nearly cancel where all rows attend to one key: blocks are added in float64.
-  void add_turned(int64_t j, const Floats& x, const Floats& scores, const Tensor& sum) const {
+  void add_turned(int64_t j, const float* x, const float* scores, const Tensor& sum) const {
     const int64_t num_rows = end_ - begin_;
     const int64_t chunks = head_.panels_of(num_rows);
     // Rows before the first that sees a key of the panel are left out, in whole chunks.
     const int64_t first = (head_.first_row(j, begin_, end_) - begin_) / cols_ * cols_;
     const int64_t keys = std::min(cols_, head_.num_keys() - j * cols_);
-    const Floats sums = allocate<float>(tile_);
-    const Aligned<double> totals = allocate<double>(tile_);
+    float* const sums = scratch().sums.take<float>(tile_);
+    double* const totals = scratch().totals.take<double>(tile_);
     for (int64_t e = 0; e < head_.E(); e += head_.kernel().rows) {
-      const float* tile = x.get() + e / head_.kernel().rows * chunks * tile_;
-      std::fill_n(totals.get(), tile_, 0.0);
+      const float* tile = x + e / head_.kernel().rows * chunks * tile_;
+      std::fill_n(totals, tile_, 0.0);
       for (int64_t row = first; row < num_rows; row += kTerms) {
-        std::fill_n(sums.get(), tile_, 0.0F);
+        std::fill_n(sums, tile_, 0.0F);
         add_product(head_.kernel(),
                     tile + row / cols_ * tile_,
                     tile_,
-                    scores.get() + j * panel_floats_ + row * cols_,
+                    scores + j * panel_floats_ + row * cols_,
                     std::min(kTerms, num_rows - row),
-                    sums.get());
+                    sums);
         for (int64_t i = 0; i < tile_; ++i) totals[i] += sums[i];
       }
       const int64_t elements = std::min(head_.kernel().rows, head_.E() - e);
@@ -172,11 +184,11 @@ class BackwardBlock {
   int64_t end_;
   int64_t cols_;
   int64_t tile_;
-  int64_t panel_floats_;  // of scores: all rows of the block, the keys of a panel
-  Floats probabilities_;  // [panel, row, key], at first the scores
-  Floats dscores_;        // the same, at first dO·Vᵀ
-  Floats turned_q_;       // scale·Qᵀ
-  Floats turned_dout_;
+  int64_t panel_floats_;   // of scores: all rows of the block, the keys of a panel
+  float* probabilities_;   // [panel, row, key], at first the scores
+  float* dscores_;         // the same, at first dO·Vᵀ
+  const float* turned_q_;  // scale·Qᵀ
+  const float* turned_dout_;
 };
 
 /// Rows of a block whose scores fit, in whole tiles.
@@ -206,8 +218,9 @@ void attention_input_gradient(const AttentionShape& shape,
   for_parts(parts, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
     const PartHead head(kernel, shape, part, kv_head);
     const auto& [k, v] = sources[part.source];
-    const PackedKeys keys{
-        head.pack_keys_as_columns(k), head.pack_keys_as_columns(v), head.pack_keys_as_units(k)};
+    const PackedKeys keys{head.pack_keys_as_columns(k, scratch().k_as_columns),
+                          head.pack_keys_as_columns(v, scratch().v_as_columns),
+                          head.pack_keys_as_units(k, scratch().k_as_units)};
     const KeyValues& gradient = gradients[part.source];
     for (int64_t begin = 0; begin < head.num_rows(); begin += block_rows(head)) {
       BackwardBlock block(

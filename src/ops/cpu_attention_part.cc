@@ -8,8 +8,31 @@ namespace prescript::cpu {
 namespace {
 
 template <typename T>
-void read(const T* from, int64_t count, float factor, float* to) {
-  for (int64_t e = 0; e < count; ++e) to[e] = widened(from[e]) * factor;
+void scaled(const T* x, int64_t count, float factor, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = widened(x[i]) * factor;
+}
+
+/// Elements [begin, begin + count) of a row of float32 or bfloat16.
+void scaled(const Tensor& x, int64_t row, int64_t begin, int64_t count, float factor, float* y) {
+  if (x.dtype == DType::kFloat32) {
+    scaled(x.row<float>(row) + begin, count, factor, y);
+  } else {
+    scaled(x.row<uint16_t>(row) + begin, count, factor, y);
+  }
+}
+
+template <typename T>
+float dot_of(const T* x, const T* y, int64_t count) {
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i + kLanes <= count; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) lanes[k] += widened(x[i + k]) * widened(y[i + k]);
+  }
+  for (int64_t i = count / kLanes * kLanes; i < count; ++i) {
+    lanes[i % kLanes] += widened(x[i]) * widened(y[i]);
+  }
+  float sum = 0;
+  for (const float lane : lanes) sum += lane;
+  return sum;
 }
 
 }  // namespace
@@ -32,20 +55,9 @@ void add_product(const GemmKernel& kernel,
   }
 }
 
-void PartHead::read_query(const Tensor& x, int64_t r, float factor, float* to) const {
-  if (x.dtype == DType::kFloat32) {
-    read(query<float>(x, r), E(), factor, to);
-  } else {
-    read(query<uint16_t>(x, r), E(), factor, to);
-  }
-}
-
-void PartHead::read_key(const Tensor& x, int64_t n, float* to) const {
-  if (x.dtype == DType::kFloat32) {
-    read(key<float>(x, n), E(), 1, to);
-  } else {
-    read(key<uint16_t>(x, n), E(), 1, to);
-  }
+float PartHead::dot(const Tensor& x, const Tensor& y, int64_t r) const {
+  if (x.dtype == DType::kFloat32) return dot_of(query<float>(x, r), query<float>(y, r), E());
+  return dot_of(query<uint16_t>(x, r), query<uint16_t>(y, r), E());
 }
 
 int64_t PartHead::visible(int64_t r) const {
@@ -57,73 +69,85 @@ int64_t PartHead::visible_panels(int64_t begin) const {
   return panels_of(visible(std::min(begin + kernel_.rows, num_rows()) - 1));
 }
 
+void PartHead::hide(int64_t r, int64_t panels, int64_t stride, float* scores) const {
+  const int64_t first = visible(r);
+  for (int64_t j = first / kernel_.cols; j < panels; ++j) {
+    const int64_t from = std::max<int64_t>(0, first - j * kernel_.cols);
+    std::fill(scores + j * stride + from, scores + j * stride + kernel_.cols, kHidden);
+  }
+}
+
 int64_t PartHead::first_row(int64_t j, int64_t begin, int64_t end) const {
   if (part_.causal_offset == Part::kNoMask) return begin;
   const int64_t query = std::max<int64_t>(0, j * kernel_.cols - part_.causal_offset);
   return std::clamp(query * group_, begin, end - 1);
 }
 
-Floats PartHead::pack_keys_as_columns(const Tensor& x) const {
+const float* PartHead::pack_keys_as_columns(const Tensor& x, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
-  Floats packed = allocate<float>(panels_of(num_keys()) * E() * cols);
+  float* const columns = packed.take<float>(panels_of(num_keys()) * E() * cols);
   std::vector<float> row(static_cast<size_t>(E()));
-  for (int64_t n = 0; n < panels_of(num_keys()) * cols; ++n) {
-    if (n < num_keys()) {
-      read_key(x, n, row.data());
-    } else {
-      std::fill(row.begin(), row.end(), 0.0F);
+  float* panel = columns;
+  for (int64_t first = 0; first < num_keys(); first += cols, panel += E() * cols) {
+    for (int64_t n = 0; n < cols; ++n) {
+      if (first + n < num_keys()) {
+        scaled(x, part_.key_begin + first + n, head_ * E(), E(), 1, row.data());
+      } else {
+        std::fill(row.begin(), row.end(), 0.0F);
+      }
+      for (int64_t e = 0; e < E(); ++e) panel[e * cols + n] = row[e];
     }
-    float* to = packed.get() + n / cols * E() * cols + n % cols;
-    for (int64_t e = 0; e < E(); ++e) to[e * cols] = row[e];
   }
-  return packed;
+  return columns;
 }
 
-Floats PartHead::pack_keys_as_units(const Tensor& x) const {
+const float* PartHead::pack_keys_as_units(const Tensor& x, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
-  const int64_t panels = panels_of(E());
-  Floats packed = allocate<float>(panels * num_keys() * cols);
-  std::vector<float> row(static_cast<size_t>(panels * cols), 0.0F);
+  float* const units = packed.take<float>(panels_of(E()) * num_keys() * cols);
   for (int64_t n = 0; n < num_keys(); ++n) {
-    read_key(x, n, row.data());
-    for (int64_t c = 0; c < panels; ++c) {
-      std::copy_n(row.data() + c * cols, cols, packed.get() + (c * num_keys() + n) * cols);
+    for (int64_t e = 0; e < E(); e += cols) {
+      float* const to = units + e * num_keys() + n * cols;
+      const int64_t count = std::min(cols, E() - e);
+      scaled(x, part_.key_begin + n, head_ * E() + e, count, 1, to);
+      std::fill(to + count, to + cols, 0.0F);
     }
   }
-  return packed;
+  return units;
 }
 
 void PartHead::pack_tile(
     const Tensor& x, int64_t begin, int64_t end, float factor, float* packed) const {
   const int64_t cols = kernel_.cols;
-  std::vector<float> row(static_cast<size_t>(panels_of(E()) * cols), 0.0F);
   for (int64_t i = 0; i < kernel_.rows; ++i) {
-    if (begin + i < end) {
-      read_query(x, begin + i, factor, row.data());
-    } else {
-      std::fill(row.begin(), row.end(), 0.0F);
-    }
-    for (int64_t c = 0; c < panels_of(E()); ++c) {
-      std::copy_n(row.data() + c * cols, cols, packed + c * tile_floats() + i * cols);
+    for (int64_t e = 0; e < E(); e += cols) {
+      float* const to = packed + e * kernel_.rows + i * cols;
+      const int64_t count = begin + i < end ? std::min(cols, E() - e) : 0;
+      if (count > 0) {
+        const int64_t head_begin = query_head(begin + i) * E();
+        scaled(x, pass_row(begin + i), head_begin + e, count, factor, to);
+      }
+      std::fill(to + count, to + cols, 0.0F);
     }
   }
 }
 
-Floats PartHead::pack_turned(const Tensor& x, int64_t begin, int64_t end, float factor) const {
+const float* PartHead::pack_turned(
+    const Tensor& x, int64_t begin, int64_t end, float factor, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
   const int64_t chunks = panels_of(end - begin);
   const int64_t num_floats = tiles_of(E()) * chunks * tile_floats();
-  Floats packed = allocate<float>(num_floats);
-  std::fill_n(packed.get(), num_floats, 0.0F);
+  float* const turned = packed.take<float>(num_floats);
+  std::fill_n(turned, num_floats, 0.0F);
   std::vector<float> row(static_cast<size_t>(E()));
   for (int64_t r = begin; r < end; ++r) {
-    read_query(x, r, factor, row.data());
-    float* to = packed.get() + (r - begin) / cols * tile_floats() + (r - begin) % cols;
-    for (int64_t e = 0; e < E(); ++e) {
-      to[e / kernel_.rows * chunks * tile_floats() + e % kernel_.rows * cols] = row[e];
+    scaled(x, pass_row(r), query_head(r) * E(), E(), factor, row.data());
+    float* tile = turned + (r - begin) / cols * tile_floats() + (r - begin) % cols;
+    for (int64_t e = 0; e < E(); e += kernel_.rows, tile += chunks * tile_floats()) {
+      const int64_t count = std::min(kernel_.rows, E() - e);
+      for (int64_t i = 0; i < count; ++i) tile[i * cols] = row[e + i];
     }
   }
-  return packed;
+  return turned;
 }
 
 }  // namespace prescript::cpu

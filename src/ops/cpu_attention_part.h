@@ -9,16 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/Parallel.h>
-
 #include "ops/aligned.h"
 #include "ops/cpu_kernels.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_parallel.h"
 #include "ops/ops.h"
 
 namespace prescript::cpu {
-
-using Floats = Aligned<float>;
 
 /// Score of a key that a query does not see.
 inline constexpr float kHidden = -std::numeric_limits<float>::infinity();
@@ -66,9 +63,8 @@ class PartHead {
     return x_NH.row<float>(pass_row(r))[query_head(r)];
   }
 
-  /// The same elements of x in float32 or bfloat16, times `factor`.
-  void read_query(const Tensor& x, int64_t r, float factor, float* to) const;
-  void read_key(const Tensor& x, int64_t n, float* to) const;
+  /// Σ of the products of those elements of two matrices of float32 or bfloat16.
+  float dot(const Tensor& x, const Tensor& y, int64_t r) const;
 
   /// Keys that row `r` sees: the first of the part.
   int64_t visible(int64_t r) const;
@@ -76,14 +72,17 @@ class PartHead {
   /// Panels of keys that some row of the tile from row `begin` on sees.
   int64_t visible_panels(int64_t begin) const;
 
+  /// Sets the scores of keys that row `r` does not see, in `panels` panels `stride` floats apart.
+  void hide(int64_t r, int64_t panels, int64_t stride, float* scores) const;
+
   /// The first row of [begin, end) that sees a key of panel `j`; at most the last of them.
   int64_t first_row(int64_t j, int64_t begin, int64_t end) const;
 
   /// Keys as columns of a weight, [panel, E, cols]: the operand of Q·Kᵀ and dO·Vᵀ.
-  Floats pack_keys_as_columns(const Tensor& x) const;
+  const float* pack_keys_as_columns(const Tensor& x, Scratch& packed) const;
 
   /// Keys as units of a weight, [panel of E, key, cols]: the operand of P·V and dS·K.
-  Floats pack_keys_as_units(const Tensor& x) const;
+  const float* pack_keys_as_units(const Tensor& x, Scratch& packed) const;
 
   /// Rows [begin, end) of x, times `factor`, and zeros up to a whole tile, as [panel of E, kernel
   /// rows, cols].
@@ -92,7 +91,8 @@ class PartHead {
 
   /// Rows [begin, end) of x, times `factor`, turned over, as [tile of E, chunk of rows, kernel
   /// rows, cols]: the left operand of Qᵀ·dS and dOᵀ·P.
-  Floats pack_turned(const Tensor& x, int64_t begin, int64_t end, float factor) const;
+  const float* pack_turned(
+      const Tensor& x, int64_t begin, int64_t end, float factor, Scratch& packed) const;
 
  private:
   int64_t pass_row(int64_t r) const { return part_.query_begin + r / group_; }
@@ -123,10 +123,8 @@ void for_parts(std::span<const Part> parts, int64_t num_heads, const Run& run) {
       nodes.push_back({part});
     }
   }
-  at::parallel_for(0, std::ssize(nodes) * num_heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      for (const Part& part : nodes[item / num_heads]) run(part, item % num_heads);
-    }
+  for_each_item(std::ssize(nodes) * num_heads, [&](int64_t item) {
+    for (const Part& part : nodes[item / num_heads]) run(part, item % num_heads);
   });
 }
 

@@ -1,15 +1,14 @@
 #include "ops/cpu_gemm.h"
 
 #include <algorithm>
-#include <span>
 
-#include <ATen/Parallel.h>
 #include <immintrin.h>
 
 #include "base/error.h"
 #include "ops/aligned.h"
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_pack.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_weight.h"
 
 namespace prescript::cpu {
@@ -50,30 +49,10 @@ void for_blocks(int64_t num_rows, int64_t held, int64_t num_weights, const Body&
     blocks = std::min(blocks, num_rows);
   }
   const int64_t parts = std::clamp<int64_t>(threads / blocks, 1, num_weights);
-  at::parallel_for(0, blocks * parts, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      body(part_of(num_rows, item / parts, blocks), part_of(num_weights, item % parts, parts));
-    }
+  for_each_item(blocks * parts, [&](int64_t item) {
+    body(part_of(num_rows, item / parts, blocks), part_of(num_weights, item % parts, parts));
   });
 }
-
-/// Memory of a thread that outlives a product: a step touches no fresh pages.
-class Scratch {
- public:
-  template <typename T>
-  T* take(int64_t count) {
-    static_assert(sizeof(T) == 4);
-    if (count > size_) {
-      data_ = allocate<uint32_t>(count);
-      size_ = count;
-    }
-    return reinterpret_cast<T*>(data_.get());
-  }
-
- private:
-  Aligned<uint32_t> data_{nullptr, &std::free};
-  int64_t size_ = 0;
-};
 
 struct ThreadScratch {
   Scratch packed;  // activations

@@ -136,13 +136,15 @@ void cross_entropy(Tensor hidden_TD,
   const int64_t V = head_VD.rows;
   const int64_t max_rows = std::min(kTargetRows, hidden_TD.rows);
   const bool is_narrow = hidden_TD.dtype == DType::kBFloat16;
-  const Aligned<float> block = allocate<float>(max_rows * V);
-  const Aligned<uint16_t> narrow = allocate<uint16_t>(is_narrow ? max_rows * V : 0);
+  thread_local Scratch logits_scratch;
+  thread_local Scratch gradient_scratch;
+  float* const block = logits_scratch.take<float>(max_rows * V);
+  uint16_t* const narrow = gradient_scratch.take<uint16_t>(is_narrow ? max_rows * V : 0);
   for (int64_t begin = 0; begin < hidden_TD.rows; begin += kTargetRows) {
     const int64_t rows = std::min(kTargetRows, hidden_TD.rows - begin);
-    const Tensor logits{block.get(), DType::kFloat32, rows, V, V};
+    const Tensor logits{block, DType::kFloat32, rows, V, V};
     Tensor gradient = logits;  // of the logits, in their place
-    if (is_narrow) gradient = {narrow.get(), DType::kBFloat16, rows, V, V};
+    if (is_narrow) gradient = {narrow, DType::kBFloat16, rows, V, V};
     gemm(kernel, hidden_TD.row_range(begin, rows), head_VD, logits, false);
     at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; ++t) {
