@@ -141,7 +141,7 @@ RunPlan settle_memory(Recipe& recipe, Ops& ops, const BaseModelFiles& files) {
                              : default_memory_bytes();
   const DType dtype = compute_dtype(recipe);
   const ProcessMemory process =
-      process_memory(files.config, dtype, *files.tensors, training.threads.value_or(1));
+      process_memory(files.config, *files.tensors, training.threads.value_or(1));
   const RunPlan plan =
       plan_memory(ops, files.config, dtype, process, bytes, training.micro_batch_tokens);
   training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;

@@ -167,9 +167,9 @@ class Ops {
 /// Every operation as plain formulas in float64: the oracle.
 std::unique_ptr<Ops> make_reference_ops();
 
-/// The CPU, by kernels of our own and LibTorch's operators; compute dtype float32 or bfloat16. The
-/// number of threads holds for the process; bits depend on it. Throws DeviceError (exit 5) on a
-/// processor without AVX2.
+/// The CPU, by kernels of our own on the threads of LibTorch; compute dtype float32 or bfloat16.
+/// The number of threads holds for the process; bits do not depend on it. Throws DeviceError (exit
+/// 5) on a processor without AVX2.
 std::unique_ptr<Ops> make_cpu_ops(int num_threads);
 
 /// Threads that LibTorch would use by itself: OMP_NUM_THREADS, else the processors this process may

@@ -23,10 +23,11 @@ constexpr uint64_t kPagesToCome = 70'000'000;
 // What a message says is enough is so in the next process too, which may begin a little larger.
 constexpr uint64_t kMargin = 10'000'000;
 
-// Of the cpu backend, as measured: 128 targets' float32 logits three times, and
-// bfloat16 products by a float32 copy of the head.
-constexpr uint64_t kLogitRows = 3 * 128;
-constexpr uint64_t kScratchOfThread = 8'000'000;
+// Of the cpu backend: 128 targets' float32 logits, and in bfloat16 their gradients or, where a row
+// is long, their sums; packed operands, sums, and the scores of a block of attention with their
+// gradients.
+constexpr uint64_t kLogitRows = 2 * 128;
+constexpr uint64_t kScratchOfThread = 20'000'000;
 
 /// "MemAvailable:  123 kB" of /proc/meminfo.
 std::optional<uint64_t> available_in_system() {
@@ -72,16 +73,13 @@ uint64_t default_memory_bytes() {
 }
 
 ProcessMemory process_memory(const DecoderConfig& config,
-                             DType dtype,
                              const TensorSource& tensors,
                              int64_t num_threads) {
   ProcessMemory process{.resident = resident_bytes() + kPagesToCome};
   for (const TensorInfo& tensor : tensors.list()) process.model_file += tensor.bytes;
   const auto V = static_cast<uint64_t>(config.vocabulary_size);
-  const auto D = static_cast<uint64_t>(config.hidden_size);
   const auto rotary = static_cast<uint64_t>(config.max_positions * config.head_size);
-  const uint64_t head = dtype == DType::kBFloat16 ? V * D : 0;
-  process.scratch = sizeof(float) * (kLogitRows * V + head + rotary) +
+  process.scratch = sizeof(float) * (kLogitRows * V + rotary) +
                     kScratchOfThread * static_cast<uint64_t>(num_threads);
   return process;
 }

@@ -22,7 +22,6 @@ struct ProcessMemory {
 
 /// Asks the system, and estimates what will follow; before weights are loaded.
 ProcessMemory process_memory(const DecoderConfig& config,
-                             DType dtype,
                              const TensorSource& tensors,
                              int64_t num_threads);
 

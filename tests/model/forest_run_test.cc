@@ -3,6 +3,7 @@
 #include "model/forest_run.h"
 
 #include <cstring>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -137,6 +138,23 @@ TEST_P(ForestRunTest, TheSameStepGivesTheSameBits) {
   expect_same_bits(step(batch, options), first);
   TinyDecoder anew(GetParam(), tiny_config(), weights_);
   expect_same_bits(anew.differentiate(batch.sequences, batch.prompts, options), first);
+}
+
+TEST(ForestRun, BitsDoNotDependOnTheNumberOfThreads) {
+  const MemoryTensors weights = random_llama(tiny_config());
+  const Batch batch = three_level_batch({});
+  const StepOptions options{.forest = {}, .plan = {.max_rows = 40}};
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    std::optional<StepResult> first;
+    for (const auto make : {+[] { return make_cpu_ops(1); },
+                            +[] { return make_cpu_ops(2); },
+                            +[] { return make_cpu_ops(5); }}) {
+      TinyDecoder tiny({"threads", make, dtype}, tiny_config(), weights);
+      const StepResult result = tiny.differentiate(batch.sequences, batch.prompts, options);
+      if (!first) first = result;
+      expect_same_bits(result, *first);
+    }
+  }
 }
 
 TEST_P(ForestRunTest, GradientsReachTheSoftPromptsOfTheStepOnly) {
