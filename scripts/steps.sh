@@ -72,7 +72,7 @@ leave_sudo() {
 # What an earlier run as root left behind would stop this one halfway.
 check_owner() {
   local path
-  for path in . .venv .venv-interop build models checkpoints; do
+  for path in . .venv .venv-interop .venv-bench build models checkpoints; do
     [ ! -e "$path" ] || [ -w "$path" ] ||
       fail "$root/$path belongs to $(stat -c %U "$path"), not to $(id -un)" \
         "sudo chown -R $(id -un) '$root'"

@@ -1,0 +1,122 @@
+// Training steps on sequences of token ids, one for each line on stdin: the engine as `prescript
+// train` runs it, without text, validation and files.
+//
+//   prescript_step_worker MODEL.gguf fp32|bf16 NUM_VIRTUAL_TOKENS SEQUENCES.txt [unshared]
+//
+// A line of SEQUENCES.txt is one sequence: "BEGIN id id ..."; the soft prompt stands before the
+// first id, ids[BEGIN..] are targets. Every step is forward, input gradient and AdamW, and is
+// answered by one line: seconds, peak resident memory in KiB since the second step began, rows
+// computed, FLOPs needed, loss.
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <numeric>
+#include <sstream>
+
+#include "io/gguf.h"
+#include "model/decoder_config.h"
+#include "model/forest_run.h"
+#include "train/adamw.h"
+
+namespace prescript {
+namespace {
+
+constexpr double kLearningRate = 0.003;
+constexpr int32_t kFirstToken = 1000;
+
+Sequence parse_line(const std::string& line, int64_t num_virtual_tokens) {
+  std::istringstream in(line);
+  int64_t begin = 0;
+  in >> begin;
+  Sequence sequence;
+  for (int32_t p = 0; p < num_virtual_tokens; ++p) {
+    sequence.rows.push_back(Row::virtual_token(0, p));
+  }
+  int64_t index = 0;
+  for (int32_t id = 0; in >> id; ++index) {
+    if (index >= begin) {
+      sequence.target_positions.push_back(static_cast<int32_t>(sequence.rows.size()));
+    }
+    sequence.rows.push_back(Row::token(id));
+  }
+  return sequence;
+}
+
+/// The peak resident memory of this process, in KiB.
+long peak_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
+  }
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  if (argc < 5) {
+    std::fprintf(
+        stderr, "usage: %s MODEL DTYPE NUM_VIRTUAL_TOKENS SEQUENCES [unshared]\n", argv[0]);
+    return 2;
+  }
+  const auto file = GgufFile::open(argv[1]);
+  const DType dtype = std::string(argv[2]) == "bf16" ? DType::kBFloat16 : DType::kFloat32;
+  const auto ops = make_cpu_ops(default_num_threads());
+  const DecoderConfig config = decoder_config_from_gguf(*file);
+  const FrozenWeights weights = load_weights(*ops, *open_gguf_tensors(file), config, dtype);
+  Decoder decoder(*ops, config, weights, 4096);
+
+  const int64_t P = std::stol(argv[3]);
+  std::vector<Sequence> sequences;
+  std::ifstream in(argv[4]);
+  for (std::string line; std::getline(in, line);) sequences.push_back(parse_line(line, P));
+  size_t num_targets = 0;
+  for (const Sequence& sequence : sequences) num_targets += sequence.target_positions.size();
+  for (Sequence& sequence : sequences) {
+    sequence.target_weight = 1.0F / static_cast<float>(num_targets);
+  }
+
+  // The soft prompt begins as rows of the vocabulary: the peers begin with the same.
+  std::vector<float> prompt(static_cast<size_t>(P * config.hidden_size));
+  std::vector<Row> first_rows;
+  for (int32_t p = 0; p < P; ++p) first_rows.push_back(Row::token(kFirstToken + p));
+  const Buffer block = ops->allocate(prompt.size() * size_of(dtype));
+  const Tensor rows_PD{block.get(), dtype, P, config.hidden_size, config.hidden_size};
+  ops->embed(weights.embedding_VD, {}, first_rows, rows_PD);
+  ops->download(rows_PD, prompt.data());
+
+  AdamWState state;
+  const ForestOptions options{.share = !(argc > 5 && std::string(argv[5]) == "unshared")};
+  int step = 0;
+  for (std::string line; std::getline(std::cin, line); ++step) {
+    const auto start = std::chrono::steady_clock::now();
+    const Forest forest = build_forest(sequences, {}, options);
+    std::vector<float> gradient(prompt.size(), 0.0F);
+    const Tensor prompt_PD{
+        prompt.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
+    const Tensor gradient_PD{
+        gradient.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
+    const ForestResult result = differentiate_forest(
+        decoder, forest, {}, std::span(&prompt_PD, 1), {}, std::span(&gradient_PD, 1));
+    adamw_step({}, kLearningRate, gradient, prompt, state);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const double sum = std::accumulate(result.log_probs.begin(), result.log_probs.end(), 0.0);
+    std::printf("%.6f %ld %ld %.6g %.6g\n",
+                seconds.count(),
+                peak_kib(),
+                static_cast<long>(result.rows_computed),
+                result.flops,
+                -sum / static_cast<double>(num_targets));
+    std::fflush(stdout);
+    // What loading and the first step took does not count.
+    if (step == 0) std::ofstream("/proc/self/clear_refs") << "5";
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace prescript
+
+int main(int argc, char** argv) {
+  return prescript::run(argc, argv);
+}
