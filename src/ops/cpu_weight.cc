@@ -1,7 +1,6 @@
 #include "ops/cpu_weight.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <ATen/Parallel.h>
 
@@ -56,15 +55,19 @@ void lay_out_units(const GemmKernel& kernel,
   });
 }
 
-template <typename Element>
-void copy_elements(
-    const GemmKernel& kernel, const Weight& weight, int64_t row, int64_t pair, Element* to) {
+/// Calls `body(c, unit)` for the columns c of a row and the stored units they lie in.
+template <typename Unit, typename Body>
+void for_units(const GemmKernel& kernel, const Weight& weight, int64_t row, const Body& body) {
   const int64_t units = units_of(kernel, weight.cols);
-  const auto* const panel =
-      static_cast<const Element*>(weight.data) + row / kernel.cols * units * kernel.cols * pair;
+  const Unit* const first = static_cast<const Unit*>(weight.data) +
+                            row / kernel.cols * units * kernel.cols + row % kernel.cols;
   for (int64_t c = 0; c < weight.cols; ++c) {
-    to[c] = panel[(c / pair * kernel.cols + row % kernel.cols) * pair + c % pair];
+    body(c, first[c / elements_of_unit(kernel) * kernel.cols]);
   }
+}
+
+void widen(const uint16_t* from, int64_t count, uint32_t* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = uint32_t{from[i]} << 16;
 }
 
 }  // namespace
@@ -85,10 +88,16 @@ void lay_out(const GemmKernel& kernel,
 }
 
 void copy_row(const GemmKernel& kernel, const Weight& weight, int64_t row, Tensor x) {
-  if (weight.dtype == DType::kBFloat16) {
-    copy_elements(kernel, weight, row, elements_of_unit(kernel), x.row<uint16_t>(0));
+  if (kernel.takes_pairs) {
+    for_units<uint32_t>(kernel, weight, row, [&](int64_t c, uint32_t pair) {
+      x.row<uint16_t>(0)[c] = static_cast<uint16_t>(c % 2 == 0 ? pair : pair >> 16);
+    });
+  } else if (weight.dtype == DType::kBFloat16) {
+    for_units<uint16_t>(
+        kernel, weight, row, [&](int64_t c, uint16_t value) { x.row<uint16_t>(0)[c] = value; });
   } else {
-    copy_elements(kernel, weight, row, 1, x.row<float>(0));
+    for_units<float>(
+        kernel, weight, row, [&](int64_t c, float value) { x.row<float>(0)[c] = value; });
   }
 }
 
@@ -99,14 +108,6 @@ WeightPanels::WeightPanels(const GemmKernel& kernel, const Weight& weight)
       cols_(weight.cols),
       units_(units_of(kernel, weight.cols)),
       num_panels_(round_up(weight.rows, kernel.cols) / kernel.cols) {}
-
-namespace {
-
-void widen(const uint16_t* from, int64_t count, uint32_t* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = uint32_t{from[i]} << 16;
-}
-
-}  // namespace
 
 const uint32_t* WeightPanels::right_block(int64_t panel,
                                           int64_t begin,
