@@ -1,12 +1,7 @@
-// What this processor can do: multiply-adds of fp32 or bf16 operands in registers, and tiles of the
-// product kernel on operands in the first-level cache, for a second each on every thread.
-//
-//   prescript_peak fp32|bf16      prints the larger of the two in FLOP/s
+#include "peak.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -99,13 +94,10 @@ double measure(int num_threads, const Make& make) {
   return sum;
 }
 
-int run(int argc, char** argv) {
-  const std::string name = argc > 1 ? argv[1] : "";
-  if (name != "fp32" && name != "bf16") {
-    std::fprintf(stderr, "usage: %s fp32|bf16\n", argv[0]);
-    return 2;
-  }
-  const GemmKernel& kernel = gemm_kernel(name == "fp32" ? DType::kFloat32 : DType::kBFloat16);
+}  // namespace
+
+double measure_peak(DType dtype) {
+  const GemmKernel& kernel = gemm_kernel(dtype);
   const int num_threads = default_num_threads();
   const Loop loop = register_loop(kernel);
   volatile float keep = 0;
@@ -136,13 +128,7 @@ int run(int argc, char** argv) {
       return 100 * tile_flops;
     };
   });
-  std::printf("%.6g\n", std::max(in_registers, in_cache));
-  return 0;
+  return std::max(in_registers, in_cache);
 }
 
-}  // namespace
 }  // namespace prescript::cpu
-
-int main(int argc, char** argv) {
-  return prescript::cpu::run(argc, argv);
-}

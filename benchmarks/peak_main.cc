@@ -1,0 +1,18 @@
+// Prints the peak of this processor in FLOP/s.
+//
+//   prescript_peak fp32|bf16
+
+#include <cstdio>
+#include <string>
+
+#include "peak.h"
+
+int main(int argc, char** argv) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name != "fp32" && name != "bf16") {
+    std::fprintf(stderr, "usage: %s fp32|bf16\n", argv[0]);
+    return 2;
+  }
+  const auto dtype = name == "fp32" ? prescript::DType::kFloat32 : prescript::DType::kBFloat16;
+  std::printf("%.6g\n", prescript::cpu::measure_peak(dtype));
+}
