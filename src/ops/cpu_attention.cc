@@ -52,11 +52,11 @@ class ForwardTiles {
       const float* keys = keys_ + j * head_.E() * cols_;
       add_product(head_.kernel(), packed_q_, tile_, keys, head_.E(), scores_ + j * tile_);
     }
-    std::vector<float> lse(static_cast<size_t>(end - begin));
+    std::vector<RowSum> sums(static_cast<size_t>(end - begin));
     for (int64_t r = begin; r < end; ++r) {
       float* const row = scores_ + (r - begin) * cols_;
       head_.hide(r, panels, tile_, row);
-      lse[r - begin] = softmax(row, panels);
+      sums[r - begin] = exponentials(row, panels);
     }
     std::fill_n(out_, head_.packed_tile_floats(), 0.0F);
     for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
@@ -66,26 +66,30 @@ class ForwardTiles {
     }
     for (int64_t r = begin; r < end; ++r) {
       merge(out_ + (r - begin) * cols_,
-            lse[r - begin],
+            sums[r - begin],
             head_.query<float>(merged_NHE, r),
             head_.of_query_head(lse_NH, r));
     }
   }
 
  private:
-  /// Turns a row of the scores into probabilities; returns its log-sum-exp.
-  PRESCRIPT_AVX2 float softmax(float* row, int64_t panels) const {
+  /// Of the scores of a row.
+  struct RowSum {
+    float max = 0;
+    float sum = 0;  // of exp(score − max)
+  };
+
+  /// Turns a row of the scores into exp(score − max). What is not a number makes the sum such.
+  PRESCRIPT_AVX2 RowSum exponentials(float* row, int64_t panels) const {
     float lanes[kLanes];
     std::fill_n(lanes, kLanes, kHidden);
     for (int64_t j = 0; j < panels; ++j) {
       for (int64_t c = 0; c < cols_; c += kLanes) {
         const float* s = row + j * tile_ + c;
-        for (int64_t k = 0; k < kLanes; ++k)
-          lanes[k] = lanes[k] < s[k] || s[k] != s[k] ? s[k] : lanes[k];
+        for (int64_t k = 0; k < kLanes; ++k) lanes[k] = lanes[k] < s[k] ? s[k] : lanes[k];
       }
     }
-    float max = lanes[0];
-    for (const float lane : lanes) max = max < lane || lane != lane ? lane : max;
+    const float max = *std::max_element(lanes, lanes + kLanes);
     std::fill_n(lanes, kLanes, 0.0F);
     for (int64_t j = 0; j < panels; ++j) {
       for (int64_t c = 0; c < cols_; c += kLanes) {
@@ -98,19 +102,16 @@ class ForwardTiles {
     }
     float sum = 0;
     for (const float lane : lanes) sum += lane;
-    const float scale = 1 / sum;
-    for (int64_t j = 0; j < panels; ++j) {
-      for (int64_t c = 0; c < cols_; ++c) row[j * tile_ + c] *= scale;
-    }
-    return max + std::log(sum);
+    return {max, sum};
   }
 
-  /// A row of the part's output into `merged` of `lse`.
-  void merge(const float* out, float part_lse, float* merged, float& lse) const {
+  /// A row of the part's output, Σ exp(score − max)·v, into `merged` of `lse`.
+  void merge(const float* out, const RowSum& row, float* merged, float& lse) const {
+    const float part_lse = row.max + std::log(row.sum);
     const float max = std::max(lse, part_lse);
     const float both = max + std::log(std::exp(lse - max) + std::exp(part_lse - max));
     const float before = std::exp(lse - both);
-    const float here = std::exp(part_lse - both);
+    const float here = std::exp(part_lse - both) / row.sum;
     for (int64_t e = 0; e < head_.E(); e += cols_, out += tile_, merged += cols_) {
       const int64_t count = std::min(cols_, head_.E() - e);
       for (int64_t k = 0; k < count; ++k) merged[k] = merged[k] * before + out[k] * here;

@@ -45,23 +45,21 @@ PRESCRIPT_AVX2 void swiglu_input_gradient_row(const T* gate_up,
   }
 }
 
-/// log Σ exp x. Partial sums are of kLanes columns of kBlock elements.
+/// log Σ exp x, not a number where one of x is none. Partial sums are of kLanes columns of kBlock
+/// elements.
 PRESCRIPT_AVX2 float log_sum_exp(const float* x, int64_t size) {
   constexpr int64_t kBlock = 64 * kLanes;
-  float largest[kLanes];
-  std::fill_n(largest, kLanes, -std::numeric_limits<float>::infinity());
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   const int64_t whole = size / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes) {
-    for (int64_t k = 0; k < kLanes; ++k) {  // keeps what is not a number
-      largest[k] = largest[k] < x[i + k] || x[i + k] != x[i + k] ? x[i + k] : largest[k];
-    }
+    for (int64_t k = 0; k < kLanes; ++k) lanes[k] = lanes[k] < x[i + k] ? x[i + k] : lanes[k];
   }
-  float max = largest[0];
-  for (const float lane : largest) max = max < lane || lane != lane ? lane : max;
-  for (int64_t i = whole; i < size; ++i) max = max < x[i] || x[i] != x[i] ? x[i] : max;
+  float max = *std::max_element(lanes, lanes + kLanes);
+  for (int64_t i = whole; i < size; ++i) max = std::max(max, x[i]);
   double sum = 0;
   for (int64_t begin = 0; begin < whole; begin += kBlock) {
-    float lanes[kLanes] = {};
+    std::fill_n(lanes, kLanes, 0.0F);
     for (int64_t i = begin; i < std::min(whole, begin + kBlock); i += kLanes) {
       for (int64_t k = 0; k < kLanes; ++k) lanes[k] += exponential(x[i + k] - max);
     }

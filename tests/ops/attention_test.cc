@@ -225,5 +225,24 @@ TEST_P(AttentionTest, SameInputsGiveTheSameBits) {
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(found[i].values, found[i + 5].values);
 }
 
+TEST_P(AttentionTest, WhatIsNotANumberReachesTheQueriesThatSeeIt) {
+  const AttentionShape shape{2, 1, 8, 0.35};
+  const Tensor q = put(random_matrix(20, 16, "q"), 0);
+  const Tensor v = put(random_matrix(20, 8, "v"), 0);
+  const std::vector<Part> parts = {
+      {.num_queries = 20, .num_keys = 20, .causal_offset = 0},
+  };
+  Matrix keys = random_matrix(20, 8, "k");
+  keys.at(17, 3) = NAN;
+  const KeyValues kv{put(keys, 0), v};
+  const Tensor out = bench().take(20, 16, dtype());
+  const Tensor lse = bench().take(20, 2, sums());
+  ops().attention(shape, parts, q, std::span(&kv, 1), out, lse);
+  const Matrix found = bench().get(out);
+  for (int64_t n = 0; n < 20; ++n) {
+    EXPECT_EQ(std::isnan(found.at(n, 9)), n >= 17) << "row " << n;
+  }
+}
+
 }  // namespace
 }  // namespace prescript

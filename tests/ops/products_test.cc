@@ -161,6 +161,20 @@ TEST_P(ProductsTest, CrossEntropyOfLargeLogitsStaysFinite) {
   EXPECT_EQ(bench().get(dhidden).values, (std::vector<double>{0, 200}));
 }
 
+TEST_P(ProductsTest, WhatIsNotANumberIsNotHiddenByTheLoss) {
+  Matrix hidden = random_matrix(3, 8, "hidden");
+  hidden.at(1, 5) = NAN;
+  const Tensor log_probs = bench().take(1, 3, sums());
+  const std::vector<int32_t> ids = {4, 7, 40};
+  const std::vector<float> weights(3, 1);
+  ops().cross_entropy(
+      put(hidden, 0), put_weight(random_matrix(41, 8, "head")), ids, weights, log_probs, {});
+  const Matrix found = bench().get(log_probs);
+  EXPECT_TRUE(std::isfinite(found.at(0, 0)));
+  EXPECT_TRUE(std::isnan(found.at(0, 1)));
+  EXPECT_TRUE(std::isfinite(found.at(0, 2)));
+}
+
 TEST_P(ProductsTest, SameInputsGiveTheSameBits) {
   const Matrix hidden = random_matrix(200, 64, "hidden");
   const Matrix head = random_matrix(300, 64, "head", 0.3);
