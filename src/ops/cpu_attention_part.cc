@@ -21,6 +21,19 @@ void scaled(const Tensor& x, int64_t row, int64_t begin, int64_t count, float fa
   }
 }
 
+/// x · factor and zeros up to a whole chunk of `cols`, chunks `stride` apart.
+template <typename T>
+void scale_into_chunks(
+    const T* x, int64_t count, float factor, int64_t cols, int64_t stride, float* y) {
+  for (; count >= cols; count -= cols, x += cols, y += stride) {
+    for (int64_t i = 0; i < cols; i += kLanes) {
+      for (int64_t k = 0; k < kLanes; ++k) y[i + k] = widened(x[i + k]) * factor;
+    }
+  }
+  if (count == 0) return;
+  for (int64_t i = 0; i < cols; ++i) y[i] = i < count ? widened(x[i]) * factor : 0;
+}
+
 template <typename T>
 float dot_of(const T* x, const T* y, int64_t count) {
   float lanes[kLanes] = {};
@@ -117,16 +130,17 @@ const float* PartHead::pack_keys_as_units(const Tensor& x, Scratch& packed) cons
 
 void PartHead::pack_tile(
     const Tensor& x, int64_t begin, int64_t end, float factor, float* packed) const {
-  const int64_t cols = kernel_.cols;
   for (int64_t i = 0; i < kernel_.rows; ++i) {
-    for (int64_t e = 0; e < E(); e += cols) {
-      float* const to = packed + e * kernel_.rows + i * cols;
-      const int64_t count = begin + i < end ? std::min(cols, E() - e) : 0;
-      if (count > 0) {
-        const int64_t head_begin = query_head(begin + i) * E();
-        scaled(x, pass_row(begin + i), head_begin + e, count, factor, to);
+    float* const row = packed + i * kernel_.cols;
+    if (begin + i >= end) {
+      for (int64_t c = 0; c < panels_of(E()); ++c) {
+        std::fill_n(row + c * tile_floats(), kernel_.cols, 0.0F);
       }
-      std::fill(to + count, to + cols, 0.0F);
+    } else if (x.dtype == DType::kFloat32) {
+      scale_into_chunks(query<float>(x, begin + i), E(), factor, kernel_.cols, tile_floats(), row);
+    } else {
+      scale_into_chunks(
+          query<uint16_t>(x, begin + i), E(), factor, kernel_.cols, tile_floats(), row);
     }
   }
 }
