@@ -1,6 +1,7 @@
 #include "ops/cpu_pages.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -38,22 +39,27 @@ PagePool::Block map(size_t bytes) {
 }  // namespace
 
 PagePool::~PagePool() {
-  unmap_all();
+  for (const bool large : {false, true}) unmap_free_ones(large);
 }
 
 PagePool::Block PagePool::take(size_t bytes) {
   const std::lock_guard lock(mutex_);
+  const bool large = bytes >= kLarge;
   auto best = free_.end();
   for (auto block = free_.begin(); block != free_.end(); ++block) {
-    const bool fits = block->bytes >= bytes && block->bytes / 2 <= bytes;
+    const bool fits = block->bytes >= bytes && (block->bytes >= kLarge) == large;
     if (fits && (best == free_.end() || block->bytes < best->bytes)) best = block;
   }
   if (best == free_.end()) {
-    unmap_all();
+    unmap_free_ones(large);
     return map(bytes);
   }
   const Block block = *best;
   free_.erase(best);
+  const size_t asked = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  if (block.bytes > asked) {
+    madvise(static_cast<std::byte*>(block.data) + asked, block.bytes - asked, MADV_DONTNEED);
+  }
   return block;
 }
 
@@ -62,9 +68,12 @@ void PagePool::give_back(Block block) {
   free_.push_back(block);
 }
 
-void PagePool::unmap_all() {
-  for (const Block& block : free_) munmap(block.mapping, block.mapped_bytes);
-  free_.clear();
+void PagePool::unmap_free_ones(bool large) {
+  std::erase_if(free_, [large](const Block& block) {
+    if ((block.bytes >= kLarge) != large) return false;
+    munmap(block.mapping, block.mapped_bytes);
+    return true;
+  });
 }
 
 }  // namespace prescript::cpu

@@ -26,11 +26,27 @@ TEST(PagePool, TakesAgainWhatWasGivenBack) {
 
 TEST(PagePool, GivesNoSmallRequestALargeBlock) {
   PagePool pool;
-  const PagePool::Block large = pool.take(10 * kMegabyte);
+  const PagePool::Block large = pool.take(PagePool::kLarge);
   pool.give_back(large);
   const PagePool::Block small = pool.take(4 * kMegabyte);
   EXPECT_EQ(small.bytes, 4 * kMegabyte);
-  pool.give_back(small);
+  // Mapping it has not cost the large one.
+  const PagePool::Block again = pool.take(PagePool::kLarge);
+  EXPECT_EQ(again.data, large.data);
+  for (const PagePool::Block& block : {small, again}) pool.give_back(block);
+}
+
+TEST(PagePool, ReturnsWhatIsNotAskedForToTheSystem) {
+  PagePool pool;
+  const PagePool::Block block = pool.take(20 * kMegabyte);
+  std::memset(block.data, 1, block.bytes);
+  pool.give_back(block);
+  const PagePool::Block part = pool.take(5 * kMegabyte);
+  ASSERT_EQ(part.data, block.data);
+  const auto* bytes = static_cast<const unsigned char*>(part.data);
+  EXPECT_EQ(bytes[5 * kMegabyte - 1], 1);
+  EXPECT_EQ(bytes[19 * kMegabyte], 0);  // a fresh page
+  pool.give_back(part);
 }
 
 TEST(PagePool, TakesTheSmallestThatIsLargeEnough) {
