@@ -71,12 +71,13 @@ def our_worker(name, dtype, folder, *options):
 
 
 def peer_worker(peer, name, dtype):
-    """A worker behind its first step, with the largest micro-batch that fits, or the reason why there is none."""
+    """A worker behind two steps (the second takes more memory), with the largest micro-batch that fits, or the reason why
+    there is none."""
     micro_batch = len(cases.CASES[name].lengths)
     while micro_batch >= 1:
         worker = Worker([sys.executable, "-B", pathlib.Path(__file__).with_name("peer_worker.py"), peer, name, dtype, micro_batch])
         first = worker.step()
-        if first is not None:
+        if first is not None and worker.step() is not None:
             return worker, micro_batch, first
         error = worker.last_error()
         worker.close()
