@@ -2,7 +2,8 @@
 
     scripts/bench [CASE[-DTYPE] ...]    cases A to F, fp32 or bf16; default: all
 
-Both sides of a comparison take turns, one step each, so that a noisy machine hits both alike; the first step of each does not count.
+Both sides of a comparison take turns, one step each, so that a noisy machine hits both alike; our first step and a peer's first two do not
+count.
 Every finished row is kept in build/bench/rows.jsonl, and a later run goes on behind it.
 """
 
