@@ -11,7 +11,6 @@
 #include <benchmark/benchmark.h>
 
 #include "ops/ops.h"
-#include "peak.h"
 
 namespace prescript {
 namespace {
@@ -65,8 +64,8 @@ class Bench {
 };
 
 double peak(DType dtype) {
-  static const double fp32 = cpu::measure_peak(DType::kFloat32);
-  static const double bf16 = cpu::measure_peak(DType::kBFloat16);
+  static const double fp32 = measure_cpu_peak(DType::kFloat32, 1);
+  static const double bf16 = measure_cpu_peak(DType::kBFloat16, 1);
   return dtype == DType::kFloat32 ? fp32 : bf16;
 }
 

@@ -1,11 +1,12 @@
-// Prints the peak of this processor in FLOP/s.
+// Prints the peak of this processor in FLOP/s, measured for a second with as many threads as
+// LibTorch takes.
 //
 //   prescript_peak fp32|bf16
 
 #include <cstdio>
 #include <string>
 
-#include "peak.h"
+#include "ops/ops.h"
 
 int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
@@ -14,5 +15,5 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto dtype = name == "fp32" ? prescript::DType::kFloat32 : prescript::DType::kBFloat16;
-  std::printf("%.6g\n", prescript::cpu::measure_peak(dtype));
+  std::printf("%.6g\n", prescript::measure_cpu_peak(dtype, 1));
 }

@@ -1,10 +1,12 @@
 #include "cli/terminal.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -30,6 +32,37 @@ std::string duration(double seconds) {
   return whole < 3600
              ? std::to_string(whole / 60) + ":" + two(whole % 60)
              : std::to_string(whole / 3600) + ":" + two(whole / 60 % 60) + ":" + two(whole % 60);
+}
+
+/// Columns of the terminal that stderr is.
+size_t terminal_width() {
+  struct winsize size {};
+  const bool is_known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return is_known ? size.ws_col : 80;
+}
+
+/// `line` in lines of less than `width` columns, broken behind commas where it has them.
+std::string folded(const std::string& line, size_t width) {
+  std::string lines;
+  size_t column = 0;
+  for (size_t begin = 0; begin < line.size();) {
+    const size_t comma = line.find(", ", begin);
+    const size_t end = comma == std::string::npos ? line.size() : comma + 2;
+    const size_t visible = end - begin - (comma == std::string::npos ? 0 : 1);
+    if (column > 0 && column + visible >= width) {
+      lines.back() = '\n';
+      column = 0;
+    }
+    lines.append(line, begin, end - begin);
+    column += end - begin;
+    begin = end;
+  }
+  return lines;
+}
+
+/// Takes the last `lines` lines of a terminal away; the cursor is in the last.
+std::string erased(int64_t lines) {
+  return (lines > 1 ? "\033[" + std::to_string(lines - 1) + "A" : "") + "\r\033[J";
 }
 
 }  // namespace
@@ -113,13 +146,18 @@ void Progress::show(size_t done, std::string_view note) {
     const double left = seconds_each * static_cast<double>(total_ - done);
     line += ", " + duration(left) + " left";
   }
-  write_all(STDERR_FILENO, is_terminal_ ? "\r\033[K" + line : line + "\n");
-  line_open_ = is_terminal_;
+  if (!is_terminal_) {
+    write_all(STDERR_FILENO, line + "\n");
+    return;
+  }
+  const std::string lines = folded(line, terminal_width());
+  write_all(STDERR_FILENO, erased(lines_open_) + lines);
+  lines_open_ = 1 + std::count(lines.begin(), lines.end(), '\n');
 }
 
 void Progress::end() {
-  if (line_open_) write_all(STDERR_FILENO, "\r\033[K");
-  line_open_ = false;
+  if (lines_open_ > 0) write_all(STDERR_FILENO, erased(lines_open_));
+  lines_open_ = 0;
 }
 
 }  // namespace prescript

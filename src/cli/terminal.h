@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,8 @@ void write_result(std::string_view line);
 void write_message(std::string_view line);
 void write_warning(std::string_view text);
 
-/// How far a long computation is: one line that is rewritten on a terminal, a line every few
-/// seconds elsewhere.
+/// How far a long computation is: rewritten in place on a terminal, a line every few seconds
+/// elsewhere.
 class Progress {
  public:
   /// `what` names the things counted ("questions"), `done` of which are done before it begins.
@@ -34,9 +35,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `note` is shown behind the count.
+  /// `note` is shown behind the count; where a terminal is narrow, it is broken behind its commas.
   void show(size_t done, std::string_view note = {});
-  /// Ends the line on a terminal, so that others may write.
+  /// Takes it away from a terminal, so that others may write.
   void end();
 
  private:
@@ -46,7 +47,7 @@ class Progress {
   size_t total_;
   size_t done_before_;
   bool is_terminal_;
-  bool line_open_ = false;
+  int64_t lines_open_ = 0;
   Clock::time_point begin_;
   Clock::time_point shown_;
 };

@@ -1,9 +1,8 @@
 // prescript train: learns a soft prompt and exports it.
 
+#include <chrono>
 #include <filesystem>
-#include <iomanip>
 #include <memory>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +10,7 @@
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/prepared_run.h"
+#include "cli/run_display.h"
 #include "cli/run_plan.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
@@ -29,12 +29,6 @@ struct Arguments {
   std::optional<std::string> gradient;
 };
 
-std::string rounded(double value, int digits) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(digits) << value;
-  return text.str();
-}
-
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan) {
   return {.plan = plan,
           .share = recipe.training.share,
@@ -45,6 +39,12 @@ ComputeOptions compute_options(const Recipe& recipe) {
   return {.dtype = compute_dtype(recipe),
           .device = recipe.device,
           .num_threads = static_cast<int>(recipe.training.threads.value_or(0))};
+}
+
+/// FLOP/s of this processor; the program is to begin its first step soon.
+double peak_of(const Recipe& recipe) {
+  constexpr double kSeconds = 0.1;
+  return measure_cpu_peak(compute_dtype(recipe), kSeconds);
 }
 
 /// Before a step is computed for it.
@@ -69,7 +69,10 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
            run.data.train.size(), run.recipe.training.batch_size, run.recipe.training.seed, 1)) {
     batch.push_back(&run.data.train[index]);
   }
+  const double peak = peak_of(run.recipe);
+  const auto begin = std::chrono::steady_clock::now();
   const StepResult step = prompted.differentiate(batch, run.initial.values_PD);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (gradient_path) {
     write_file_durably(
         *gradient_path,
@@ -80,57 +83,17 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   }
   write_result("dry run of step 1: loss " + rounded(step.loss, 6) + ", gradient norm " +
                rounded(norm_of(step.gradient), 6));
+  const StepReport report{.seconds = seconds.count(),
+                          .rows_computed = step.rows_computed,
+                          .rows_unshared = step.rows_unshared,
+                          .rows_padded = step.rows_padded,
+                          .flops = step.flops,
+                          .peak_flops_per_second = peak};
   write_result(counted(batch.size(), "exemplar") + ", " + counted(step.num_targets, "target") +
-               ", " + counted(step.rows_computed, "row") + " computed (" +
-               std::to_string(step.rows_unshared) + " unshared), at most " +
-               std::to_string(plan.max_rows) + " at a time");
+               ", at most " + counted(plan.max_rows, "row") + " at a time");
+  write_result(describe_rows(report));
+  write_result(rounded(seconds.count(), 2) + " s, " + describe_flops(report));
   return 0;
-}
-
-/// Shows a run on stderr while it goes on.
-class RunDisplay {
- public:
-  RunDisplay(int64_t steps, int64_t steps_done) : steps_(steps) { begin(steps_done); }
-
-  void show(const StepReport& report) {
-    const double rows_per_s = static_cast<double>(report.rows_computed) / report.seconds;
-    progress_->show(static_cast<size_t>(report.step),
-                    "loss " + rounded(report.loss, 3) + ", " + rounded(rows_per_s, 0) + " rows/s");
-  }
-
-  void show(const ValidationReport& report) {
-    progress_->end();
-    write_message("step " + std::to_string(report.step) + ": validation loss " +
-                  rounded(report.loss, 4) + (report.is_best ? ", the best so far" : ""));
-    if (report.step == 0) begin(0);  // the time left is told by steps alone
-  }
-
-  void end() { progress_->end(); }
-
- private:
-  void begin(int64_t steps_done) {
-    progress_.emplace("steps", static_cast<size_t>(steps_), static_cast<size_t>(steps_done));
-  }
-
-  int64_t steps_;
-  std::optional<Progress> progress_;
-};
-
-void write_summary(const RunState& state, const std::string& adapter_path) {
-  if (state.best_loss) {
-    if (state.loss_without_prompt) {
-      write_result("validation loss without a soft prompt  " +
-                   rounded(*state.loss_without_prompt, 4));
-    }
-    if (state.loss_at_start) {
-      write_result("                at its start           " + rounded(*state.loss_at_start, 4));
-    }
-    const std::string steps = "after " + counted(state.best_step, "step");
-    write_result("                " + steps +
-                 std::string(23 - std::min<size_t>(steps.size(), 22), ' ') +
-                 rounded(*state.best_loss, 4));
-  }
-  write_result("adapter  " + printable(adapter_path));
 }
 
 /// Whether `dir` holds exactly these files.
@@ -214,7 +177,8 @@ int run(PreparedRun run, const Arguments& arguments) {
   } else {
     state.prompt = run.initial;
   }
-  const TuneOptions options = tune_options(run.recipe);
+  TuneOptions options = tune_options(run.recipe);
+  RunDisplay display(run.recipe.training.steps);
 
   if (is_finished(state, options)) {
     write_message("the run is finished already");
@@ -225,8 +189,9 @@ int run(PreparedRun run, const Arguments& arguments) {
     } else {
       directory.begin(recipe_yaml(run.recipe));
     }
+    options.peak_flops_per_second = peak_of(run.recipe);
     remember_stop_signals();
-    RunDisplay display(run.recipe.training.steps, state.step);
+    display.begin(state.step);
     const TuneObserver observer{
         .on_step = [&](const StepReport& report) { display.show(report); },
         .on_validation = [&](const ValidationReport& report) { display.show(report); },
@@ -248,7 +213,9 @@ int run(PreparedRun run, const Arguments& arguments) {
   }
   export_adapter(
       state, adapter_of_run(run.recipe, base_identity, run.data), directory.adapter_path());
-  write_summary(state, directory.adapter_path());
+  write_losses(state);
+  display.write_costs();
+  write_result("adapter  " + printable(directory.adapter_path()));
   return 0;
 }
 

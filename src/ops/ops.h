@@ -179,6 +179,11 @@ int default_num_threads();
 /// LibTorch's version and the vector instructions it uses here, for `--version` and reports.
 std::string describe_cpu_backend();
 
+/// FLOP/s that the cpu backend's threads can reach on operands of `dtype`: the larger of
+/// multiply-adds in registers and of tiles of the product kernel on operands in the first-level
+/// cache, each the best of short loops; `seconds` in all. Interruptions only make it smaller.
+double measure_cpu_peak(DType dtype, double seconds);
+
 /// CUDA kernels. Throws InputError (exit 2) in a build without them.
 std::unique_ptr<Ops> make_cuda_ops();
 

@@ -36,6 +36,8 @@ void RunLog::add(const StepReport& report) {
                       .add("rows_unshared", report.rows_unshared)
                       .add("rows_padded", report.rows_padded)
                       .add("flops", report.flops)
+                      .add("flops_per_second", report.flops_per_second())
+                      .add("share_of_peak", report.share_of_peak())
                       .add("peak_rss_bytes", peak_rss_bytes()));
   const double now = wall_time_s();
   events_.add_scalar("loss", report.step, static_cast<float>(report.loss), now);

@@ -18,7 +18,11 @@ struct StepReport {
   int64_t rows_computed = 0;
   int64_t rows_unshared = 0;
   int64_t rows_padded = 0;
-  double flops = 0;
+  double flops = 0;                  // that it needs: nothing recomputed counts
+  double peak_flops_per_second = 0;  // of the processor; 0: not measured
+
+  double flops_per_second() const { return flops / seconds; }
+  double share_of_peak() const { return flops_per_second() / peak_flops_per_second; }
 };
 
 /// A validation behind a step; step 0 is before the first.

@@ -101,7 +101,8 @@ class Tuner {
                             .rows_computed = result.rows_computed,
                             .rows_unshared = result.rows_unshared,
                             .rows_padded = result.rows_padded,
-                            .flops = result.flops};
+                            .flops = result.flops,
+                            .peak_flops_per_second = options_.peak_flops_per_second};
     log_.add(report);
     if (observer_.on_step) observer_.on_step(report);
   }

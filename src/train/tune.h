@@ -21,6 +21,7 @@ struct TuneOptions {
   int64_t evaluate_every = 1;  // steps; also before the first and behind the last
   int64_t checkpoint_every = 1;
   std::optional<int64_t> patience = {};  // evaluations without a better one, then the run ends
+  double peak_flops_per_second = 0;      // of the processor, for reports; 0: not measured
 };
 
 /// What the loop tells, and asks.

@@ -63,6 +63,40 @@ TEST_F(TrainCommand, CountsOfOneAreSingular) {
   EXPECT_THAT(train({"training.batch_size=1", "--dry-run"}).out, HasSubstr("\n1 exemplar, "));
 }
 
+TEST_F(TrainCommand, EveryStepSaysWhatItTookAndTheSummaryOfWhichSteps) {
+  const ProcessResult first = train({"training.steps=4"});
+  EXPECT_THAT(first.out, HasSubstr("\nsteps 1 to 4  "));
+  const ProcessResult result = train({"--resume"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::map<std::string, double> total;
+  std::istringstream text(bytes_of_file(output() + "/metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    const auto values = nlohmann::json::parse(line);
+    if (!values.contains("loss")) continue;
+    const double rate = values["flops_per_second"];
+    EXPECT_NEAR(rate, values["flops"].get<double>() / values["seconds"].get<double>(), 1e-6 * rate);
+    EXPECT_GT(values["share_of_peak"], 0);
+    EXPECT_LT(values["share_of_peak"], 1);
+    if (values["step"] <= 4) continue;
+    for (const char* key : {"rows_computed", "rows_unshared", "rows_padded", "flops"}) {
+      total[key] += values[key].get<double>();
+    }
+  }
+  EXPECT_THAT(result.out, HasSubstr("\nsteps 5 to 6  "));
+  EXPECT_THAT(result.out, HasSubstr("FLOP/s, "));
+  EXPECT_THAT(result.out, HasSubstr(" % of the measured peak\n"));
+  const size_t unit = result.out.find(" MFLOP, ");
+  ASSERT_NE(unit, std::string::npos) << result.out;
+  EXPECT_NEAR(std::stod(result.out.substr(result.out.rfind(' ', unit - 1))),
+              total["flops"] / 1e6,
+              total["flops"] / 1e8);
+  EXPECT_THAT(result.out,
+              HasSubstr(std::to_string(std::lround(total["rows_computed"])) + " rows computed (" +
+                        std::to_string(std::lround(total["rows_unshared"])) + " unshared, " +
+                        std::to_string(std::lround(total["rows_padded"])) + " padded)\n"));
+  EXPECT_THAT(train({"--resume"}).out, Not(HasSubstr("FLOP"))) << "no step was taken";
+}
+
 TEST_F(TrainCommand, TheLossFallsAndTheAdapterIsTheBestByValidation) {
   train_whole({"training.steps=40"});
   double best = INFINITY;

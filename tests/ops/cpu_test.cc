@@ -132,5 +132,14 @@ TEST(Cpu, SaysWhatItIs) {
   EXPECT_GE(default_num_threads(), 1);
 }
 
+TEST(Cpu, PeakIsThatOfVectorsInFlopsASecond) {
+  make_test_cpu_ops();
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const double peak = measure_cpu_peak(dtype, 0.01);
+    EXPECT_GT(peak, 1e8);
+    EXPECT_LT(peak, 1e15);
+  }
+}
+
 }  // namespace
 }  // namespace prescript

@@ -39,7 +39,8 @@ StepReport report(int64_t step) {
           .rows_computed = 100,
           .rows_unshared = 300,
           .rows_padded = 400,
-          .flops = 1e12};
+          .flops = 3e12,
+          .peak_flops_per_second = 8e12};
 }
 
 TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
@@ -57,6 +58,8 @@ TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
                                       "rows_unshared",
                                       "rows_padded",
                                       "flops",
+                                      "flops_per_second",
+                                      "share_of_peak",
                                       "peak_rss_bytes"}));
   EXPECT_EQ(line["step"], 7);
   EXPECT_EQ(line["loss"], 2.5);
@@ -66,8 +69,17 @@ TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
   EXPECT_EQ(line["rows_computed"], 100);
   EXPECT_EQ(line["rows_unshared"], 300);
   EXPECT_EQ(line["rows_padded"], 400);
-  EXPECT_EQ(line["flops"], 1e12);
+  EXPECT_EQ(line["flops"], 3e12);
+  EXPECT_EQ(line["flops_per_second"], 2e12);
+  EXPECT_EQ(line["share_of_peak"], 0.25);
   EXPECT_GT(line["peak_rss_bytes"], 1 << 20);
+}
+
+TEST_F(RunLogFiles, WithoutAPeakThereIsNoShareOfIt) {
+  StepReport step = report(1);
+  step.peak_flops_per_second = 0;
+  open().add(step);
+  EXPECT_TRUE(nlohmann::ordered_json::parse(lines().at(0))["share_of_peak"].is_null());
 }
 
 TEST_F(RunLogFiles, AValidationIsALineOfTwo) {
