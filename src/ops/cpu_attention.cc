@@ -1,20 +1,28 @@
-// Attention over parts, float32 inside, for M·G query rows of each kv head of a part at a time:
-//   S = scale·Q·Kᵀ, lse = log Σ exp S, O = exp(S − lse)·V, merged over parts by log-sum-exp
-// Source: Hydragen, arXiv 2402.05099, section 3.
+// Attention over parts, float32 inside, for blocks of the M·G query rows of each kv head of a part
+// against segments of its keys:
+//   S = scale·Q·Kᵀ, O = Σ exp(S − m)·V, s = Σ exp(S − m), m the largest score so far,
+// merged over segments and parts; in the end O/s, and lse = m + log s.
+// Source: Hydragen, arXiv 2402.05099, section 3; FlashAttention-2, arXiv 2307.08691, section 3.1.
 
 #include "ops/cpu_attention.h"
 
-#include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "ops/check.h"
-#include "ops/cpu_attention_part.h"
-#include "ops/cpu_rows.h"
+#include "ops/cpu_attention_few_rows.h"
+#include "ops/cpu_attention_merge.h"
+#include "ops/cpu_attention_schedule.h"
 
 namespace prescript::cpu {
 namespace {
 
-/// Of a thread. Keys and values are packed by the thread that holds the part, tiles by those that
+// Rows of a block and keys of a segment: their scores, keys and values stay in the second-level
+// cache.
+constexpr int64_t kBlockRows = 56;
+constexpr int64_t kSegmentKeys = 512;
+constexpr int64_t kMaxTiles = 16;
+
+/// Of a thread. Keys and values are packed by the thread that holds the part, blocks by those that
 /// share its work.
 struct ThreadScratch {
   Scratch keys;
@@ -30,103 +38,114 @@ ThreadScratch& scratch() {
   return instance;
 }
 
-/// Tiles of rows of one kv head of a part, merged with what stands in `merged` and `lse`.
-class ForwardTiles {
+struct PackedKeys {
+  const float* k_as_columns;
+  const float* v_as_units;
+};
+
+/// Blocks of rows of one kv head of a part.
+class ForwardBlock {
  public:
-  ForwardTiles(const PartHead& head, const float* keys, const float* values)
+  ForwardBlock(const PartHead& head, const PackedKeys& keys)
       : head_(head),
         keys_(keys),
-        values_(values),
         cols_(head.kernel().cols),
         tile_(head.tile_floats()),
-        packed_q_(scratch().packed_q.take<float>(head.packed_tile_floats())),
-        scores_(scratch().scores.take<float>(head.panels_of(head.num_keys()) * tile_)),
-        out_(scratch().out.take<float>(head.packed_tile_floats())) {}
+        tile_scores_(head.panels_of(std::min(head.num_keys(), kSegmentKeys)) * tile_),
+        packed_q_(scratch().packed_q.take<float>(max_tiles() * head.packed_tile_floats())),
+        scores_(scratch().scores.take<float>(max_tiles() * tile_scores_)),
+        out_(scratch().out.take<float>(max_tiles() * head.packed_tile_floats())) {}
 
-  void run(int64_t begin, const Tensor& q_NHE, const Tensor& merged_NHE, const Tensor& lse_NH) {
-    const int64_t end = std::min(begin + head_.kernel().rows, head_.num_rows());
-    const int64_t panels = head_.visible_panels(begin);
-    head_.pack_tile(q_NHE, begin, end, head_.scale(), packed_q_);
-    std::fill_n(scores_, panels * tile_, 0.0F);
-    for (int64_t j = 0; j < panels; ++j) {
-      const float* keys = keys_ + j * head_.E() * cols_;
-      add_product(head_.kernel(), packed_q_, tile_, keys, head_.E(), scores_ + j * tile_);
+  /// Rows of a block, in whole tiles.
+  static int64_t rows(const PartHead& head) {
+    return kBlockRows / head.kernel().rows * head.kernel().rows;
+  }
+
+  void run(int64_t begin, const Tensor& q_NHE, const Merged& merged) {
+    begin_ = begin;
+    end_ = std::min(begin + rows(head_), head_.num_rows());
+    num_tiles_ = head_.tiles_of(end_ - begin_);
+    for (int64_t t = 0; t < num_tiles_; ++t) {
+      head_.pack_tile(q_NHE,
+                      first_row(t),
+                      end_,
+                      head_.scale() * kLog2E,
+                      packed_q_ + t * head_.packed_tile_floats());
     }
-    std::vector<RowSum> sums(static_cast<size_t>(end - begin));
-    for (int64_t r = begin; r < end; ++r) {
-      float* const row = scores_ + (r - begin) * cols_;
-      head_.hide(r, panels, tile_, row);
-      sums[r - begin] = exponentials(row, panels);
-    }
-    std::fill_n(out_, head_.packed_tile_floats(), 0.0F);
-    for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
-      const float* values = values_ + c * head_.num_keys() * cols_;
-      const int64_t num_keys = std::min(panels * cols_, head_.num_keys());
-      add_product(head_.kernel(), scores_, tile_, values, num_keys, out_ + c * tile_);
-    }
-    for (int64_t r = begin; r < end; ++r) {
-      merge(out_ + (r - begin) * cols_,
-            sums[r - begin],
-            head_.query<float>(merged_NHE, r),
-            head_.of_query_head(lse_NH, r));
+    const int64_t visible = head_.visible(end_ - 1);
+    for (int64_t key = 0; key < visible; key += kSegmentKeys) {
+      run_segment(key, merged);
     }
   }
 
  private:
-  /// Of the scores of a row.
-  struct RowSum {
-    float max = 0;
-    float sum = 0;  // of exp(score − max)
-  };
+  int64_t max_tiles() const { return rows(head_) / head_.kernel().rows; }
+  int64_t first_row(int64_t t) const { return begin_ + t * head_.kernel().rows; }
 
-  /// Turns a row of the scores into exp(score − max). What is not a number makes the sum such.
-  PRESCRIPT_AVX2 RowSum exponentials(float* row, int64_t panels) const {
-    float lanes[kLanes];
-    std::fill_n(lanes, kLanes, kHidden);
-    for (int64_t j = 0; j < panels; ++j) {
-      for (int64_t c = 0; c < cols_; c += kLanes) {
-        const float* s = row + j * tile_ + c;
-        for (int64_t k = 0; k < kLanes; ++k) lanes[k] = lanes[k] < s[k] ? s[k] : lanes[k];
-      }
+  void run_segment(int64_t first, const Merged& merged) {
+    for (int64_t t = 0; t < num_tiles_; ++t) {
+      panels_[t] = head_.visible_panels(first_row(t), first, kSegmentKeys / cols_);
     }
-    const float max = *std::max_element(lanes, lanes + kLanes);
-    std::fill_n(lanes, kLanes, 0.0F);
-    for (int64_t j = 0; j < panels; ++j) {
-      for (int64_t c = 0; c < cols_; c += kLanes) {
-        float* s = row + j * tile_ + c;
-        for (int64_t k = 0; k < kLanes; ++k) {
-          s[k] = exponential(s[k] - max);
-          lanes[k] += s[k];
-        }
-      }
+    multiply_keys(first);
+    // Rows before those that see the segment's first key see none of it.
+    const int64_t from = head_.first_row(first, begin_, end_);
+    std::array<RowSum, kBlockRows> sums;
+    for (int64_t r = from; r < end_; ++r) {
+      const int64_t t = (r - begin_) / head_.kernel().rows;
+      float* const row = scores_ + t * tile_scores_ + (r - first_row(t)) * cols_;
+      head_.hide(r, first, panels_[t], tile_, row);
+      sums[r - begin_] = exponentials(row, panels_[t], cols_, tile_);
     }
-    float sum = 0;
-    for (const float lane : lanes) sum += lane;
-    return {max, sum};
+    multiply_values(first);
+    for (int64_t r = from; r < end_; ++r) {
+      const int64_t t = (r - begin_) / head_.kernel().rows;
+      const float* const row = out_ + t * head_.packed_tile_floats() + (r - first_row(t)) * cols_;
+      merge(head_, r, row, tile_, sums[r - begin_], merged);
+    }
   }
 
-  /// A row of the part's output, Σ exp(score − max)·v, into `merged` of `lse`.
-  void merge(const float* out, const RowSum& row, float* merged, float& lse) const {
-    const float part_lse = row.max + std::log(row.sum);
-    const float max = std::max(lse, part_lse);
-    const float both = max + std::log(std::exp(lse - max) + std::exp(part_lse - max));
-    const float before = std::exp(lse - both);
-    const float here = std::exp(part_lse - both) / row.sum;
-    for (int64_t e = 0; e < head_.E(); e += cols_, out += tile_, merged += cols_) {
-      const int64_t count = std::min(cols_, head_.E() - e);
-      for (int64_t k = 0; k < count; ++k) merged[k] = merged[k] * before + out[k] * here;
+  /// Panel by panel, which all tiles meet while it is in the first-level cache.
+  void multiply_keys(int64_t first) const {
+    const float* panel = keys_.k_as_columns + first * head_.E();
+    for (int64_t j = 0; j < panels_[num_tiles_ - 1]; ++j, panel += head_.E() * cols_) {
+      for (int64_t t = 0; t < num_tiles_; ++t) {
+        if (j >= panels_[t]) continue;
+        multiply(head_.kernel(),
+                 packed_q_ + t * head_.packed_tile_floats(),
+                 tile_,
+                 panel,
+                 head_.E(),
+                 scores_ + t * tile_scores_ + j * tile_);
+      }
     }
-    lse = both;
+  }
+
+  void multiply_values(int64_t first) const {
+    for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
+      const float* const values = keys_.v_as_units + (c * head_.num_keys() + first) * cols_;
+      for (int64_t t = 0; t < num_tiles_; ++t) {
+        multiply(head_.kernel(),
+                 scores_ + t * tile_scores_,
+                 tile_,
+                 values,
+                 std::min(panels_[t] * cols_, head_.num_keys() - first),
+                 out_ + t * head_.packed_tile_floats() + c * tile_);
+      }
+    }
   }
 
   const PartHead& head_;
-  const float* keys_;    // as columns
-  const float* values_;  // as units
+  const PackedKeys& keys_;
   int64_t cols_;
   int64_t tile_;
-  float* packed_q_;
-  float* scores_;  // [panel of keys, row, key]
-  float* out_;     // [panel of E, row, element]
+  int64_t tile_scores_;
+  float* packed_q_;  // [tile, panel of E, row, element]
+  float* scores_;    // [tile, panel of keys, row, key]
+  float* out_;       // as packed_q_
+  int64_t begin_ = 0;
+  int64_t end_ = 0;
+  int64_t num_tiles_ = 0;
+  std::array<int64_t, kMaxTiles> panels_{};  // that a tile sees
 };
 
 }  // namespace
@@ -139,22 +158,24 @@ void attention(const AttentionShape& shape,
                Tensor lse_NH) {
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   if (q_NHE.rows == 0) return;
-  float* const block = scratch().merged.take<float>(q_NHE.rows * q_NHE.cols);
-  const Tensor merged{block, DType::kFloat32, q_NHE.rows, q_NHE.cols, q_NHE.cols};
-  zero(merged);
-  for (int64_t n = 0; n < lse_NH.rows; ++n) std::fill_n(lse_NH.row<float>(n), lse_NH.cols, kHidden);
-
+  const Merged merged = start_merging(shape, q_NHE.rows, scratch().merged);
   const GemmKernel& kernel = gemm_kernel(DType::kFloat32);
-  for_parts(parts, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
+  const std::vector<PartLevel> levels = levels_of(parts, q_NHE.rows, sources);
+  for_parts(levels, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
     const PartHead head(kernel, shape, part, kv_head);
-    const float* const keys = head.pack_keys_as_columns(sources[part.source].k, scratch().keys);
-    const float* const values = head.pack_keys_as_units(sources[part.source].v, scratch().values);
-    at::parallel_for(0, head.tiles_of(head.num_rows()), 1, [&](int64_t begin, int64_t end) {
-      ForwardTiles tiles(head, keys, values);
-      for (int64_t t = begin; t < end; ++t) tiles.run(t * kernel.rows, q_NHE, merged, lse_NH);
+    if (has_few_rows(head)) {
+      attend_few_rows(head, q_NHE, sources[part.source], merged);
+      return;
+    }
+    const auto& [k, v] = sources[part.source];
+    const PackedKeys keys{head.pack_keys_as_columns(k, scratch().keys),
+                          head.pack_keys_as_units(v, scratch().values)};
+    const int64_t rows = ForwardBlock::rows(head);
+    for_each_item(round_up(head.num_rows(), rows) / rows, [&](int64_t block) {
+      ForwardBlock(head, keys).run(block * rows, q_NHE, merged);
     });
   });
-  copy(merged, out_NHE);
+  finish_merging(shape, merged, out_NHE, lse_NH);
 }
 
 }  // namespace prescript::cpu

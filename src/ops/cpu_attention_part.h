@@ -4,15 +4,12 @@
 // [panel of keys, query row, key]: as they lie, they are the left operand of P·V and dS·K, in
 // chunks, and the right operand of dOᵀ·P and Qᵀ·dS.
 
+#include <algorithm>
 #include <limits>
 #include <span>
-#include <utility>
-#include <vector>
 
 #include "ops/aligned.h"
 #include "ops/cpu_kernels.h"
-#include "ops/cpu_math.h"
-#include "ops/cpu_parallel.h"
 #include "ops/ops.h"
 
 namespace prescript::cpu {
@@ -20,14 +17,28 @@ namespace prescript::cpu {
 /// Score of a key that a query does not see.
 inline constexpr float kHidden = -std::numeric_limits<float>::infinity();
 
-/// Sums [rows of the kernel, cols] += x · weight over `units` units of a weight's panel. x lies in
-/// chunks of the kernel's columns, `x_stride` floats apart.
-void add_product(const GemmKernel& kernel,
-                 const float* x,
-                 int64_t x_stride,
-                 const float* weight,
-                 int64_t units,
-                 float* sums);
+// Scores are kept as powers of two: exp(x) = 2^(x·log2 e).
+inline constexpr float kLog2E = 1.44269504F;
+inline constexpr float kLn2 = 0.693147181F;
+
+/// sums [kernel rows, cols] = x · weight over `units` units of a weight's panel. x lies in chunks
+/// of the kernel's columns, `x_stride` floats apart.
+void multiply(const GemmKernel& kernel,
+              const float* x,
+              int64_t x_stride,
+              const float* weight,
+              int64_t units,
+              float* sums);
+
+/// y[i] = y[i] · keep + x[i] · factor for `count` elements of x in chunks of the kernel's columns,
+/// `x_stride` floats apart.
+void add_chunks(const GemmKernel& kernel,
+                const float* x,
+                int64_t x_stride,
+                int64_t count,
+                float keep,
+                float factor,
+                float* y);
 
 /// One kv head of a part. Its G = H/K query heads are folded into rows: row r is query r / G of the
 /// part under head r % G of the group, so that keys and values are never copied per query head.
@@ -63,25 +74,25 @@ class PartHead {
     return x_NH.row<float>(pass_row(r))[query_head(r)];
   }
 
-  /// Σ of the products of those elements of two matrices of float32 or bfloat16.
-  float dot(const Tensor& x, const Tensor& y, int64_t r) const;
-
   /// Keys that row `r` sees: the first of the part.
   int64_t visible(int64_t r) const;
 
-  /// Panels of keys that some row of the tile from row `begin` on sees.
-  int64_t visible_panels(int64_t begin) const;
+  /// Panels behind key `first`, of at most `count`, that some row of the tile from row `begin` on
+  /// sees.
+  int64_t visible_panels(int64_t begin, int64_t first, int64_t count) const;
 
-  /// Sets the scores of keys that row `r` does not see, in `panels` panels `stride` floats apart.
-  void hide(int64_t r, int64_t panels, int64_t stride, float* scores) const;
+  /// Sets the scores of keys that row `r` does not see, in `panels` panels from key `first` on,
+  /// `stride` floats apart.
+  void hide(int64_t r, int64_t first, int64_t panels, int64_t stride, float* scores) const;
 
-  /// The first row of [begin, end) that sees a key of panel `j`; at most the last of them.
-  int64_t first_row(int64_t j, int64_t begin, int64_t end) const;
+  /// The first row of [begin, end) that sees a key from `key` on; at most the last of them.
+  int64_t first_row(int64_t key, int64_t begin, int64_t end) const;
 
-  /// Keys as columns of a weight, [panel, E, cols]: the operand of Q·Kᵀ and dO·Vᵀ.
+  /// Keys as columns of a weight, [panel, E, cols]: the operand of Q·Kᵀ and dO·Vᵀ. By all threads.
   const float* pack_keys_as_columns(const Tensor& x, Scratch& packed) const;
 
-  /// Keys as units of a weight, [panel of E, key, cols]: the operand of P·V and dS·K.
+  /// Keys as units of a weight, [panel of E, key, cols]: the operand of P·V and dS·K. By all
+  /// threads.
   const float* pack_keys_as_units(const Tensor& x, Scratch& packed) const;
 
   /// Rows [begin, end) of x, times `factor`, and zeros up to a whole tile, as [panel of E, kernel
@@ -90,13 +101,15 @@ class PartHead {
   int64_t packed_tile_floats() const { return panels_of(E()) * tile_floats(); }
 
   /// Rows [begin, end) of x, times `factor`, turned over, as [tile of E, chunk of rows, kernel
-  /// rows, cols]: the left operand of Qᵀ·dS and dOᵀ·P.
+  /// rows, cols]: the left operand of Qᵀ·dS and dOᵀ·P. By all threads.
   const float* pack_turned(
       const Tensor& x, int64_t begin, int64_t end, float factor, Scratch& packed) const;
 
  private:
   int64_t pass_row(int64_t r) const { return part_.query_begin + r / group_; }
   int64_t query_head(int64_t r) const { return head_ * group_ + r % group_; }
+  void turn_chunk(
+      const Tensor& x, int64_t begin, int64_t end, float factor, int64_t stride, float* tile) const;
 
   const GemmKernel& kernel_;
   const AttentionShape& shape_;
@@ -104,28 +117,5 @@ class PartHead {
   int64_t head_;
   int64_t group_;
 };
-
-/// Calls `run(part, head)` for all parts and kv heads. Parts without a mask come first, in order,
-/// one after the other: `run` spreads each over the threads. The causal ones, which write to rows
-/// of their own node only, are spread themselves, by node and head; at::parallel_for inside `run`
-/// is then a plain loop. A row's parts without a mask stand before its causal part, so the order of
-/// merging and accumulating is that of `parts`.
-template <typename Run>
-void for_parts(std::span<const Part> parts, int64_t num_heads, const Run& run) {
-  std::vector<std::vector<Part>> nodes;  // causal parts
-  for (const Part& part : parts) {
-    if (part.causal_offset == Part::kNoMask) {
-      for (int64_t head = 0; head < num_heads; ++head) run(part, head);
-    } else if (!nodes.empty() && nodes.back().front().source == part.source &&
-               nodes.back().front().key_begin == part.key_begin) {
-      nodes.back().push_back(part);
-    } else {
-      nodes.push_back({part});
-    }
-  }
-  for_each_item(std::ssize(nodes) * num_heads, [&](int64_t item) {
-    for (const Part& part : nodes[item / num_heads]) run(part, item % num_heads);
-  });
-}
 
 }  // namespace prescript::cpu

@@ -154,15 +154,18 @@ class Product {
     const int64_t tile_sums = kernel_.rows * kernel_.cols;
     const int64_t tile_units = kernel_.rows * round_up(units.size(), kernel_.cols);
     auto* const buffer = scratch().weight.take<uint32_t>(kTerms * kernel_.cols);
-    std::fill_n(sums, num_panels * num_tiles * tile_sums, 0.0F);
     for (int64_t u = units.begin; u < units.end; u += kTerms) {
       const int64_t terms = std::min(kTerms, units.end - u);
       const uint32_t* const x = packed + (u - units.begin) * kernel_.rows;
       for (int64_t i = 0; i < num_panels; ++i) {
         const uint32_t* const block = weight_.right_block(panel + i, u, terms, buffer);
         for (int64_t t = 0; t < num_tiles; ++t) {
-          kernel_.add_tile(
-              x + t * tile_units, tile_sums, block, terms, sums + (i * num_tiles + t) * tile_sums);
+          kernel_.multiply(x + t * tile_units,
+                           tile_sums,
+                           block,
+                           terms,
+                           u > units.begin,
+                           sums + (i * num_tiles + t) * tile_sums);
         }
       }
     }
@@ -227,17 +230,17 @@ class InputGradient {
     const int64_t tile_sums = kernel_.rows * kernel_.cols;
     const int64_t num_cols = num_tiles * kernel_.rows;
     auto* const buffer = scratch().weight.take<uint32_t>(kTerms * num_cols);
-    std::fill_n(sums, num_panels * num_tiles * tile_sums, 0.0F);
     for (int64_t u = units.begin; u < units.end; u += kTerms) {
       const int64_t terms = std::min(kTerms, units.end - u);
       const auto block = weight_.left_block(u, terms, tile * kernel_.rows, num_cols, buffer);
       for (int64_t p = 0; p < num_panels; ++p) {
         const uint32_t* const dy = packed + (p * units.size() + u - units.begin) * kernel_.cols;
         for (int64_t t = 0; t < num_tiles; ++t) {
-          kernel_.add_tile(block.data + t * tile_sums,
+          kernel_.multiply(block.data + t * tile_sums,
                            block.stride,
                            dy,
                            terms,
+                           u > units.begin,
                            sums + (p * num_tiles + t) * tile_sums);
         }
       }

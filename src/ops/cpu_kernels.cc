@@ -10,8 +10,8 @@ namespace prescript::cpu {
 namespace {
 
 // 12 of 16 registers hold sums.
-__attribute__((target("avx2,fma"))) void add_tile_avx2(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
+__attribute__((target("avx2,fma"))) void multiply_avx2(
+    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, bool add, float* sums) {
   constexpr int64_t kRows = 6;
   constexpr int64_t kCols = 16;
   const auto* a = reinterpret_cast<const float*>(x);
@@ -32,10 +32,17 @@ __attribute__((target("avx2,fma"))) void add_tile_avx2(
       }
     }
   }
+  if (add) {
+#pragma GCC unroll 6
+    for (int64_t i = 0; i < kRows; ++i) {
+      tile[i][0] = _mm256_add_ps(_mm256_load_ps(sums + i * kCols), tile[i][0]);
+      tile[i][1] = _mm256_add_ps(_mm256_load_ps(sums + i * kCols + 8), tile[i][1]);
+    }
+  }
 #pragma GCC unroll 6
   for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
-    _mm256_store_ps(sums, _mm256_add_ps(_mm256_load_ps(sums), tile[i][0]));
-    _mm256_store_ps(sums + 8, _mm256_add_ps(_mm256_load_ps(sums + 8), tile[i][1]));
+    _mm256_store_ps(sums, tile[i][0]);
+    _mm256_store_ps(sums + 8, tile[i][1]);
   }
 }
 
@@ -52,8 +59,8 @@ PRESCRIPT_AVX512 inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
 
 // 28 of 32 registers hold sums.
 template <bool kPairs>
-PRESCRIPT_AVX512 void add_tile_avx512(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
+PRESCRIPT_AVX512 void multiply_avx512(
+    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, bool add, float* sums) {
   constexpr int64_t kRows = 14;
   constexpr int64_t kCols = 32;
   __m512 tile[kRows][2];
@@ -72,10 +79,17 @@ PRESCRIPT_AVX512 void add_tile_avx512(
       }
     }
   }
+  if (add) {
+#pragma GCC unroll 14
+    for (int64_t i = 0; i < kRows; ++i) {
+      tile[i][0] = _mm512_add_ps(_mm512_load_ps(sums + i * kCols), tile[i][0]);
+      tile[i][1] = _mm512_add_ps(_mm512_load_ps(sums + i * kCols + 16), tile[i][1]);
+    }
+  }
 #pragma GCC unroll 14
   for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
-    _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), tile[i][0]));
-    _mm512_store_ps(sums + 16, _mm512_add_ps(_mm512_load_ps(sums + 16), tile[i][1]));
+    _mm512_store_ps(sums, tile[i][0]);
+    _mm512_store_ps(sums + 16, tile[i][1]);
   }
 }
 
@@ -87,9 +101,9 @@ const std::vector<GemmKernel>& gemm_kernels() {
     const bool avx512 = __builtin_cpu_supports("avx512f");
     const bool pairs = avx512 && __builtin_cpu_supports("avx512bf16");
     return std::vector<GemmKernel>{
-        {"AVX-512 BF16", pairs, 14, 32, true, &add_tile_avx512<true>},
-        {"AVX-512", avx512, 14, 32, false, &add_tile_avx512<false>},
-        {"AVX2", avx2, 6, 16, false, &add_tile_avx2},
+        {"AVX-512 BF16", pairs, 14, 32, true, &multiply_avx512<true>},
+        {"AVX-512", avx512, 14, 32, false, &multiply_avx512<false>},
+        {"AVX2", avx2, 6, 16, false, &multiply_avx2},
     };
   }();
   return kernels;

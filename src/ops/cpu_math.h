@@ -11,6 +11,14 @@ namespace prescript::cpu {
 /// Lanes of loops over many elements: a few vector registers, and so many partial sums.
 inline constexpr int64_t kLanes = 16;
 
+/// Their sum; they are lost.
+PRESCRIPT_AVX2 inline float sum_of_lanes(float (&lanes)[kLanes]) {
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  }
+  return lanes[0];
+}
+
 /// exp(x) for x <= 88, to 2 units in the last place; 0 below -87. Source: Cephes, expf.
 PRESCRIPT_AVX2 inline float exponential(float x) {
   constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23: adding it rounds to a whole number
@@ -27,6 +35,23 @@ PRESCRIPT_AVX2 inline float exponential(float x) {
   p = p * r * r + r + 1.0F;
   const float power = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127U) << 23);
   return x < -87.0F ? 0.0F : p * power;
+}
+
+/// 2 to the power of x <= 127, to 1 unit in the last place; 0 below -126.5. Polynomial: minimax of
+/// the relative error on [-1/2, 1/2], 2e-9.
+PRESCRIPT_AVX2 inline float power_of_two(float x) {
+  constexpr float kMagic = 12582912.0F;  // as above
+  const float clamped = x < -127.0F ? -127.0F : x;
+  const float shifted = clamped + kMagic;
+  const float r = clamped - (shifted - kMagic);
+  float p = 1.534581190e-4F;
+  p = p * r + 1.339993122e-3F;
+  p = p * r + 9.618488958e-3F;
+  p = p * r + 5.550328777e-2F;
+  p = p * r + 2.402264689e-1F;
+  p = p * r + 6.931472057e-1F;
+  p = p * r + 1.0F;
+  return p * std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127U) << 23);
 }
 
 /// 1 / (1 + exp(-x)).

@@ -130,6 +130,11 @@ TEST_P(AttentionTest, HoldsWhereScoresDoNotFitInOnePiece) {
   expect_attention({2, 1, 8, 0.35}, one_run(1100, 30), 0);
 }
 
+TEST_P(AttentionTest, HoldsForOneQueryOverManyKeys) {
+  expect_attention({6, 2, 16, 0.25}, one_run(1, 600), 0);
+  expect_attention({6, 2, 10, 0.3}, one_run(1, 33), 3);
+}
+
 TEST_P(AttentionTest, AChunkSeesItsOwnRunFromAnOffsetOn) {
   // Rows 20 to 29 of a run whose first 20 rows stand before it in the same source.
   PartSet set{.parts = {}, .source_rows = {1, 30}, .num_queries = 10};

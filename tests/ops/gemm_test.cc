@@ -41,13 +41,18 @@ Matrix product(const Matrix& x, const Matrix& weight, const Matrix& before) {
   return y;
 }
 
-/// add_tile as its contract says, of the AVX-512 kernels' extents: what those ask of the operands'
+/// `multiply` as its contract says, of the AVX-512 kernels' extents: what those ask of the operands'
 /// layout is tested on processors without them too.
 template <bool kPairs>
-void plain_add_tile(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, float* sums) {
+void plain_multiply(const uint32_t* x,
+                    int64_t x_stride,
+                    const uint32_t* weight,
+                    int64_t units,
+                    bool add,
+                    float* sums) {
   constexpr int64_t kRows = 14;
   constexpr int64_t kCols = 32;
+  if (!add) std::fill_n(sums, kRows * kCols, 0.0F);
   for (int64_t i = 0; i < kRows; ++i) {
     for (int64_t c = 0; c < kCols; ++c) {
       for (int64_t u = 0; u < units; ++u) {
@@ -68,8 +73,8 @@ void plain_add_tile(
 const std::vector<cpu::GemmKernel>& kernels() {
   static const std::vector<cpu::GemmKernel> all = [] {
     std::vector<cpu::GemmKernel> kernels = cpu::gemm_kernels();
-    kernels.push_back({"Plain pairs", true, 14, 32, true, &plain_add_tile<true>});
-    kernels.push_back({"Plain", true, 14, 32, false, &plain_add_tile<false>});
+    kernels.push_back({"Plain pairs", true, 14, 32, true, &plain_multiply<true>});
+    kernels.push_back({"Plain", true, 14, 32, false, &plain_multiply<false>});
     return kernels;
   }();
   return all;
