@@ -134,7 +134,10 @@ TuneOptions tune_options(const Recipe& recipe) {
           .patience = training.patience};
 }
 
-RunPlan settle_memory(Recipe& recipe, Ops& ops, const BaseModelFiles& files) {
+RunPlan settle_memory(Recipe& recipe,
+                      Ops& ops,
+                      const BaseModelFiles& files,
+                      const TrainingData& data) {
   TrainingRecipe& training = recipe.training;
   const uint64_t bytes = training.memory_gb
                              ? static_cast<uint64_t>(*training.memory_gb * kBytesOfGb)
@@ -142,8 +145,9 @@ RunPlan settle_memory(Recipe& recipe, Ops& ops, const BaseModelFiles& files) {
   const DType dtype = compute_dtype(recipe);
   const ProcessMemory process =
       process_memory(files.config, *files.tensors, training.threads.value_or(1));
+  const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0};
   const RunPlan plan =
-      plan_memory(ops, files.config, dtype, process, bytes, training.micro_batch_tokens);
+      plan_memory(ops, files.config, dtype, process, held, bytes, training.micro_batch_tokens);
   training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;
   return plan;

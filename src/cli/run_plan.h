@@ -20,7 +20,10 @@ TuneOptions tune_options(const Recipe& recipe);
 
 /// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan.
 /// Throws DeviceError (exit 5) when training does not fit into memory.
-RunPlan settle_memory(Recipe& recipe, Ops& ops, const BaseModelFiles& files);
+RunPlan settle_memory(Recipe& recipe,
+                      Ops& ops,
+                      const BaseModelFiles& files,
+                      const TrainingData& data);
 
 /// How the soft prompt begins. Throws InputError naming soft_prompt.init when the text has no
 /// tokens, or the adapter does not fit; what passes with a doubt goes to `on_warning`.

@@ -29,10 +29,11 @@ struct Arguments {
   std::optional<std::string> gradient;
 };
 
-StepOptions step_options(const Recipe& recipe, const RunPlan& plan) {
+StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data) {
   return {.plan = plan,
           .share = recipe.training.share,
-          .position = position_of(recipe.soft_prompt.position, "soft_prompt")};
+          .position = position_of(recipe.soft_prompt.position, "soft_prompt"),
+          .head_start = data.head_start};
 }
 
 ComputeOptions compute_options(const Recipe& recipe) {
@@ -60,10 +61,10 @@ void check_gradient_path(const std::string& path) {
 int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files);
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
   BaseModel base(std::move(run.files), compute_options(run.recipe));
   PromptedDecoder prompted(
-      base.decoder(), run.initial.num_virtual_tokens, step_options(run.recipe, plan));
+      base.decoder(), run.initial.num_virtual_tokens, step_options(run.recipe, plan, run.data));
   std::vector<const TrainingExemplar*> batch;
   for (const size_t index : batch_of_step(
            run.data.train.size(), run.recipe.training.batch_size, run.recipe.training.seed, 1)) {
@@ -165,7 +166,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   }
   run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files);
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
   const AdapterIdentity base_identity = run.files.identity();
   const RunIdentity identity = identity_of(run.recipe, base_identity, run.data, run.initial);
   RunState state;
@@ -197,7 +198,7 @@ int run(PreparedRun run, const Arguments& arguments) {
         .on_validation = [&](const ValidationReport& report) { display.show(report); },
         .stop_requested = stop_requested};
     const TuneEnd end = tune(base.decoder(),
-                             step_options(run.recipe, plan),
+                             step_options(run.recipe, plan, run.data),
                              run.data,
                              options,
                              directory,

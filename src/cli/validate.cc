@@ -53,7 +53,7 @@ int validate(const Arguments& arguments) {
   check_output(run.recipe.output);
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  settle_memory(run.recipe, *ops, run.files);
+  settle_memory(run.recipe, *ops, run.files, run.data);
   const TrainingData& data = run.data;
   if (arguments.json) {
     write_result(json_line({{"ok", true},

@@ -37,7 +37,7 @@ void AdapterSet::add(const std::string& name, Adapter adapter) {
     for (int64_t i = 0; i < P; ++i) {
       rows.push_back(Row::virtual_token(index, static_cast<int32_t>(i)));
     }
-    roots_.push_back(compute_key_values(decoder_, rows, prompts_PD_));
+    roots_.push_back(compute_key_values(decoder_, rows, P, prompts_PD_));
     root_pointers_.push_back(&roots_.back());
     root_rows_.push_back(std::move(rows));
     rows_computed_ += P;

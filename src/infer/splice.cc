@@ -3,10 +3,7 @@
 #include "base/error.h"
 
 namespace prescript {
-namespace {
-
-/// Index among the ids before which the virtual tokens stand.
-size_t place_of(const RenderedExemplar& rendered, PromptPosition position) {
+size_t place_of_soft_prompt(const RenderedExemplar& rendered, PromptPosition position) {
   switch (position) {
     case PromptPosition::kStart:
       return 0;
@@ -23,10 +20,9 @@ size_t place_of(const RenderedExemplar& rendered, PromptPosition position) {
   throw ContractError("unknown position");
 }
 
-}  // namespace
-
 Sequence splice(const RenderedExemplar& rendered, const SplicedPrompt& prompt) {
-  const size_t place = prompt.num_virtual_tokens > 0 ? place_of(rendered, prompt.position) : 0;
+  const size_t place =
+      prompt.num_virtual_tokens > 0 ? place_of_soft_prompt(rendered, prompt.position) : 0;
   const auto P = static_cast<int32_t>(prompt.num_virtual_tokens);
   Sequence sequence;
   sequence.rows.reserve(rendered.ids.size() + prompt.num_virtual_tokens);

@@ -15,8 +15,12 @@ struct SplicedPrompt {
   PromptPosition position = PromptPosition::kStart;
 };
 
+/// Index among the ids before which the virtual tokens stand. Throws InputError(kModel) for
+/// position after_bos where the rendering has no BOS token.
+size_t place_of_soft_prompt(const RenderedExemplar& rendered, PromptPosition position);
+
 /// The whole sequence: ids and virtual tokens as rows, targets as positions among them. Throws
-/// InputError(kModel) for position after_bos where the rendering has no BOS token.
+/// as place_of_soft_prompt does.
 Sequence splice(const RenderedExemplar& rendered, const SplicedPrompt& prompt);
 
 /// The hard prompt that an adapter was trained with, and the form in which the adapter keeps it.

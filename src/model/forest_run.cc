@@ -106,18 +106,26 @@ ForestResult differentiate_forest(Decoder& decoder,
 
 KeyValueRun compute_key_values(Decoder& decoder,
                                std::span<const Row> rows,
+                               int64_t max_rows,
                                std::span<const Tensor> prompts_PD) {
   const auto num_rows = static_cast<int32_t>(rows.size());
-  PRESCRIPT_CHECK(num_rows > 0, "K/V of no rows");
+  PRESCRIPT_CHECK(num_rows > 0 && max_rows > 0, "K/V of no rows");
   KeyValueRun result(decoder.ops(), decoder.config(), decoder.dtype(), num_rows, false);
-  Pass pass;
-  pass.rows.assign(rows.begin(), rows.end());
-  for (int32_t i = 0; i < num_rows; ++i) pass.positions.push_back(i);
-  pass.parts.push_back({.num_queries = num_rows, .num_keys = num_rows, .causal_offset = 0});
-  pass.kept.push_back({.num_rows = num_rows});
   KeyValueRun* const kept[] = {&result};
-  PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept, {});
-  decoder.forward(run, prompts_PD);
+  for (int32_t begin = 0; begin < num_rows;) {
+    const auto count = static_cast<int32_t>(std::min<int64_t>(max_rows, num_rows - begin));
+    Pass pass;
+    pass.rows.assign(rows.begin() + begin, rows.begin() + begin + count);
+    for (int32_t i = 0; i < count; ++i) pass.positions.push_back(begin + i);
+    if (begin > 0) {
+      pass.parts.push_back({.num_queries = count, .source = 1, .num_keys = begin});
+    }
+    pass.parts.push_back({.num_queries = count, .num_keys = count, .causal_offset = 0});
+    pass.kept.push_back({.num_rows = count, .kept_begin = begin});
+    PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept, {});
+    decoder.forward(run, prompts_PD);
+    begin += count;
+  }
   return result;
 }
 

@@ -38,9 +38,11 @@ ForestResult differentiate_forest(Decoder& decoder,
                                   std::span<KeyValueRun* const> given,
                                   std::span<const Tensor> gradients_PD);
 
-/// K/V of `rows` as the first rows of a sequence, computed once: a given run for later forests.
+/// K/V of `rows` as the first rows of a sequence, computed once, at most `max_rows` at a time: a
+/// given run for later forests.
 KeyValueRun compute_key_values(Decoder& decoder,
                                std::span<const Row> rows,
+                               int64_t max_rows,
                                std::span<const Tensor> prompts_PD);
 
 /// FLOPs that `pass` needs, forward, or forward and input gradient (performance model of

@@ -88,12 +88,16 @@ RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
                     const ProcessMemory& process,
+                    const HeldRows& held,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows) {
   const uint64_t weights = weight_bytes(config, dtype);
+  const auto activations = [&](const RunPlan& plan) {
+    return training_bytes(ops, config, dtype, plan) +
+           KeyValueRun::bytes(config, dtype, held.head_start);
+  };
   const auto needed = [&](const RunPlan& plan) {
-    return process.resident + process.model_file + process.scratch + weights +
-           training_bytes(ops, config, dtype, plan);
+    return process.resident + process.model_file + process.scratch + weights + activations(plan);
   };
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
   const auto kept_layers_that_fit = [&](int64_t rows) {
@@ -120,8 +124,8 @@ RunPlan plan_memory(const Ops& ops,
                     counted(rows, "row") + " a pass training takes at least " +
                     in_gb(needed(least) + kMargin) + ": process " + in_gb(process.resident) +
                     ", model file " + in_gb(process.model_file) + ", weights " + in_gb(weights) +
-                    ", activations " + in_gb(training_bytes(ops, config, dtype, least)) +
-                    ", scratch " + in_gb(process.scratch) +
+                    ", activations " + in_gb(activations(least)) + ", scratch " +
+                    in_gb(process.scratch) +
                     "; raise it and close other programs, lower training.micro_batch_tokens, or "
                     "use a smaller base model");
 }

@@ -25,6 +25,11 @@ ProcessMemory process_memory(const DecoderConfig& config,
                              const TensorSource& tensors,
                              int64_t num_threads);
 
+/// Rows of a run's sequences that are held beside those of a pass.
+struct HeldRows {
+  int64_t head_start = 0;  // their K/V, from the first step to the last
+};
+
 /// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of
 /// 4096, 2048, 1024, 512 and 256 rows that fits with every activation kept, of the smaller ones
 /// with recomputation; bits depend on the rows of a pass, not on what is kept. Throws DeviceError
@@ -33,6 +38,7 @@ RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
                     const ProcessMemory& process,
+                    const HeldRows& held,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows);
 

@@ -69,6 +69,15 @@ PromptedDecoder::PromptedDecoder(Decoder& decoder,
   block_ = decoder.ops().allocate(measuring.used());
   Arena arena(block_.get(), measuring.used());
   lay_out(arena);
+  if (options.share && !options.head_start.empty()) given_rows_ = {options.head_start};
+}
+
+std::vector<KeyValueRun*> PromptedDecoder::given() {
+  if (given_rows_.empty()) return {};
+  if (!head_start_) {
+    head_start_ = compute_key_values(decoder_, given_rows_[0], options_.plan.max_rows, {});
+  }
+  return {&*head_start_};
 }
 
 std::vector<Sequence> PromptedDecoder::sequences(std::span<const TrainingExemplar* const> exemplars,
@@ -91,11 +100,15 @@ StepResult PromptedDecoder::differentiate(std::span<const TrainingExemplar* cons
   for (Sequence& sequence : batch) {
     sequence.target_weight = 1.0F / static_cast<float>(result.num_targets);
   }
-  const Forest forest = build_forest(batch, {}, {.share = options_.share});
+  const Forest forest = build_forest(batch, given_rows_, {.share = options_.share});
   decoder_.ops().upload(prompt_PD.data(), prompt_PD_);
   decoder_.ops().zero(gradient_PD_);
-  const ForestResult run = differentiate_forest(
-      decoder_, forest, options_.plan, std::span(&prompt_PD_, 1), {}, std::span(&gradient_PD_, 1));
+  const ForestResult run = differentiate_forest(decoder_,
+                                                forest,
+                                                options_.plan,
+                                                std::span(&prompt_PD_, 1),
+                                                given(),
+                                                std::span(&gradient_PD_, 1));
   check_finite(forest, run.log_probs, exemplars);
   result.loss = -sum_of(run.log_probs) / static_cast<double>(result.num_targets);
   result.gradient.resize(prompt_PD.size());
@@ -127,9 +140,9 @@ StepResult PromptedDecoder::score(std::span<const TrainingExemplar* const> exemp
       some.push_back(sequences(exemplars.subspan(end, 1), with_prompt).front());
       rows += static_cast<int64_t>(some.back().rows.size());
     }
-    const Forest forest = build_forest(some, {}, {.share = options_.share});
+    const Forest forest = build_forest(some, given_rows_, {.share = options_.share});
     const ForestResult run =
-        score_forest(decoder_, forest, options_.plan, std::span(&prompt_PD_, 1), {});
+        score_forest(decoder_, forest, options_.plan, std::span(&prompt_PD_, 1), given());
     check_finite(forest, run.log_probs, exemplars.subspan(begin, end - begin));
     sum += sum_of(run.log_probs);
     result.num_targets += count_targets(some);

@@ -1,6 +1,7 @@
 #pragma once
 // One step of training, and one validation: sequences through the forest.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ struct StepOptions {
   RunPlan plan = {};
   bool share = true;
   PromptPosition position = PromptPosition::kStart;
+  /// Rows of text before the soft prompt, with which every exemplar begins: computed once for all
+  /// steps, and not counted in any, where `share` is true.
+  std::vector<Row> head_start = {};
 };
 
 struct StepResult {
@@ -46,9 +50,15 @@ class PromptedDecoder {
   std::vector<Sequence> sequences(std::span<const TrainingExemplar* const> exemplars,
                                   bool with_prompt) const;
 
+  /// K/V of the head start, or nothing; computed when they are first asked for, since that may be
+  /// interrupted.
+  std::vector<KeyValueRun*> given();
+
   Decoder& decoder_;
   int64_t num_virtual_tokens_;
   StepOptions options_;
+  std::vector<std::vector<Row>> given_rows_;  // the head start, or none
+  std::optional<KeyValueRun> head_start_;
   Buffer block_;
   Tensor prompt_PD_;
   Tensor gradient_PD_;

@@ -64,6 +64,24 @@ std::vector<TrainingExemplar> render_all(const std::vector<Exemplar>& exemplars,
   return rendered;
 }
 
+/// The first rows that all exemplars have in common, up to where the first soft prompt stands.
+std::vector<Row> common_head_start(const TrainingData& data, PromptPosition position) {
+  const std::vector<int32_t>& first = data.train.front().rendered.ids;
+  size_t size = first.size();
+  for (const auto* exemplars : {&data.train, &data.validation}) {
+    for (const TrainingExemplar& exemplar : *exemplars) {
+      const std::vector<int32_t>& ids = exemplar.rendered.ids;
+      size = std::min(size, place_of_soft_prompt(exemplar.rendered, position));
+      const auto end = first.begin() + static_cast<ptrdiff_t>(size);
+      size = static_cast<size_t>(std::mismatch(first.begin(), end, ids.begin(), ids.end()).first -
+                                 first.begin());
+    }
+  }
+  std::vector<Row> rows;
+  for (size_t i = 0; i < size; ++i) rows.push_back(Row::token(first[i]));
+  return rows;
+}
+
 }  // namespace
 
 TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options) {
@@ -96,6 +114,7 @@ TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOp
                              .position = options.position};
   data.train = render_all(train, renderer, prompt, base.config.max_positions);
   data.validation = render_all(validation, renderer, prompt, base.config.max_positions);
+  data.head_start = common_head_start(data, options.position);
   data.hard_prompt = renderer.prompt();
   data.end_tokens = renderer.end_tokens();
   data.template_hash = renderer.template_hash();

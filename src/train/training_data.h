@@ -38,6 +38,8 @@ struct TrainingData {
   std::string template_hash;                 // SHA-256 of the chat template; empty in format plain
   std::string train_hash;                    // SHA-256 of the files
   std::string validation_hash;
+  /// The rows of text that stand before the soft prompt in every exemplar, training or validation.
+  std::vector<Row> head_start;
   int64_t without_rationale = 0;           // exemplars that have none though rationale is true
   std::vector<std::string> unused_fields;  // fields of the files that nothing reads, sorted
 };

@@ -27,7 +27,10 @@ class TrainCommand : public TrainRun {
  protected:
   /// The soft prompt that a run exported.
   std::vector<double> prompt(const std::string& name) const {
-    const auto file = SafetensorsFile::open(output(name) + "/adapter/adapter_model.safetensors");
+    const std::string stem = output(name) + "/adapter/";
+    const bool is_pefts = fs::exists(stem + "adapter_model.safetensors");
+    const auto file = SafetensorsFile::open(
+        stem + (is_pefts ? "adapter_model.safetensors" : "soft_prompt.safetensors"));
     return values_of(file->tensors().at(0));
   }
 };
@@ -162,6 +165,29 @@ TEST_F(TrainCommand, RowsOfAPassAndSharingChangeResultsByRoundingOnly) {
   EXPECT_GT(metrics("share=false")[1]["rows_computed"], metrics()[1]["rows_computed"]);
   train_whole({"training.seed=8", "output=runs/seed"});
   EXPECT_GT(tolerance::norm_error(prompt("seed"), prompt("out")), 0.1);
+}
+
+TEST_F(TrainCommand, TextBeforeTheSoftPromptIsComputedOnceForTheWholeRun) {
+  const Arguments with = {"soft_prompt.position=before_question", "data.instruction=Be kind."};
+  const auto arguments = [&](const Arguments& more) {
+    Arguments all = with;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  train_whole(arguments({"output=runs/shared"}));
+  train_whole(arguments({"output=runs/unshared", "training.share=false"}));
+  EXPECT_LE(tolerance::norm_error(prompt("shared"), prompt("unshared")), 1e-3);
+  // Of the tiny model's template, before the question: "<s>user\nBe kind.\n\n", tokens are bytes.
+  const int64_t head_start = 1 + 5 + 8 + 2;
+  for (size_t i = 0; i < metrics("shared").size(); ++i) {
+    const auto shared = metrics("shared")[i];
+    const auto unshared = metrics("unshared")[i];
+    if (!shared.contains("loss")) continue;
+    EXPECT_EQ(unshared["rows_computed"], unshared["rows_unshared"]);
+    EXPECT_LE(shared["rows_computed"].get<int64_t>(),
+              unshared["rows_unshared"].get<int64_t>() - 5 * head_start);
+    EXPECT_LT(shared["flops"], unshared["flops"]);
+  }
 }
 
 TEST_F(TrainCommand, AnOccupiedOutputIsRefusedUnlessItIsOverwritten) {

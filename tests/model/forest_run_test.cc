@@ -193,7 +193,7 @@ TEST_P(ForestRunTest, AGivenRunIsNotComputedAndChangesAStepByRoundingOnly) {
   const auto& rows = batch.sequences[0].rows;
   const std::vector<Row> instruction(rows.begin(), rows.begin() + 12);
   const StepResult computed = step(batch);
-  for (const int64_t max_rows : {30, 1000}) {
+  for (const int64_t max_rows : {1, 7, 30, 1000}) {
     const StepResult found =
         step(batch, {.forest = {}, .plan = {.max_rows = max_rows}, .given = {instruction}});
     expect_same_step(found, computed, in_float64());
@@ -256,7 +256,7 @@ TEST_P(ForestRunTest, AStepComputesTheRowsThatAHandCounts) {
 
 TEST(ForestRun, KeyValuesOfNoRowsAreRefused) {
   TinyDecoder decoder(kBackends[0], tiny_config(), random_llama(tiny_config()));
-  EXPECT_THROW(compute_key_values(decoder.decoder(), {}, {}), ContractError);
+  EXPECT_THROW(compute_key_values(decoder.decoder(), {}, 1, {}), ContractError);
 }
 
 TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {

@@ -152,7 +152,7 @@ StepResult TinyDecoder::run(const std::vector<Sequence>& sequences,
   std::vector<KeyValueRun> runs;
   std::vector<KeyValueRun*> given;
   for (const auto& rows : options.given) {
-    runs.push_back(compute_key_values(*decoder_, rows, prompts_PD));
+    runs.push_back(compute_key_values(*decoder_, rows, options.plan.max_rows, prompts_PD));
   }
   for (KeyValueRun& kept : runs) given.push_back(&kept);
 

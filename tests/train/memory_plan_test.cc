@@ -17,8 +17,10 @@ constexpr ProcessMemory kProcess{
 
 class MemoryPlan : public testing::Test {
  protected:
-  RunPlan plan(uint64_t bytes, std::optional<int64_t> max_rows = {}) const {
-    return plan_memory(*ops_, config_, kDType, kProcess, bytes, max_rows);
+  RunPlan plan(uint64_t bytes,
+               std::optional<int64_t> max_rows = {},
+               const HeldRows& held = {}) const {
+    return plan_memory(*ops_, config_, kDType, kProcess, held, bytes, max_rows);
   }
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
@@ -84,6 +86,13 @@ TEST_F(MemoryPlan, KeepsTheRowsThatWereAskedFor) {
     EXPECT_EQ(none.max_rows, rows);
     EXPECT_EQ(none.kept_layers, 0);
   }
+}
+
+TEST_F(MemoryPlan, TheHeadStartsKeysAndValuesAreInIt) {
+  // K and V of 500 rows in 6 layers, 2 heads of 16 numbers, in bfloat16.
+  const uint64_t head_start = 500 * 6 * 2 * 2 * 16 * 2;
+  EXPECT_EQ(plan(needed(2048, 6) + head_start, {}, {.head_start = 500}).max_rows, 2048);
+  EXPECT_LT(plan(needed(2048, 6) + head_start - 1, {}, {.head_start = 500}).max_rows, 2048);
 }
 
 TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould) {

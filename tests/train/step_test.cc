@@ -142,6 +142,51 @@ TEST(TrainingStep, SharingAndRowsOfAPassChangeItByRoundingOnly) {
   }
 }
 
+/// Instruction of the tiny exemplars, which stands before the soft prompt.
+std::vector<Row> tiny_head_start() {
+  const std::vector<int32_t> ids = tiny_exemplars()[0].rendered.ids;
+  std::vector<Row> rows;
+  for (size_t i = 0; i < 18; ++i) rows.push_back(Row::token(ids[i]));
+  return rows;
+}
+
+TEST(TrainingStep, AHeadStartIsNotComputedAgainAndChangesAStepByRoundingOnly) {
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(kP);
+  for (const bool in_float64 : {true, false}) {
+    TinyBase base(in_float64 ? make_reference_ops() : make_cpu_ops(1),
+                  in_float64 ? DType::kFloat64 : DType::kFloat32);
+    StepOptions options{.share = false, .position = PromptPosition::kBeforeQuestion};
+    options.head_start = tiny_head_start();
+    PromptedDecoder unshared(base.decoder(), kP, options);
+    const StepResult exact = unshared.differentiate(pointers(exemplars), prompt.values_PD);
+    const StepResult exact_base = unshared.score(pointers(exemplars), {});
+    EXPECT_EQ(exact.rows_computed, exact.rows_unshared) << "without sharing there is none";
+
+    options.share = true;
+    PromptedDecoder shared(base.decoder(), kP, {.position = options.position});
+    const StepResult whole = shared.differentiate(pointers(exemplars), prompt.values_PD);
+    for (const int64_t max_rows : {7, 64, 4096}) {  // 7: the head start itself in several passes
+      options.plan.max_rows = max_rows;
+      PromptedDecoder prompted(base.decoder(), kP, options);
+      const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+      EXPECT_EQ(found.rows_computed, whole.rows_computed - 18);
+      EXPECT_EQ(found.rows_unshared, exact.rows_unshared);
+      EXPECT_LT(found.flops, whole.flops);
+      EXPECT_NEAR(found.loss / exact.loss, 1, tolerance::kScheduleLossFloat32);
+      EXPECT_LE(tolerance::norm_error(widened(found.gradient), widened(exact.gradient)),
+                tolerance::kScheduleGradientFloat32);
+      const StepResult again = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+      EXPECT_EQ(again.gradient, found.gradient);
+      EXPECT_EQ(again.loss, found.loss);
+      EXPECT_EQ(prompted.score(pointers(exemplars), prompt.values_PD).loss, found.loss);
+      const StepResult found_base = prompted.score(pointers(exemplars), {});
+      EXPECT_EQ(found_base.rows_computed, shared.score(pointers(exemplars), {}).rows_computed - 18);
+      EXPECT_NEAR(found_base.loss / exact_base.loss, 1, tolerance::kScheduleLossFloat32);
+    }
+  }
+}
+
 TEST(TrainingStep, RowsEqualAHandCount) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const std::vector<TrainingExemplar> exemplars = {

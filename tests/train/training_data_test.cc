@@ -70,6 +70,26 @@ TEST_F(TrainingDataFiles, ExemplarsKeepTheOrderOfTheFileAndAreRenderedAsTheRende
   EXPECT_THAT(data.end_tokens, ElementsAre(kTinyTurnEnds));
 }
 
+TEST_F(TrainingDataFiles, TheHeadStartIsWhatAllExemplarsHaveInCommonBeforeTheSoftPrompt) {
+  const auto text_of = [&](PromptPosition position, const std::string& validation) {
+    const TrainingData data = load({.validation_path = directory_.write("v.jsonl", validation),
+                                    .format = PromptFormat::kPlain,
+                                    .instruction = "Be kind.",
+                                    .num_virtual_tokens = 2,
+                                    .position = position});
+    std::string text;
+    for (const Row& row : data.head_start) {
+      EXPECT_FALSE(row.is_virtual());
+      text += static_cast<char>(row.index);
+    }
+    return text;
+  };
+  // Both begin like "Red?": what is common ends where the soft prompt stands, all the same.
+  train_ = line("a", "Red?") + line("b", "Red eye?");
+  EXPECT_EQ(text_of(PromptPosition::kBeforeQuestion, line("v", "Red ear?")), "Be kind.\n\n");
+  EXPECT_EQ(text_of(PromptPosition::kStart, line("v", "Red ear?")), "");
+}
+
 TEST_F(TrainingDataFiles, HashesAreThoseOfFilesAndTemplate) {
   const std::string validation = directory_.write("validation.jsonl", line("v", "White?"));
   const TrainingData data = load({.validation_path = validation});

@@ -59,7 +59,8 @@ class Tune : public testing::Test {
               RunState& state,
               const TuneOptions& options,
               const TuneObserver& observer = {}) {
-    return tune(base_.decoder(), {}, data_, options, directory, kIdentity, state, observer);
+    return tune(
+        base_.decoder(), step_options_, data_, options, directory, kIdentity, state, observer);
   }
 
   /// A whole run, from its beginning.
@@ -102,8 +103,11 @@ class Tune : public testing::Test {
     return losses;
   }
 
+  void expect_stops_and_resumes(const TuneOptions& options);
+
   TemporaryDirectory directory_;
   TinyBase base_{make_cpu_ops(1), DType::kFloat32};
+  StepOptions step_options_;
   TrainingData data_;
 };
 
@@ -124,15 +128,15 @@ void expect_same_state(const RunState& a, const RunState& b) {
   EXPECT_EQ(a.evaluations_since_best, b.evaluations_since_best);
 }
 
-TEST_F(Tune, ARunStoppedAtAnyQuestionAndResumedEndsWithTheSameBits) {
-  const TuneOptions options = short_run();
+/// Stops such a run at every question whether it is to stop, and goes on with it.
+void Tune::expect_stops_and_resumes(const TuneOptions& options) {
   int64_t num_questions = 0;
   const RunState expected = run_new("whole", options, {.stop_requested = [&] {
                                       ++num_questions;
                                       return false;
                                     }});
   const auto expected_metrics = metrics("whole");
-  ASSERT_GT(num_questions, 30);
+  ASSERT_GT(num_questions, 20);
   for (int64_t stop = 1; stop <= num_questions; ++stop) {
     const std::string name = "stopped " + std::to_string(stop);
     int64_t questions = 0;
@@ -154,6 +158,20 @@ TEST_F(Tune, ARunStoppedAtAnyQuestionAndResumedEndsWithTheSameBits) {
     ASSERT_FALSE(HasFailure()) << "stopped at question " << stop << " of " << num_questions;
     std::filesystem::remove_all(directory_ / name);
   }
+}
+
+TEST_F(Tune, ARunStoppedAtAnyQuestionAndResumedEndsWithTheSameBits) {
+  expect_stops_and_resumes(short_run());
+}
+
+TEST_F(Tune, SoDoesOneWithAHeadStart) {
+  TuneOptions options = short_run();
+  options.schedule.steps = 3;
+  step_options_.position = PromptPosition::kBeforeQuestion;
+  for (int32_t i = 0; i < data_.train[0].rendered.question_token; ++i) {
+    step_options_.head_start.push_back(Row::token(data_.train[0].rendered.ids[i]));
+  }
+  expect_stops_and_resumes(options);
 }
 
 TEST_F(Tune, AStoppedRunHasItsLastFinishedStepInACheckpoint) {
