@@ -159,7 +159,15 @@ class Product {
       const uint32_t* const x = packed + (u - units.begin) * kernel_.rows;
       for (int64_t i = 0; i < num_panels; ++i) {
         const uint32_t* const block = weight_.right_block(panel + i, u, terms, buffer);
+        Ahead next;
+        if (i + 1 < num_panels) {
+          next = weight_.ahead_of_right(panel + i + 1, u, terms, num_tiles);
+        } else if (u + kTerms < units.end) {
+          next = weight_.ahead_of_right(
+              panel, u + kTerms, std::min(kTerms, units.end - u - kTerms), num_tiles);
+        }
         for (int64_t t = 0; t < num_tiles; ++t) {
+          next.step();
           kernel_.multiply(x + t * tile_units,
                            tile_sums,
                            block,
@@ -233,9 +241,18 @@ class InputGradient {
     for (int64_t u = units.begin; u < units.end; u += kTerms) {
       const int64_t terms = std::min(kTerms, units.end - u);
       const auto block = weight_.left_block(u, terms, tile * kernel_.rows, num_cols, buffer);
+      Ahead next;
+      if (u + kTerms < units.end) {
+        next = weight_.ahead_of_left(u + kTerms,
+                                     std::min(kTerms, units.end - u - kTerms),
+                                     tile * kernel_.rows,
+                                     num_cols,
+                                     num_panels * num_tiles);
+      }
       for (int64_t p = 0; p < num_panels; ++p) {
         const uint32_t* const dy = packed + (p * units.size() + u - units.begin) * kernel_.cols;
         for (int64_t t = 0; t < num_tiles; ++t) {
+          next.step();
           kernel_.multiply(block.data + t * tile_sums,
                            block.stride,
                            dy,

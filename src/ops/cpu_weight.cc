@@ -6,6 +6,7 @@
 
 #include "ops/aligned.h"
 #include "ops/cpu_bfloat16.h"
+#include "ops/cpu_math.h"
 #include "ops/cpu_pack.h"
 
 namespace prescript::cpu {
@@ -66,7 +67,7 @@ void for_units(const GemmKernel& kernel, const Weight& weight, int64_t row, cons
   }
 }
 
-void widen(const uint16_t* from, int64_t count, uint32_t* to) {
+PRESCRIPT_AVX2 void widen(const uint16_t* from, int64_t count, uint32_t* to) {
   for (int64_t i = 0; i < count; ++i) to[i] = uint32_t{from[i]} << 16;
 }
 
@@ -101,6 +102,16 @@ void copy_row(const GemmKernel& kernel, const Weight& weight, int64_t row, Tenso
   }
 }
 
+Ahead::Ahead(
+    const void* first, int64_t num_runs, int64_t run_bytes, int64_t stride, int64_t num_steps)
+    : first_(static_cast<const std::byte*>(first)),
+      num_runs_(num_runs),
+      run_bytes_(run_bytes),
+      stride_(stride) {
+  const int64_t lines = num_runs * (round_up(run_bytes, kLine) / kLine);
+  lines_of_step_ = round_up(lines, num_steps) / num_steps;
+}
+
 WeightPanels::WeightPanels(const GemmKernel& kernel, const Weight& weight)
     : kernel_(kernel),
       data_(weight.data),
@@ -116,6 +127,29 @@ const uint32_t* WeightPanels::right_block(int64_t panel,
   if (!is_widened_) return stored<uint32_t>(panel, begin);
   widen(stored<uint16_t>(panel, begin), count * kernel_.cols, buffer);
   return buffer;
+}
+
+Ahead WeightPanels::ahead_of_right(int64_t panel,
+                                   int64_t begin,
+                                   int64_t count,
+                                   int64_t num_steps) const {
+  const int64_t bytes = kernel_.cols * unit_bytes();
+  const auto* const first = static_cast<const std::byte*>(data_) + (panel * units_ + begin) * bytes;
+  return {first, 1, count * bytes, 0, num_steps};
+}
+
+Ahead WeightPanels::ahead_of_left(
+    int64_t begin, int64_t count, int64_t col, int64_t num_cols, int64_t num_steps) const {
+  // Pairs are turned over from twice as many panels.
+  const int64_t panels = kernel_.takes_pairs ? 2 : 1;
+  const int64_t bytes = kernel_.cols * unit_bytes();
+  const int64_t first = begin / kernel_.cols * panels;
+  const int64_t num_panels =
+      std::min(num_panels_ - first, round_up(count, kernel_.cols) / kernel_.cols * panels);
+  const auto* const data =
+      static_cast<const std::byte*>(data_) + (first * units_ + col / panels) * bytes;
+  const int64_t present = std::min(num_cols, cols_ - col) / panels;
+  return {data, num_panels, present * bytes, units_ * bytes, num_steps};
 }
 
 WeightPanels::LeftBlock WeightPanels::left_block(

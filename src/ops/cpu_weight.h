@@ -21,6 +21,37 @@ void lay_out(const GemmKernel& kernel,
 /// x [1, I] = row `row`, in the weight's dtype.
 void copy_row(const GemmKernel& kernel, const Weight& weight, int64_t row, Tensor x);
 
+/// Memory that will be read next, asked for in small steps while products run: the processor by
+/// itself looks no further than a page.
+class Ahead {
+ public:
+  /// Nothing.
+  Ahead() = default;
+  /// `num_runs` runs of `run_bytes`, `stride` bytes apart, in `num_steps` steps.
+  Ahead(const void* first, int64_t num_runs, int64_t run_bytes, int64_t stride, int64_t num_steps);
+
+  void step() {
+    for (int64_t i = 0; i < lines_of_step_ && run_ < num_runs_; ++i) {
+      __builtin_prefetch(first_ + run_ * stride_ + offset_);
+      offset_ += kLine;
+      if (offset_ < run_bytes_) continue;
+      offset_ = 0;
+      ++run_;
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+
+  const std::byte* first_ = nullptr;
+  int64_t num_runs_ = 0;
+  int64_t run_bytes_ = 0;
+  int64_t stride_ = 0;
+  int64_t lines_of_step_ = 0;
+  int64_t run_ = 0;
+  int64_t offset_ = 0;
+};
+
 /// A laid out weight as operands.
 class WeightPanels {
  public:
@@ -33,6 +64,9 @@ class WeightPanels {
   /// for it.
   const uint32_t* right_block(int64_t panel, int64_t begin, int64_t count, uint32_t* buffer) const;
 
+  /// What `right_block` will read.
+  Ahead ahead_of_right(int64_t panel, int64_t begin, int64_t count, int64_t num_steps) const;
+
   struct LeftBlock {
     const uint32_t* data = nullptr;
     int64_t stride = 0;  // from chunk to chunk
@@ -43,7 +77,13 @@ class WeightPanels {
   LeftBlock left_block(
       int64_t begin, int64_t count, int64_t col, int64_t num_cols, uint32_t* buffer) const;
 
+  /// What `left_block` will read.
+  Ahead ahead_of_left(
+      int64_t begin, int64_t count, int64_t col, int64_t num_cols, int64_t num_steps) const;
+
  private:
+  int64_t unit_bytes() const { return is_widened_ ? 2 : 4; }
+
   /// Units that lie at `unit` of a panel.
   template <typename T>
   const T* stored(int64_t panel, int64_t unit) const {
