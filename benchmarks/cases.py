@@ -39,8 +39,10 @@ CASES = {
     "D": Case(50, 974, MIDDLE * 4, 8),
     "E": Case(20, 236, LONG, 192),
     "F": Case(20, 0, [236] * 8, 236),
+    "break-even": Case(20, 12, [53, 75], 8),  # the least that sharing has to pay for
 }
 
-for _name, _mean, _longest in (("A", 64, 96), ("B", 64, 96), ("C", 100, 160), ("E", 256, 384), ("F", 236, 236)):
+for _name, _mean, _longest in (
+        ("A", 64, 96), ("B", 64, 96), ("C", 100, 160), ("E", 256, 384), ("F", 236, 236), ("break-even", 64, 75)):
     _lengths = CASES[_name].lengths
     assert sum(_lengths) == _mean * len(_lengths) and max(_lengths) == _longest, (_name, sum(_lengths) / len(_lengths))

@@ -1,7 +1,11 @@
 """Training steps of a peer, one for each line on stdin; each is answered by "seconds, peak KiB since the second step began,
-loss". Every peer learns the same soft prompt [P, D] with AdamW on the same sequences (cases.py).
+loss, micro-batch". Every peer learns the same soft prompt [P, D] with AdamW on the same sequences (cases.py). "ready" comes
+first.
 
-    peer_worker.py PEER CASE fp32|bf16 MICRO_BATCH
+    peer_worker.py PEER CASE fp32|bf16 MAX_MICRO_BATCH
+
+The micro-batch is the largest of B, B/2, ... that fits into what the process may take, told by the memory of one and two
+sequences; where it does not fit after all, it is halved.
 
 P1   transformers and PEFT's prompt tuning as documented: right padding, labels -100 outside of the targets
 P1c  the same under torch.compile
@@ -11,6 +15,7 @@ P3   transformers with the package prefix-grouper in its attention, the head on 
 """
 
 import pathlib
+import resource
 import sys
 import time
 
@@ -20,6 +25,7 @@ import peers  # noqa: E402  (SmolLM2 from its GGUF)
 import torch  # noqa: E402
 
 import cases  # noqa: E402
+from peer_memory import forget_peak, peak_kib  # noqa: E402
 
 transformers = peers.transformers
 torch.nn.functional.linear = peers.stock_linear  # a peer's time is that of LibTorch's own products
@@ -161,13 +167,40 @@ class rows_of:
 PEERS = {"P1": stock, "P1c": compiled, "P2": expanded_cache, "P3": prefix_grouper}
 
 
-def peak_kib():
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+def add_gradient(loss, sequences, micro_batch, num_targets):
+    """Returns the loss."""
+    total = 0.0
+    for begin in range(0, len(sequences), micro_batch):
+        part = loss(sequences[begin:begin + micro_batch], num_targets)
+        part.backward()
+        total += part.item()
+    return total
+
+
+@torch.compiler.set_stance("force_eager")
+def fitting_micro_batch(loss, sequences, largest):
+    """By the memory of the longest sequence and of the two longest, which grows alike with every further one."""
+    limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    if limit == resource.RLIM_INFINITY:
+        return largest
+    longest = sorted(sequences, key=lambda sequence: -len(sequence[1]))
+    peaks = []
+    for count in (1, 2):
+        forget_peak()
+        add_gradient(loss, longest[:count], count, 1)
+        peaks.append(peak_kib())
+    micro_batch = largest
+    while micro_batch > 2 and (peaks[0] + (micro_batch - 1) * (peaks[1] - peaks[0])) * 1024 > limit:
+        micro_batch //= 2
+    return micro_batch
+
+
+def is_short_of_memory(error):
+    return isinstance(error, MemoryError) or "memory" in str(error) or "bad_alloc" in str(error)
 
 
 def main():
-    peer, name, dtype, micro_batch = sys.argv[1:]
+    peer, name, dtype, largest = sys.argv[1:]
     case = cases.CASES[name]
     model, loss = PEERS[peer](case, {"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -175,18 +208,23 @@ def main():
     optimizer = torch.optim.AdamW(parameters, lr=0.003, weight_decay=0)
     sequences = case.sequences()
     num_targets = case.targets * len(sequences)
+    micro_batch = fitting_micro_batch(loss, sequences, int(largest))
+    print("ready", flush=True)
     for step, _ in enumerate(sys.stdin):
-        start = time.monotonic()
-        optimizer.zero_grad()
-        total = 0.0
-        for begin in range(0, len(sequences), int(micro_batch)):
-            part = loss(sequences[begin:begin + int(micro_batch)], num_targets)
-            part.backward()
-            total += part.item()
+        while True:
+            start = time.monotonic()
+            optimizer.zero_grad()
+            try:
+                total = add_gradient(loss, sequences, micro_batch, num_targets)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if micro_batch == 1 or not is_short_of_memory(error):
+                    raise
+            micro_batch //= 2
         optimizer.step()
-        print(time.monotonic() - start, peak_kib(), total, flush=True)
+        print(time.monotonic() - start, peak_kib(), total, micro_batch, flush=True)
         if step == 0:
-            pathlib.Path("/proc/self/clear_refs").write_text("5")  # what loading and the first step took does not count
+            forget_peak()  # what loading and the first step took does not count
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-// Training steps on sequences of token ids, one for each line on stdin: the engine as `prescript
-// train` runs it, without text, validation and files.
+// Training steps and evaluations of sequences of token ids, one for each line on stdin: the engine
+// as `prescript train` runs it, without text and files.
 //
 //   prescript_step_worker MODEL.gguf fp32|bf16 NUM_VIRTUAL_TOKENS SEQUENCES.txt [unshared]
 //
 // A line of SEQUENCES.txt is one sequence: "BEGIN id id ..."; the soft prompt stands before the
-// first id, ids[BEGIN..] are targets. Every step is forward, input gradient and AdamW, and is
-// answered by one line: seconds, peak resident memory in KiB since the second step began, rows
-// computed, FLOPs needed, loss.
+// first id, ids[BEGIN..] are targets. The line "step" asks for forward, input gradient and AdamW,
+// "evaluate" for the loss alone. It is answered by one line: seconds, peak resident memory in KiB
+// since the second line, rows computed, FLOPs needed, loss. "ready" comes first.
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <numeric>
 #include <sstream>
@@ -18,6 +17,7 @@
 #include "io/gguf.h"
 #include "model/decoder_config.h"
 #include "model/forest_run.h"
+#include "peak_memory.h"
 #include "train/adamw.h"
 
 namespace prescript {
@@ -42,15 +42,6 @@ Sequence parse_line(const std::string& line, int64_t num_virtual_tokens) {
     sequence.rows.push_back(Row::token(id));
   }
   return sequence;
-}
-
-/// The peak resident memory of this process, in KiB.
-long peak_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
-  }
-  return 0;
 }
 
 int run(int argc, char** argv) {
@@ -86,19 +77,26 @@ int run(int argc, char** argv) {
   ops->download(rows_PD, prompt.data());
 
   AdamWState state;
+  const Tensor prompt_PD{prompt.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
+  const auto prompts_PD = std::span(&prompt_PD, 1);
   const ForestOptions options{.share = !(argc > 5 && std::string(argv[5]) == "unshared")};
-  int step = 0;
-  for (std::string line; std::getline(std::cin, line); ++step) {
+  std::puts("ready");
+  std::fflush(stdout);
+  bool is_first = true;
+  for (std::string line; std::getline(std::cin, line);) {
     const auto start = std::chrono::steady_clock::now();
     const Forest forest = build_forest(sequences, {}, options);
-    std::vector<float> gradient(prompt.size(), 0.0F);
-    const Tensor prompt_PD{
-        prompt.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
-    const Tensor gradient_PD{
-        gradient.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
-    const ForestResult result = differentiate_forest(
-        decoder, forest, {}, std::span(&prompt_PD, 1), {}, std::span(&gradient_PD, 1));
-    adamw_step({}, kLearningRate, gradient, prompt, state);
+    ForestResult result;
+    if (line == "evaluate") {
+      result = score_forest(decoder, forest, {}, prompts_PD, {});
+    } else {
+      std::vector<float> gradient(prompt.size(), 0.0F);
+      const Tensor gradient_PD{
+          gradient.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
+      result =
+          differentiate_forest(decoder, forest, {}, prompts_PD, {}, std::span(&gradient_PD, 1));
+      adamw_step({}, kLearningRate, gradient, prompt, state);
+    }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const double sum = std::accumulate(result.log_probs.begin(), result.log_probs.end(), 0.0);
     std::printf("%.6f %ld %ld %.6g %.6g\n",
@@ -108,8 +106,8 @@ int run(int argc, char** argv) {
                 result.flops,
                 -sum / static_cast<double>(num_targets));
     std::fflush(stdout);
-    // What loading and the first step took does not count.
-    if (step == 0) std::ofstream("/proc/self/clear_refs") << "5";
+    if (is_first) forget_peak();  // what loading and the first step took
+    is_first = false;
   }
   return 0;
 }

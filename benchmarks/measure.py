@@ -1,0 +1,156 @@
+"""What a row of each table is measured by: both sides of a comparison take turns, so that a noisy machine hits both alike."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import cases
+from worker import ROOT, Died, TooLong, Worker, turn
+
+MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+PROGRAMS = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu")) / "bin"
+HERE = pathlib.Path(__file__).parent
+STEPS, FEW_STEPS, LONG_STEP_S = 5, 3, 60  # FEW_STEPS where one takes longer than LONG_STEP_S
+LONGEST_STEP_S = 20 * 60  # a peer that takes longer is not waited for
+SAME_LOSS = {"fp32": 1e-4, "bf16": 1e-2}  # relative: both sides begin with the same soft prompt
+
+
+def quartiles(values):
+    return statistics.quantiles(values, n=4, method="inclusive")
+
+
+def say(text):
+    print(f"  {text}", file=sys.stderr)
+
+
+def our_worker(name, dtype, folder, *options):
+    case = cases.CASES[name]
+    path = pathlib.Path(folder) / "sequences.txt"
+    path.write_text("".join(f"{begin} {' '.join(map(str, ids))}\n" for begin, ids in case.sequences()))
+    return Worker(PROGRAMS / "prescript_step_worker", MODEL, dtype, case.num_virtual, path, *options)
+
+
+def warm_peer(peer, name, dtype):
+    """A worker behind two steps (the second takes more memory), and what it said of the first. Raises Died and TooLong."""
+    limit_s = LONGEST_STEP_S * (2 if peer == "P1c" else 1)  # compiling is no step
+    largest = len(cases.CASES[name].lengths)
+    while True:
+        worker = None
+        try:
+            worker = Worker(sys.executable, "-B", HERE / "peer_worker.py", peer, name, dtype, largest, limit_s=limit_s)
+            first = worker.ask("step", limit_s)
+            worker.ask("step", limit_s)
+            return worker, first
+        except (Died, TooLong) as error:
+            if worker:
+                worker.close()
+            if largest == 1 or not isinstance(error, Died) or not error.is_short_of_memory():
+                raise
+        largest //= 2
+
+
+def compare(name, dtype, peer):
+    """Training steps beside a peer's; our first and the peer's first two do not count."""
+    with tempfile.TemporaryDirectory() as folder, our_worker(name, dtype, folder) as ours:
+        own_first = ours.ask()
+        try:
+            theirs, first = warm_peer(peer, name, dtype)
+        except Died as death:
+            return {"failed": f"does not run: {death}"}
+        except TooLong:
+            if peer == "P1c":
+                return {"failed": f"compiling and the first step take over {2 * LONGEST_STEP_S} s"}
+            return our_figures(own_first, [ours.ask() for _ in range(FEW_STEPS)]) | {"peer_at_least_s": LONGEST_STEP_S}
+        with theirs:
+            check_same_loss(f"{name}-{dtype}", own_first[4], first[2], peer)
+            count = FEW_STEPS if first[0] > LONG_STEP_S else STEPS
+            steps = []
+            while len(steps) < count:
+                mine, others = ours.ask(), theirs.ask()
+                if steps and others[3] != steps[-1][1][3]:
+                    steps.clear()  # its memory was short, its micro-batch is another now
+                steps.append((mine, others))
+                say(f"{name}-{dtype} {peer}: step {len(steps)} of {count}: {mine[0]:.2f} s, {peer} {others[0]:.2f} s")
+    return our_figures(own_first, [mine for mine, _ in steps]) | {
+        "peer_seconds": quartiles([others[0] for _, others in steps]),
+        "peer_peak_kib": max(others[1] for _, others in steps), "micro_batch": int(steps[0][1][3]),
+    }
+
+
+def our_figures(first, steps):
+    return {"seconds": quartiles([s[0] for s in steps]), "steps": len(steps), "peak_kib": max(s[1] for s in steps),
+            "whole_peak_kib": max(s[1] for s in [first, *steps]), "rows": steps[0][2], "flops": steps[0][3]}
+
+
+def check_same_loss(where, own, others, peer):
+    if not abs(own - others) <= SAME_LOSS[where.rsplit("-", 1)[1]] * others:
+        raise SystemExit(f"{where}: our loss is {own}, that of {peer} {others}: they do not do the same")
+
+
+def sharing(name, dtype, _):
+    """Our steps with sharing and without, and the peak of the processor before each pair."""
+    with tempfile.TemporaryDirectory() as folder, our_worker(name, dtype, folder) as shared, \
+            our_worker(name, dtype, folder, "unshared") as unshared:
+        steps, peaks = [], []
+        for _ in range(STEPS + 1):
+            peaks.append(peak_flops(dtype))
+            steps.append((shared.ask(), unshared.ask()))
+            say(f"{name}-{dtype}: {steps[-1][0][0]:.2f} s, without sharing {steps[-1][1][0]:.2f} s")
+    others = [s[1] for s in steps[1:]]
+    return our_figures(steps[0][0], [s[0] for s in steps[1:]]) | {
+        "peer_seconds": quartiles([s[0] for s in others]), "peer_rows": others[0][2], "peer_flops": others[0][3],
+        "peak_flops": max(peaks),
+    }
+
+
+def peak_flops(dtype):
+    """What this processor does in one second, in products of `dtype` that lie in registers and in cache."""
+    with turn():
+        run = subprocess.run([PROGRAMS / "prescript_peak", dtype], check=True, capture_output=True, text=True)
+    return float(run.stdout)
+
+
+def evaluation(_, dtype, peer):
+    """Rows a second of evaluations and of training steps, on the sequences of case B."""
+    with tempfile.TemporaryDirectory() as folder, our_worker("B", dtype, folder) as worker:
+        turns = [(worker.ask("evaluate"), worker.ask("step")) for _ in range(STEPS + 1)][1:]
+    rates = [quartiles([answer[2] / answer[0] for answer in side]) for side in zip(*turns)]
+    say(f"evaluation-{dtype}: {rates[0][1]:.0f} rows/s, training {rates[1][1]:.0f} rows/s")
+    return {"rows_per_s": rates[0], "peer_rows_per_s": rates[1], "steps": STEPS}
+
+
+def as_stored(_, dtype, peer):
+    """Steps of case B on weights that stay in their file, and on converted ones."""
+    with tempfile.TemporaryDirectory() as folder, our_worker("B", dtype, folder, "as_stored") as stored, \
+            our_worker("B", dtype, folder) as converted:
+        turns = []
+        for _ in range(STEPS + 1):
+            turns.append((stored.ask(), converted.ask()))
+            say(f"as-stored-{dtype}: {turns[-1][0][0]:.2f} s, converted {turns[-1][1][0]:.2f} s")
+    own, others = zip(*turns[1:])
+    return {"seconds": quartiles([s[0] for s in own]), "peer_seconds": quartiles([s[0] for s in others]), "steps": STEPS,
+            "weights_kib": max(s[5] for s in own), "peer_weights_kib": max(s[5] for s in others),
+            "peak_kib": max(s[1] for s in own), "peer_peak_kib": max(s[1] for s in others),
+            "file_bytes": MODEL.stat().st_size}
+
+
+def start(_, dtype, peer):
+    """From the start of the program to the begin of its first step; before it, once to fill the page cache and to know the
+    base's hash."""
+    seconds = []
+    for i in range(STEPS + 1):
+        with tempfile.TemporaryDirectory() as folder, turn():
+            command = [PROGRAMS / "prescript", "train", ROOT / "recipes" / "demo.yaml", f"dtype={dtype}", "training.steps=1",
+                       "data.validation=null", f"output={folder}/run"]
+            begin = time.time()
+            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+            metrics = pathlib.Path(folder, "run", "metrics.jsonl")
+            step = json.loads(metrics.read_text().splitlines()[0])
+            seconds.append(metrics.stat().st_mtime - step["seconds"] - begin)
+        say(f"start-{dtype}: {seconds[-1]:.2f} s")
+    return {"seconds": quartiles(seconds[1:]), "steps": STEPS}

@@ -1,0 +1,138 @@
+"""Writes the rows into docs/PERFORMANCE.md, and the two figures that a user cares about into README.md."""
+
+import os
+
+import cases
+import targets
+from worker import ROOT
+
+PAGE, README = ROOT / "docs" / "PERFORMANCE.md", ROOT / "README.md"
+BEGIN, END = "<!-- scripts/bench writes from here -->\n", "<!-- to here -->\n"
+ORDER = [*cases.CASES, "evaluation", "start", "generation", "as-stored"]
+
+
+def middle(values, digits=2):
+    return f"{values[1]:.{digits}f} ({values[0]:.{digits}f} to {values[2]:.{digits}f})"
+
+
+def megabytes(size):
+    return f"{size / 1e6:.0f}"
+
+
+def line(*cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def table(titles, rows):
+    """No lines where there is no row."""
+    rows = list(rows)
+    return [line(*titles), "|" + "---|" * len(titles), *rows, ""] if rows else []
+
+
+def step_line(row):
+    key = row["case"], row["dtype"], row["peer"]
+    if "failed" in row:
+        return line(*key, "", "", "", "", "", row["failed"])
+    own = middle(row["seconds"]), megabytes(targets.above_weights(row))
+    ratio, is_bound = targets.speedup(row)
+    if is_bound:
+        seconds = row["peer_at_least_s"]
+        return line(*key, own[0], f"> {seconds}", f"> {ratio:.2f}", own[1], "", f"stopped after {seconds} s of one step")
+    batch = len(cases.CASES[row["case"]].lengths)
+    notes = [f"micro-batch {row['micro_batch']}"] if row["micro_batch"] < batch else []
+    return line(*key, own[0], middle(row["peer_seconds"]), f"{ratio:.2f}", own[1],
+                megabytes(targets.above_weights(row, "peer_")), ", ".join(notes))
+
+
+def sharing_line(row):
+    rates = [row[side + "flops"] / row[side + "seconds"][1] for side in ("", "peer_")]
+    shares = [f"{rate / 1e9:.0f}, {100 * rate / row['peak_flops']:.0f} %" for rate in rates]
+    return line(row["case"], row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
+                f"{row['rows']:.0f} of {row['peer_rows']:.0f}", *shares, f"{row['peak_flops'] / 1e9:.0f}")
+
+
+def evaluation_line(row):
+    return line(row["dtype"], middle(row["rows_per_s"], 0), middle(row["peer_rows_per_s"], 0),
+                f"{row['rows_per_s'][1] / row['peer_rows_per_s'][1]:.2f}")
+
+
+def generation_line(row):
+    tokens = row["answers"] * row["new_tokens"]
+    decode = [f"{(tokens - row['answers']) / row[side + 'decode_s'][1]:.0f}" for side in ("", "peer_")]
+    return line(row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
+                middle(row["prefill_s"]), middle(row["peer_prefill_s"]), *decode,
+                megabytes(row["peak_kib"] * 1024), megabytes(row["peer_peak_kib"] * 1024), f"{row['same_tokens']} of {tokens}")
+
+
+def as_stored_line(row):
+    sizes = (row["peak_kib"] * 1024, row["peer_peak_kib"] * 1024, row["weights_kib"] * 1024, row["peer_weights_kib"] * 1024)
+    return line(row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{1 / targets.speedup(row)[0]:.2f}",
+                *map(megabytes, (*sizes, row["file_bytes"])))
+
+
+def tables(rows) -> list:
+    """Lines of Markdown; `rows` of one machine."""
+    rows = sorted(rows, key=lambda row: (ORDER.index(row["case"]), row["dtype"], row["peer"]))
+    steps = [row for row in rows if row["case"] in cases.CASES]
+
+    def of(case):
+        return [row for row in rows if row["case"] == case]
+
+    return [
+        *targets.lines(rows), "",
+        *table(["case", "dtype", "peer", "ours, s", "peer, s", "ratio", "ours above the weights, MB", "peer", "note"],
+               (step_line(row) for row in steps if row["peer"] != "unshared")),
+        *table(["case", "dtype", "with sharing, s", "without, s", "gain", "rows", "GFLOP/s, share of the peak", "without sharing",
+                "peak, GFLOP/s"],
+               (sharing_line(row) for row in steps if row["peer"] == "unshared")),
+        *table(["evaluation", "rows/s", "training, rows/s", "ratio"], map(evaluation_line, of("evaluation"))),
+        *table(["start", "s"], (line(row["dtype"], middle(row["seconds"])) for row in of("start"))),
+        *table(["generation", "ours, s", "llama.cpp, s", "ratio", "prefill, s", "llama.cpp", "new tokens/s", "llama.cpp",
+                "peak, MB", "llama.cpp", "same tokens"], map(generation_line, of("generation"))),
+        *table(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
+                "converted", "file, MB"], map(as_stored_line, of("as-stored"))),
+    ]
+
+
+def beside_peft(rows) -> list:
+    """Time and memory of a step of case B beside PEFT, as README.md shows them; none where they are not measured."""
+    case = cases.CASES["B"]
+    measured = [row for row in rows if (row["case"], row["peer"]) == ("B", "P1") and "peer_seconds" in row]
+    if not measured:
+        return []
+    last = max(measured, key=lambda row: row["date"])
+    versions = ", ".join(v for v in last["versions"].split(", ") if v.split()[0] in ("prescript", "torch", "transformers", "peft"))
+    result = [f"One training step of SmolLM2-135M: {case.num_virtual} virtual tokens, an instruction of {case.shared} tokens, "
+              f"{len(case.lengths)} exemplars of {min(case.lengths)} to {max(case.lengths)} tokens behind it.",
+              f"{last['machine']}, {last['date']}; {versions}.", "", "| | prescript | PEFT | |", "|---|---|---|---|"]
+    for row in measured:
+        own, peers = row["seconds"][1], row["peer_seconds"][1]
+        result.append(line(f"seconds a step, {row['dtype']}", f"{own:.1f}", f"{peers:.1f}", f"{peers / own:.1f}× faster"))
+        own, peers = (row[side + "peak_kib"] * 1024 / 1e9 for side in ("", "peer_"))
+        result.append(line(f"peak memory, {row['dtype']}", f"{own:.1f} GB", f"{peers:.1f} GB", f"{peers / own:.1f}× smaller"))
+    return result
+
+
+def replace_between(path, lines):
+    """The lines between the file's two marks; the file appears whole."""
+    before, rest = path.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after)
+    os.replace(unfinished, path)
+
+
+def write(rows, page=PAGE, readme=README):
+    rows = list(rows)
+    machines = sorted({row["machine"] for row in rows})
+    lines = []
+    for name in machines:
+        own = [row for row in rows if row["machine"] == name]
+        dates = sorted(row["date"] for row in own)
+        versions = dict.fromkeys(row["versions"] for row in own)
+        lines += [f"### {name}", "", f"{dates[0]} to {dates[-1]}. {'; '.join(versions)}.", "", *tables(own)]
+    replace_between(page, lines)
+    newest = max(rows, key=lambda row: row["date"])["machine"]
+    figures = beside_peft([row for row in rows if row["machine"] == newest])
+    if figures:
+        replace_between(readme, figures)
