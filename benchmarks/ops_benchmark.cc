@@ -52,8 +52,11 @@ class Bench {
     Weight weight{nullptr, dtype_, rows, cols};
     blocks_.push_back(ops_->allocate(weight.bytes()));
     weight.data = blocks_.back().get();
-    const std::vector<float> values(static_cast<size_t>(rows * cols), 0.01F);
-    ops_->lay_out(values.data(), 0, rows, weight);
+    ops_->lay_out(
+        [cols](int64_t /*begin*/, int64_t count, float* values) {
+          std::fill_n(values, count * cols, 0.01F);
+        },
+        weight);
     return weight;
   }
 

@@ -2,17 +2,20 @@
 // as `prescript train` runs it, without text and files.
 //
 //   prescript_step_worker MODEL.gguf fp32|bf16 NUM_VIRTUAL_TOKENS SEQUENCES.txt [unshared]
+//                         [as_stored]
 //
 // A line of SEQUENCES.txt is one sequence: "BEGIN id id ..."; the soft prompt stands before the
 // first id, ids[BEGIN..] are targets. The line "step" asks for forward, input gradient and AdamW,
 // "evaluate" for the loss alone. It is answered by one line: seconds, peak resident memory in KiB
 // since the second line, rows computed, FLOPs needed, loss. "ready" comes first.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <numeric>
 #include <sstream>
+#include <string_view>
 
 #include "io/gguf.h"
 #include "model/decoder_config.h"
@@ -46,16 +49,23 @@ Sequence parse_line(const std::string& line, int64_t num_virtual_tokens) {
 
 int run(int argc, char** argv) {
   if (argc < 5) {
-    std::fprintf(
-        stderr, "usage: %s MODEL DTYPE NUM_VIRTUAL_TOKENS SEQUENCES [unshared]\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s MODEL DTYPE NUM_VIRTUAL_TOKENS SEQUENCES [unshared] [as_stored]\n",
+                 argv[0]);
     return 2;
   }
+  const auto is_given = [&](const char* word) {
+    return std::any_of(
+        argv + 5, argv + argc, [&](const char* other) { return std::string_view(other) == word; });
+  };
   const auto file = GgufFile::open(argv[1]);
   const DType dtype = std::string(argv[2]) == "bf16" ? DType::kBFloat16 : DType::kFloat32;
   const auto ops = make_cpu_ops(default_num_threads());
   const DecoderConfig config = decoder_config_from_gguf(*file);
-  const FrozenWeights weights = load_weights(*ops, *open_gguf_tensors(file), config, dtype);
-  Decoder decoder(*ops, config, weights, 4096);
+  const auto tensors = open_gguf_tensors(file);
+  const auto format = is_given("as_stored") ? WeightFormat::kAsStored : WeightFormat::kConverted;
+  const auto weights = load_weights(*ops, *tensors, config, dtype, format);
+  Decoder decoder(*ops, config, *weights, 4096);
 
   const int64_t P = std::stol(argv[3]);
   std::vector<Sequence> sequences;
@@ -73,13 +83,13 @@ int run(int argc, char** argv) {
   for (int32_t p = 0; p < P; ++p) first_rows.push_back(Row::token(kFirstToken + p));
   const Buffer block = ops->allocate(prompt.size() * size_of(dtype));
   const Tensor rows_PD{block.get(), dtype, P, config.hidden_size, config.hidden_size};
-  ops->embed(weights.embedding_VD, {}, first_rows, rows_PD);
+  weights->embed({}, first_rows, rows_PD);
   ops->download(rows_PD, prompt.data());
 
   AdamWState state;
   const Tensor prompt_PD{prompt.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
   const auto prompts_PD = std::span(&prompt_PD, 1);
-  const ForestOptions options{.share = !(argc > 5 && std::string(argv[5]) == "unshared")};
+  const ForestOptions options{.share = !is_given("unshared")};
   std::puts("ready");
   std::fflush(stdout);
   bool is_first = true;

@@ -52,8 +52,18 @@ std::string Tensor::describe() const {
 
 size_t Weight::bytes() const {
   const int64_t padded_rows = (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-  const int64_t padded_cols = (cols + 1) / 2 * 2;
-  return static_cast<size_t>(padded_rows * padded_cols) * size_of(dtype) + kTail;
+  return static_cast<size_t>(padded_rows * row_size()) * size_of(dtype) + kTail;
+}
+
+Weight Weight::row_range(int64_t begin, int64_t count) const {
+  PRESCRIPT_CHECK(
+      begin >= 0 && begin % kRowMultiple == 0 && count >= 0 && begin + count <= rows,
+      "rows " + std::to_string(begin) + "+" + std::to_string(count) + " of " + describe());
+  Weight view = *this;
+  view.data =
+      static_cast<std::byte*>(data) + static_cast<size_t>(begin * row_size()) * size_of(dtype);
+  view.rows = count;
+  return view;
 }
 
 std::string Weight::describe() const {

@@ -47,7 +47,8 @@ struct Tensor {
 };
 
 /// A frozen matrix in the layout that its backend multiplies by (Ops::lay_out): above ops nobody
-/// looks inside. Somebody else owns the memory; copying a Weight copies the view.
+/// looks inside, but every layout keeps runs of kRowMultiple rows together. Somebody else owns the
+/// memory; copying a Weight copies the view.
 struct Weight {
   void* data = nullptr;
   DType dtype = DType::kFloat32;
@@ -58,6 +59,12 @@ struct Weight {
   static constexpr int64_t kRowMultiple = 32;
   static constexpr size_t kTail = 2048;
   size_t bytes() const;
+
+  /// Elements that a row takes.
+  int64_t row_size() const { return (cols + 1) / 2 * 2; }
+
+  /// Rows [begin, begin + count); begin must be a multiple of kRowMultiple.
+  Weight row_range(int64_t begin, int64_t count) const;
 
   std::string describe() const;
 };

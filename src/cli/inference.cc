@@ -26,6 +26,13 @@ DType dtype_of(const std::string& word, ExitCode code, const std::string& place)
   throw InputError(code, place + ": " + quote(word) + " is not one of fp32, bf16");
 }
 
+WeightFormat weight_format_of(const std::string& word) {
+  if (word == "converted") return WeightFormat::kConverted;
+  if (word == "as_stored") return WeightFormat::kAsStored;
+  throw InputError(ExitCode::kUsage,
+                   "--weights: " + quote(word) + " is not one of converted, as_stored");
+}
+
 /// The dtype of the command line, else the one that the adapters were trained in, else bf16.
 DType choose_dtype(const std::optional<std::string>& word,
                    std::span<const AdapterArgument> names,
@@ -85,6 +92,13 @@ void add_inference_options(CLI::App& command, InferenceArguments& arguments) {
                   arguments.dtype,
                   "fp32 or bf16; default: as the adapters were trained, else bf16")
       ->type_name("fp32|bf16");
+  command
+      .add_option(
+          "--weights",
+          arguments.weights,
+          "converted: in memory; as_stored: they stay in their file, which takes less memory "
+          "and more time; the same numbers. Default: converted")
+      ->type_name("converted|as_stored");
   command.add_flag("--allow-other-base",
                    arguments.allow_other_base,
                    "use adapters of another file of the same architecture and tokenizer");
@@ -94,7 +108,8 @@ void add_inference_options(CLI::App& command, InferenceArguments& arguments) {
 InferenceInputs::InferenceInputs(const InferenceArguments& arguments)
     : names_(read_adapter_arguments(arguments.adapters)),
       format_(format_of(arguments.format)),
-      instruction_(arguments.instruction) {
+      instruction_(arguments.instruction),
+      weights_(weight_format_of(arguments.weights)) {
   check_instruction(instruction_);
   if (arguments.dtype) choose_dtype(arguments.dtype, {}, {});  // a mistake in it comes first
   base_ = open_base_model(arguments.model);

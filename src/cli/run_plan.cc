@@ -18,7 +18,7 @@ constexpr double kBytesOfGb = 1e9;
 
 /// Settings that a run may change when it goes on: they change no number, or what they name is
 /// compared by content.
-constexpr std::array<std::string_view, 12> kFreeSettings = {"base_model",
+constexpr std::array<std::string_view, 13> kFreeSettings = {"base_model",
                                                             "data.train",
                                                             "data.validation",
                                                             "soft_prompt.init.path",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 12> kFreeSettings = {"base_model",
                                                             "training.evaluate_every",
                                                             "training.checkpoint_every",
                                                             "training.patience",
+                                                            "weights.format",
                                                             "weights.residence",
                                                             "training.steps"};
 
@@ -105,6 +106,10 @@ DType compute_dtype(const Recipe& recipe) {
   return recipe.dtype == "fp32" ? DType::kFloat32 : DType::kBFloat16;
 }
 
+WeightFormat weight_format(const Recipe& recipe) {
+  return recipe.weights.format == "as_stored" ? WeightFormat::kAsStored : WeightFormat::kConverted;
+}
+
 TrainingDataOptions training_data_options(const Recipe& recipe) {
   return {.train_path = recipe.data.train,
           .validation_path = recipe.data.validation,
@@ -146,8 +151,14 @@ RunPlan settle_memory(Recipe& recipe,
   const ProcessMemory process =
       process_memory(files.config, *files.tensors, training.threads.value_or(1));
   const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0};
-  const RunPlan plan =
-      plan_memory(ops, files.config, dtype, process, held, bytes, training.micro_batch_tokens);
+  const RunPlan plan = plan_memory(ops,
+                                   files.config,
+                                   dtype,
+                                   weight_format(recipe),
+                                   process,
+                                   held,
+                                   bytes,
+                                   training.micro_batch_tokens);
   training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;
   return plan;

@@ -15,6 +15,7 @@ namespace prescript {
 Recipe resolve(Recipe recipe, const Recipe* recorded);
 
 DType compute_dtype(const Recipe& recipe);
+WeightFormat weight_format(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
 TuneOptions tune_options(const Recipe& recipe);
 

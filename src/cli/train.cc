@@ -39,7 +39,8 @@ StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const Traini
 ComputeOptions compute_options(const Recipe& recipe) {
   return {.dtype = compute_dtype(recipe),
           .device = recipe.device,
-          .num_threads = static_cast<int>(recipe.training.threads.value_or(0))};
+          .num_threads = static_cast<int>(recipe.training.threads.value_or(0)),
+          .weights = weight_format(recipe)};
 }
 
 /// FLOP/s of this processor; the program is to begin its first step soon.

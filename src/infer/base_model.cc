@@ -14,8 +14,9 @@ BaseModel::BaseModel(BaseModelFiles files, const ComputeOptions& options)
     : files_(std::move(files)) {
   check_device(options.device);
   ops_ = make_cpu_ops(options.num_threads == 0 ? default_num_threads() : options.num_threads);
-  weights_ = load_weights(*ops_, *files_.tensors, files_.config, options.dtype);
-  decoder_ = std::make_unique<Decoder>(*ops_, files_.config, weights_, files_.config.max_positions);
+  weights_ = load_weights(*ops_, *files_.tensors, files_.config, options.dtype, options.weights);
+  decoder_ =
+      std::make_unique<Decoder>(*ops_, files_.config, *weights_, files_.config.max_positions);
 }
 
 }  // namespace prescript

@@ -14,6 +14,7 @@ struct ComputeOptions {
   DType dtype = DType::kBFloat16;
   std::string device = "auto";  // cpu | cuda | auto
   int num_threads = 0;          // 0: default_num_threads()
+  WeightFormat weights = WeightFormat::kConverted;
 };
 
 /// Throws InputError(kUsage) for a device that is unknown or not in this build.
@@ -31,7 +32,6 @@ class BaseModel {
   const BaseModelFiles& files() const { return files_; }
   const Tokenizer& tokenizer() const { return *files_.tokenizer; }
   const DecoderConfig& config() const { return files_.config; }
-  const FrozenWeights& weights() const { return weights_; }
   Ops& ops() { return *ops_; }
   Decoder& decoder() { return *decoder_; }
 
@@ -43,7 +43,7 @@ class BaseModel {
  private:
   BaseModelFiles files_;
   std::unique_ptr<Ops> ops_;
-  FrozenWeights weights_;
+  std::unique_ptr<FrozenWeights> weights_;
   std::unique_ptr<Decoder> decoder_;
 };
 

@@ -17,114 +17,148 @@ static_assert(std::endian::native == std::endian::little, "GGUF files are little
 
 constexpr int kSuperBlock = 256;  // values in a block of the K types
 
-uint16_t load_u16(const uint8_t* bytes) {
-  return static_cast<uint16_t>(bytes[0] | bytes[1] << 8);
+inline uint16_t load_u16(const uint8_t* bytes) {
+  uint16_t value = 0;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
 }
 
-float half_to_float(uint16_t half) {
+/// Without a branch, so that loops over it become vector instructions.
+inline float half_to_float(uint16_t half) {
   const uint32_t sign = (half & 0x8000u) << 16;
-  const uint32_t magnitude = half & 0x7FFFu;
-  if (magnitude >= 0x7C00u)  // infinity or not a number
-    return std::bit_cast<float>(sign | 0x7F800000u | (magnitude & 0x3FFu) << 13);
-  if (magnitude < 0x0400u)  // subnormal: a multiple of 2^-24
-    return std::bit_cast<float>(sign |
-                                std::bit_cast<uint32_t>(static_cast<float>(magnitude) * 0x1p-24f));
-  return std::bit_cast<float>(sign | ((magnitude << 13) + (112u << 23)));
+  const int32_t magnitude = half & 0x7FFF;
+  // Subnormal: a multiple of 2^-24.
+  const auto subnormal = std::bit_cast<uint32_t>(static_cast<float>(magnitude) * 0x1p-24f);
+  const uint32_t shifted = static_cast<uint32_t>(magnitude) << 13;
+  // The exponent of an infinity, and of what is not a number, is the largest in either format.
+  const uint32_t normal = shifted + (magnitude >= 0x7C00 ? 224u << 23 : 112u << 23);
+  return std::bit_cast<float>(sign | (magnitude < 0x0400 ? subnormal : normal));
 }
 
-float load_half(const uint8_t* bytes) {
+inline float load_half(const uint8_t* bytes) {
   return half_to_float(load_u16(bytes));
 }
 
-void decode_f32(const uint8_t* block, float* y) {
+inline void decode_f32(const uint8_t* block, float* y) {
   std::memcpy(y, block, sizeof(float));
 }
 
-void decode_f16(const uint8_t* block, float* y) {
+inline void decode_f16(const uint8_t* block, float* y) {
   *y = load_half(block);
 }
 
-void decode_bf16(const uint8_t* block, float* y) {
+inline void decode_bf16(const uint8_t* block, float* y) {
   *y = std::bit_cast<float>(uint32_t{load_u16(block)} << 16);
 }
 
-void decode_q4_0(const uint8_t* block, float* y) {
+// Loops of 16 are kept as loops: unrolled, they would not become vector instructions.
+
+inline void decode_q4_0(const uint8_t* block, float* y) {
   const float d = load_half(block);
   const uint8_t* q = block + 2;
-  for (int i = 0; i < 16; ++i) {
-    y[i] = d * static_cast<float>((q[i] & 15) - 8);
-    y[i + 16] = d * static_cast<float>((q[i] >> 4) - 8);
-  }
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) y[i] = d * static_cast<float>((q[i] & 15) - 8);
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) y[i + 16] = d * static_cast<float>((q[i] >> 4) - 8);
 }
 
-void decode_q4_1(const uint8_t* block, float* y) {
+inline void decode_q4_1(const uint8_t* block, float* y) {
   const float d = load_half(block);
   const float m = load_half(block + 2);
   const uint8_t* q = block + 4;
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) y[i] = d * static_cast<float>(q[i] & 15) + m;
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) y[i + 16] = d * static_cast<float>(q[i] >> 4) + m;
+}
+
+/// The fifth bits of Q5_0 and Q5_1, whose low four bits lie as in Q4.
+inline uint32_t fifth_bits(const uint8_t* bytes) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, bytes, sizeof bits);
+  return bits;
+}
+
+inline int with_fifth_bit(int low, uint32_t fifth, int i) {
+  return low | static_cast<int>(fifth >> i & 1u) << 4;
+}
+
+inline void decode_q5_0(const uint8_t* block, float* y) {
+  const float d = load_half(block);
+  const uint32_t fifth = fifth_bits(block + 2);
+  const uint8_t* q = block + 6;
+#pragma GCC unroll 1
   for (int i = 0; i < 16; ++i) {
-    y[i] = d * static_cast<float>(q[i] & 15) + m;
-    y[i + 16] = d * static_cast<float>(q[i] >> 4) + m;
+    y[i] = d * static_cast<float>(with_fifth_bit(q[i] & 15, fifth, i) - 16);
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) {
+    y[i + 16] = d * static_cast<float>(with_fifth_bit(q[i] >> 4, fifth, i + 16) - 16);
   }
 }
 
-/// The 32 five-bit numbers of Q5_0 and Q5_1: low four bits as in Q4, the fifth in a bit field
-/// before them.
-int five_bits(const uint8_t* high, const uint8_t* low, int i) {
-  const int low_bits = i < 16 ? low[i] & 15 : low[i - 16] >> 4;
-  return low_bits | (high[i / 8] >> i % 8 & 1) << 4;
-}
-
-void decode_q5_0(const uint8_t* block, float* y) {
-  const float d = load_half(block);
-  for (int i = 0; i < 32; ++i)
-    y[i] = d * static_cast<float>(five_bits(block + 2, block + 6, i) - 16);
-}
-
-void decode_q5_1(const uint8_t* block, float* y) {
+inline void decode_q5_1(const uint8_t* block, float* y) {
   const float d = load_half(block);
   const float m = load_half(block + 2);
-  for (int i = 0; i < 32; ++i)
-    y[i] = d * static_cast<float>(five_bits(block + 4, block + 8, i)) + m;
+  const uint32_t fifth = fifth_bits(block + 4);
+  const uint8_t* q = block + 8;
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) {
+    y[i] = d * static_cast<float>(with_fifth_bit(q[i] & 15, fifth, i)) + m;
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < 16; ++i) {
+    y[i + 16] = d * static_cast<float>(with_fifth_bit(q[i] >> 4, fifth, i + 16)) + m;
+  }
 }
 
-void decode_q8_0(const uint8_t* block, float* y) {
+inline void decode_q8_0(const uint8_t* block, float* y) {
   const float d = load_half(block);
   for (int i = 0; i < 32; ++i) y[i] = d * static_cast<float>(static_cast<int8_t>(block[2 + i]));
 }
 
-/// The two-bit number of value `i` in Q2_K and Q3_K, and the upper two bits in Q6_K.
-int two_bits(const uint8_t* q, int i) {
-  return q[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+/// Neighbouring values of a K type, which lie in the same bits of neighbouring bytes.
+struct Bits {
+  const uint8_t* bytes;
+  int shift;
+  int mask;
+  int operator[](int i) const { return bytes[i] >> shift & mask; }
+};
+
+/// From value `first` on: the two-bit numbers of Q2_K and Q3_K, and the upper two bits in Q6_K.
+inline Bits two_bits(const uint8_t* q, int first) {
+  return {q + first / 128 * 32 + first % 32, first % 128 / 32 * 2, 3};
 }
 
-/// Bit `i / 32` of byte `i % 32`: the uppermost bit in Q3_K and Q5_K.
-int one_bit(const uint8_t* q, int i) {
-  return q[i % 32] >> i / 32 & 1;
+/// The uppermost bits in Q3_K and Q5_K.
+inline Bits one_bit(const uint8_t* q, int first) {
+  return {q + first % 32, first / 32, 1};
 }
 
-void decode_q2_k(const uint8_t* block, float* y) {
+inline void decode_q2_k(const uint8_t* block, float* y) {
   const uint8_t* scales = block;
-  const uint8_t* q = block + 16;
   const float d = load_half(block + 80);
   const float d_min = load_half(block + 82);
-  for (int i = 0; i < kSuperBlock; ++i) {
-    const float scale = d * static_cast<float>(scales[i / 16] & 15);
-    const float minimum = d_min * static_cast<float>(scales[i / 16] >> 4);
-    y[i] = scale * static_cast<float>(two_bits(q, i)) - minimum;
+  for (int group = 0; group < 16; ++group, y += 16) {
+    const float scale = d * static_cast<float>(scales[group] & 15);
+    const float minimum = d_min * static_cast<float>(scales[group] >> 4);
+    const Bits q = two_bits(block + 16, group * 16);
+#pragma GCC unroll 1
+    for (int i = 0; i < 16; ++i) y[i] = scale * static_cast<float>(q[i]) - minimum;
   }
 }
 
-void decode_q3_k(const uint8_t* block, float* y) {
-  const uint8_t* high = block;
-  const uint8_t* q = block + 32;
+inline void decode_q3_k(const uint8_t* block, float* y) {
   const uint8_t* scales = block + 96;
   const float d = load_half(block + 108);
-  for (int group = 0; group < 16; ++group) {
+  for (int group = 0; group < 16; ++group, y += 16) {
     const int low_bits = group < 8 ? scales[group] & 15 : scales[group - 8] >> 4;
     const int high_bits = scales[8 + group % 4] >> group / 4 * 2 & 3;
     const float scale = d * static_cast<float>((low_bits | high_bits << 4) - 32);
-    for (int i = group * 16; i < group * 16 + 16; ++i)
-      y[i] = scale * static_cast<float>(two_bits(q, i) - (one_bit(high, i) ? 0 : 4));
+    const Bits high = one_bit(block, group * 16);
+    const Bits q = two_bits(block + 32, group * 16);
+#pragma GCC unroll 1
+    for (int i = 0; i < 16; ++i) y[i] = scale * static_cast<float>((q[i] | high[i] << 2) - 4);
   }
 }
 
@@ -132,86 +166,104 @@ void decode_q3_k(const uint8_t* block, float* y) {
 struct ScaleAndMinimum {
   float scale, minimum;
 };
-ScaleAndMinimum scale_and_minimum(const uint8_t* packed, int run) {
+inline ScaleAndMinimum scale_and_minimum(const uint8_t* packed, int run) {
   if (run < 4)
     return {static_cast<float>(packed[run] & 63), static_cast<float>(packed[run + 4] & 63)};
   return {static_cast<float>((packed[run + 4] & 15) | (packed[run - 4] >> 2 & 0x30)),
           static_cast<float>(packed[run + 4] >> 4 | (packed[run] >> 2 & 0x30))};
 }
 
-/// The four-bit number of value `i` in Q4_K and Q5_K.
-int four_bits(const uint8_t* q, int i) {
-  return q[i / 64 * 32 + i % 32] >> i % 64 / 32 * 4 & 15;
+/// The four-bit numbers of Q4_K and Q5_K.
+inline Bits four_bits(const uint8_t* q, int first) {
+  return {q + first / 64 * 32 + first % 32, first % 64 / 32 * 4, 15};
 }
 
-/// Q4_K; with `high`, the fifth bits, Q5_K.
-void decode_q4_or_q5_k(const uint8_t* block, const uint8_t* high, const uint8_t* q, float* y) {
+inline void decode_q4_k(const uint8_t* block, float* y) {
   const float d = load_half(block);
   const float d_min = load_half(block + 2);
-  for (int run = 0; run < 8; ++run) {
+  for (int run = 0; run < 8; ++run, y += 32) {
     const ScaleAndMinimum packed = scale_and_minimum(block + 4, run);
     const float scale = d * packed.scale;
     const float minimum = d_min * packed.minimum;
-    for (int i = run * 32; i < run * 32 + 32; ++i) {
-      const int fifth_bit = high != nullptr ? one_bit(high, i) << 4 : 0;
-      y[i] = scale * static_cast<float>(four_bits(q, i) | fifth_bit) - minimum;
+    const Bits q = four_bits(block + 16, run * 32);
+    for (int i = 0; i < 32; ++i) y[i] = scale * static_cast<float>(q[i]) - minimum;
+  }
+}
+
+inline void decode_q5_k(const uint8_t* block, float* y) {
+  const float d = load_half(block);
+  const float d_min = load_half(block + 2);
+  for (int run = 0; run < 8; ++run, y += 32) {
+    const ScaleAndMinimum packed = scale_and_minimum(block + 4, run);
+    const float scale = d * packed.scale;
+    const float minimum = d_min * packed.minimum;
+    const Bits fifth = one_bit(block + 16, run * 32);
+    const Bits q = four_bits(block + 48, run * 32);
+    for (int i = 0; i < 32; ++i) {
+      y[i] = scale * static_cast<float>(q[i] | fifth[i] << 4) - minimum;
     }
   }
 }
 
-void decode_q4_k(const uint8_t* block, float* y) {
-  decode_q4_or_q5_k(block, nullptr, block + 16, y);
-}
-
-void decode_q5_k(const uint8_t* block, float* y) {
-  decode_q4_or_q5_k(block, block + 16, block + 48, y);
-}
-
-void decode_q6_k(const uint8_t* block, float* y) {
-  const uint8_t* low = block;
-  const uint8_t* high = block + 128;
+inline void decode_q6_k(const uint8_t* block, float* y) {
   const uint8_t* scales = block + 192;
   const float d = load_half(block + 208);
-  for (int i = 0; i < kSuperBlock; ++i) {
-    const int low_bits = low[i / 128 * 64 + i % 64] >> i % 128 / 64 * 4 & 15;
-    const float scale = d * static_cast<float>(static_cast<int8_t>(scales[i / 16]));
-    y[i] = scale * static_cast<float>((low_bits | two_bits(high, i) << 4) - 32);
+  for (int group = 0; group < 16; ++group, y += 16) {
+    const int first = group * 16;
+    const float scale = d * static_cast<float>(static_cast<int8_t>(scales[group]));
+    const Bits low = {block + first / 128 * 64 + first % 64, first % 128 / 64 * 4, 15};
+    const Bits high = two_bits(block + 128, first);
+#pragma GCC unroll 1
+    for (int i = 0; i < 16; ++i) {
+      y[i] = scale * static_cast<float>((low[i] | high[i] << 4) - 32);
+    }
   }
 }
 
-/// Decodes `num_blocks` blocks; a template, so that the compiler inlines `decode` into the loop.
-template <void (*decode)(const uint8_t*, float*)>
-void decode_blocks(const uint8_t* bytes,
-                   const GgmlTypeLayout& layout,
-                   int64_t num_blocks,
-                   float* values) {
-  for (int64_t i = 0; i < num_blocks; ++i)
-    decode(bytes + i * layout.block_bytes, values + i * layout.block_values);
+using DecodeBlocks = void (*)(const uint8_t* bytes, int64_t num_blocks, float* values);
+
+// Templates, so that the compiler inlines `decode` into the loop; the second for processors with
+// AVX2. Neither fuses a multiply-add.
+template <int kValues, int kBytes, void (*decode)(const uint8_t*, float*)>
+inline void decode_blocks(const uint8_t* bytes, int64_t num_blocks, float* values) {
+  for (int64_t i = 0; i < num_blocks; ++i) decode(bytes + i * kBytes, values + i * kValues);
+}
+template <int kValues, int kBytes, void (*decode)(const uint8_t*, float*)>
+__attribute__((target("avx2"))) void decode_blocks_avx2(const uint8_t* bytes,
+                                                        int64_t num_blocks,
+                                                        float* values) {
+  for (int64_t i = 0; i < num_blocks; ++i) decode(bytes + i * kBytes, values + i * kValues);
 }
 
 struct Type {
   GgmlType type;
   GgmlTypeLayout layout;
-  void (*decode)(const uint8_t* bytes,
-                 const GgmlTypeLayout& layout,
-                 int64_t num_blocks,
-                 float* values);
+  DecodeBlocks decode;
+  DecodeBlocks decode_avx2;
 };
 
+template <int kValues, int kBytes, void (*decode)(const uint8_t*, float*)>
+constexpr Type entry(GgmlType type, const char* name) {
+  return {type,
+          {name, kValues, kBytes},
+          decode_blocks<kValues, kBytes, decode>,
+          decode_blocks_avx2<kValues, kBytes, decode>};
+}
+
 constexpr Type kTypes[] = {
-    {GgmlType::kF32, {"F32", 1, 4}, decode_blocks<decode_f32>},
-    {GgmlType::kF16, {"F16", 1, 2}, decode_blocks<decode_f16>},
-    {GgmlType::kBF16, {"BF16", 1, 2}, decode_blocks<decode_bf16>},
-    {GgmlType::kQ4_0, {"Q4_0", 32, 18}, decode_blocks<decode_q4_0>},
-    {GgmlType::kQ4_1, {"Q4_1", 32, 20}, decode_blocks<decode_q4_1>},
-    {GgmlType::kQ5_0, {"Q5_0", 32, 22}, decode_blocks<decode_q5_0>},
-    {GgmlType::kQ5_1, {"Q5_1", 32, 24}, decode_blocks<decode_q5_1>},
-    {GgmlType::kQ8_0, {"Q8_0", 32, 34}, decode_blocks<decode_q8_0>},
-    {GgmlType::kQ2_K, {"Q2_K", kSuperBlock, 84}, decode_blocks<decode_q2_k>},
-    {GgmlType::kQ3_K, {"Q3_K", kSuperBlock, 110}, decode_blocks<decode_q3_k>},
-    {GgmlType::kQ4_K, {"Q4_K", kSuperBlock, 144}, decode_blocks<decode_q4_k>},
-    {GgmlType::kQ5_K, {"Q5_K", kSuperBlock, 176}, decode_blocks<decode_q5_k>},
-    {GgmlType::kQ6_K, {"Q6_K", kSuperBlock, 210}, decode_blocks<decode_q6_k>},
+    entry<1, 4, decode_f32>(GgmlType::kF32, "F32"),
+    entry<1, 2, decode_f16>(GgmlType::kF16, "F16"),
+    entry<1, 2, decode_bf16>(GgmlType::kBF16, "BF16"),
+    entry<32, 18, decode_q4_0>(GgmlType::kQ4_0, "Q4_0"),
+    entry<32, 20, decode_q4_1>(GgmlType::kQ4_1, "Q4_1"),
+    entry<32, 22, decode_q5_0>(GgmlType::kQ5_0, "Q5_0"),
+    entry<32, 24, decode_q5_1>(GgmlType::kQ5_1, "Q5_1"),
+    entry<32, 34, decode_q8_0>(GgmlType::kQ8_0, "Q8_0"),
+    entry<kSuperBlock, 84, decode_q2_k>(GgmlType::kQ2_K, "Q2_K"),
+    entry<kSuperBlock, 110, decode_q3_k>(GgmlType::kQ3_K, "Q3_K"),
+    entry<kSuperBlock, 144, decode_q4_k>(GgmlType::kQ4_K, "Q4_K"),
+    entry<kSuperBlock, 176, decode_q5_k>(GgmlType::kQ5_K, "Q5_K"),
+    entry<kSuperBlock, 210, decode_q6_k>(GgmlType::kQ6_K, "Q6_K"),
 };
 
 constexpr std::pair<uint32_t, const char*> kUnreadableTypes[] = {
@@ -255,7 +307,9 @@ void dequantize(GgmlType type, std::span<const std::byte> blocks, std::span<floa
       num_bytes % layout.block_bytes == 0 && num_values == num_blocks * layout.block_values,
       std::string(layout.name) + ": " + std::to_string(num_bytes) + " bytes cannot become " +
           std::to_string(num_values) + " values");
-  entry.decode(reinterpret_cast<const uint8_t*>(blocks.data()), layout, num_blocks, values.data());
+  static const bool has_avx2 = __builtin_cpu_supports("avx2") > 0;
+  const DecodeBlocks decode = has_avx2 ? entry.decode_avx2 : entry.decode;
+  decode(reinterpret_cast<const uint8_t*>(blocks.data()), num_blocks, values.data());
 }
 
 }  // namespace prescript

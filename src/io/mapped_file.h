@@ -33,4 +33,8 @@ class MappedFile {
   size_t size_;
 };
 
+/// Takes the pages that hold `bytes` of a mapped file out of this process's memory; the system may
+/// keep them in its cache. They are mapped again when they are read.
+void release_pages(std::span<const std::byte> bytes);
+
 }  // namespace prescript

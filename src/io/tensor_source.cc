@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
+#include "io/mapped_file.h"
 #include "io/quote.h"
 #include "io/safetensors.h"
 
@@ -94,6 +95,8 @@ class MappedTensors final : public TensorSource {
             int64_t col_begin,
             int64_t col_end,
             float* out) const override;
+
+  void release(std::string_view name) const override { release_pages(get(name).bytes); }
 
  private:
   const StoredTensor& get(std::string_view name) const {

@@ -50,6 +50,10 @@ class TensorSource {
                     int64_t col_end,
                     float* out) const = 0;
 
+  /// Says that the tensor will not be read for a while: the system need not hold its pages for this
+  /// process. They come back when it is read.
+  virtual void release(std::string_view name) const = 0;
+
   /// The whole tensor.
   std::vector<float> read_all(std::string_view name) const;
 };

@@ -41,7 +41,7 @@ std::vector<int32_t> output_positions(const Pass& pass) {
 
 Decoder::Decoder(Ops& ops,
                  const DecoderConfig& config,
-                 const FrozenWeights& weights,
+                 FrozenWeights& weights,
                  int64_t num_positions)
     : ops_(ops),
       config_(config),
@@ -82,10 +82,10 @@ Decoder::Decoder(Ops& ops,
 }
 
 void Decoder::forward(PassRun& run, std::span<const Tensor> prompts_PD) {
-  ops_.embed(weights_.embedding_VD, prompts_PD, run.pass().rows, run.layer_input(0));
+  weights_.embed(prompts_PD, run.pass().rows, run.layer_input(0));
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) layer_forward(layer, run);
   ops_.rms_norm(run.layer_input(config_.num_layers),
-                weights_.final_norm_D,
+                weights_.final_norm_D(),
                 config_.rms_epsilon,
                 run.final_AD,
                 run.final_rstd_A);
@@ -99,18 +99,22 @@ void Decoder::layer_forward(int64_t layer, PassRun& run) {
 }
 
 void Decoder::attention_forward(int64_t layer, PassRun& run) {
-  const LayerWeights& w = weights_.layers[layer];
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
 
-  ops_.rms_norm(a.x_ND, w.attention_norm_D, config_.rms_epsilon, run.normed_ND, a.attention_rstd_N);
+  ops_.rms_norm(a.x_ND,
+                weights_.attention_norm_D(layer),
+                config_.rms_epsilon,
+                run.normed_ND,
+                a.attention_rstd_N);
   if (is_last(layer)) {  // only rows that lead to an output go past K/V
-    ops_.linear(run.normed_ND, w.key_value_weight, a.qkv_N, false);
+    ops_.linear(run.normed_ND, weights_.projection(layer, Projection::kKeyValue), a.qkv_N, false);
     ops_.gather_rows(run.normed_ND, pass.output_rows, run.final_AD);
-    ops_.linear(run.final_AD, w.query_weight, a.q_AHE, false);
+    ops_.linear(run.final_AD, weights_.projection(layer, Projection::kQuery), a.q_AHE, false);
     ops_.rotary(a.q_AHE, config_.head_size, output_positions(pass), cos_, sin_, false);
   } else {
-    ops_.linear(run.normed_ND, w.qkv_weight, a.qkv_N, false);
+    ops_.linear(
+        run.normed_ND, weights_.projection(layer, Projection::kQueryKeyValue), a.qkv_N, false);
     ops_.rotary(a.q_AHE, config_.head_size, pass.positions, cos_, sin_, false);
   }
   ops_.rotary(a.k_NKE, config_.head_size, pass.positions, cos_, sin_, false);
@@ -132,22 +136,26 @@ void Decoder::attention_forward(int64_t layer, PassRun& run) {
   } else {
     ops_.copy(a.x_ND, a.mid_AD);
   }
-  ops_.linear(
-      a.attended_AHE, w.output_weight, a.mid_AD, true);  // reduction point: sum over devices
+  ops_.linear(a.attended_AHE,
+              weights_.projection(layer, Projection::kOutput),
+              a.mid_AD,
+              true);  // reduction point: sum over devices
 }
 
 void Decoder::feed_forward(int64_t layer, PassRun& run) {
-  const LayerWeights& w = weights_.layers[layer];
   const LayerActivations& a = run.layer(layer);
   const Tensor normed_AD = run.normed_ND.row_range(0, a.mid_AD.rows);
   const Tensor hidden_AF = run.hidden_NF.row_range(0, a.mid_AD.rows);
   const Tensor out_AD = run.layer_input(layer + 1);
 
-  ops_.rms_norm(a.mid_AD, w.ffn_norm_D, config_.rms_epsilon, normed_AD, a.ffn_rstd_A);
-  ops_.linear(normed_AD, w.gate_up_weight, a.gate_up_A2F, false);
+  ops_.rms_norm(a.mid_AD, weights_.ffn_norm_D(layer), config_.rms_epsilon, normed_AD, a.ffn_rstd_A);
+  ops_.linear(normed_AD, weights_.projection(layer, Projection::kGateUp), a.gate_up_A2F, false);
   ops_.swiglu(a.gate_up_A2F, hidden_AF);
   ops_.copy(a.mid_AD, out_AD);
-  ops_.linear(hidden_AF, w.down_weight, out_AD, true);  // reduction point: sum over devices
+  ops_.linear(hidden_AF,
+              weights_.projection(layer, Projection::kDown),
+              out_AD,
+              true);  // reduction point: sum over devices
 }
 
 void Decoder::score_targets(PassRun& run) {
@@ -162,7 +170,7 @@ void Decoder::score_targets(PassRun& run) {
     if (interrupt_check_) interrupt_check_();
     const int64_t count = std::min(kTargetsBetweenChecks, num_targets - begin);
     ops_.cross_entropy(run.hidden_TD.row_range(begin, count),
-                       weights_.head_VD,
+                       weights_.head_VD(),
                        std::span(ids).subspan(begin, count),
                        std::span(weights).subspan(begin, count),
                        run.log_probs_T.col_range(begin, count),
@@ -177,7 +185,7 @@ void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {
   ops_.scatter_add_rows(run.d_hidden_TD, output_rows_of_targets(run.pass()), run.d_final_AD);
   ops_.zero(run.dx_AD);
   ops_.rms_norm_input_gradient(
-      run.layer_input(L), weights_.final_norm_D, run.final_rstd_A, run.d_final_AD, run.dx_AD);
+      run.layer_input(L), weights_.final_norm_D(), run.final_rstd_A, run.d_final_AD, run.dx_AD);
   for (int64_t layer = L; layer-- > 0;) layer_backward(layer, run);
   ops_.embed_input_gradient(run.dx_ND, run.pass().rows, gradients_PD);
 }
@@ -195,20 +203,20 @@ void Decoder::layer_backward(int64_t layer, PassRun& run) {
 
 // On entry dx holds the gradient of the layer's output, on return that of mid.
 void Decoder::feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
-  const LayerWeights& w = weights_.layers[layer];
   const LayerActivations& a = run.layer(layer);
   const Tensor d_hidden_AF = run.hidden_NF.row_range(0, dx_AD.rows);
   const Tensor d_normed_AD = run.normed_ND.row_range(0, dx_AD.rows);
 
-  ops_.linear_input_gradient(dx_AD, w.down_weight, d_hidden_AF);
+  ops_.linear_input_gradient(dx_AD, weights_.projection(layer, Projection::kDown), d_hidden_AF);
   ops_.swiglu_input_gradient(a.gate_up_A2F, d_hidden_AF, a.gate_up_A2F);
-  ops_.linear_input_gradient(a.gate_up_A2F, w.gate_up_weight, d_normed_AD);
-  ops_.rms_norm_input_gradient(a.mid_AD, w.ffn_norm_D, a.ffn_rstd_A, d_normed_AD, dx_AD);
+  ops_.linear_input_gradient(
+      a.gate_up_A2F, weights_.projection(layer, Projection::kGateUp), d_normed_AD);
+  ops_.rms_norm_input_gradient(
+      a.mid_AD, weights_.ffn_norm_D(layer), a.ffn_rstd_A, d_normed_AD, dx_AD);
 }
 
 // On entry dx holds the gradient of mid, on return run.dx_ND that of the layer's input.
 void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
-  const LayerWeights& w = weights_.layers[layer];
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
   const int64_t HE = config_.query_size();
@@ -216,7 +224,8 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
   const Tensor d_attended_AHE = run.d_attended_NHE.row_range(0, dx_AD.rows);
   const Tensor dq_AHE = run.dq_NHE.row_range(0, dx_AD.rows);
 
-  ops_.linear_input_gradient(dx_AD, w.output_weight, d_attended_AHE);
+  ops_.linear_input_gradient(
+      dx_AD, weights_.projection(layer, Projection::kOutput), d_attended_AHE);
 
   // K/V gradients gather in a dtype of their own: first what other passes added, then this pass's
   // parts.
@@ -251,18 +260,21 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
     ops_.rotary(dq_AHE, config_.head_size, output_positions(pass), cos_, sin_, true);
     const Tensor cast_dq_AHE = d_attended_AHE;  // done with
     ops_.copy(dq_AHE, cast_dq_AHE);
-    ops_.linear_input_gradient(dkv_N, w.key_value_weight, d_normed_ND);
-    ops_.linear_input_gradient(cast_dq_AHE, w.query_weight, run.final_AD);
+    ops_.linear_input_gradient(
+        dkv_N, weights_.projection(layer, Projection::kKeyValue), d_normed_ND);
+    ops_.linear_input_gradient(
+        cast_dq_AHE, weights_.projection(layer, Projection::kQuery), run.final_AD);
     ops_.scatter_add_rows(run.final_AD, pass.output_rows, d_normed_ND);
     ops_.zero(run.dx_ND);
     ops_.scatter_add_rows(dx_AD, pass.output_rows, run.dx_ND);
   } else {
     ops_.rotary(dq_AHE, config_.head_size, pass.positions, cos_, sin_, true);
     ops_.copy(dq_AHE, run.d_qkv_N.col_range(0, HE));
-    ops_.linear_input_gradient(run.d_qkv_N, w.qkv_weight, d_normed_ND);
+    ops_.linear_input_gradient(
+        run.d_qkv_N, weights_.projection(layer, Projection::kQueryKeyValue), d_normed_ND);
   }
   ops_.rms_norm_input_gradient(
-      a.x_ND, w.attention_norm_D, a.attention_rstd_N, d_normed_ND, run.dx_ND);
+      a.x_ND, weights_.attention_norm_D(layer), a.attention_rstd_N, d_normed_ND, run.dx_ND);
 }
 
 std::vector<KeyValues> Decoder::sources(int64_t layer, const PassRun& run) const {
@@ -279,7 +291,7 @@ void Decoder::logits(const PassRun& run, std::span<const int32_t> output_rows, T
   Arena arena(block.get(), measuring.used());
   const Tensor hidden_ND = arena.take(num_rows, config_.hidden_size, dtype());
   ops_.gather_rows(run.final_AD, output_rows, hidden_ND);
-  ops_.logits(hidden_ND, weights_.head_VD, logits_NV);
+  ops_.logits(hidden_ND, weights_.head_VD(), logits_NV);
 }
 
 }  // namespace prescript

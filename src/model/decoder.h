@@ -17,10 +17,7 @@ namespace prescript {
 class Decoder {
  public:
   /// `ops` and `weights` must outlive this. `num_positions` bounds the positions of rows.
-  Decoder(Ops& ops,
-          const DecoderConfig& config,
-          const FrozenWeights& weights,
-          int64_t num_positions);
+  Decoder(Ops& ops, const DecoderConfig& config, FrozenWeights& weights, int64_t num_positions);
 
   /// Embeds the rows and runs all layers and the final norm of the output rows. prompts_PD are
   /// float32.
@@ -47,8 +44,8 @@ class Decoder {
 
   Ops& ops() const { return ops_; }
   const DecoderConfig& config() const { return config_; }
-  const FrozenWeights& weights() const { return weights_; }
-  DType dtype() const { return weights_.dtype; }
+  FrozenWeights& weights() const { return weights_; }
+  DType dtype() const { return weights_.dtype(); }
   int64_t num_positions() const { return cos_.rows; }
 
  private:
@@ -61,7 +58,7 @@ class Decoder {
 
   Ops& ops_;
   DecoderConfig config_;
-  const FrozenWeights& weights_;
+  FrozenWeights& weights_;
   AttentionShape attention_shape_;
   Buffer rotary_block_;
   Tensor cos_;  // [positions, E/2], accumulate dtype

@@ -1,257 +1,233 @@
 #include "model/frozen_weights.h"
 
 #include <algorithm>
-#include <set>
-#include <string>
+#include <array>
+#include <vector>
 
 #include "base/arena.h"
 
 namespace prescript {
 namespace {
 
-// Elements decoded at a time: 4 MB of float32 on the way from the file to the compute dtype.
-constexpr int64_t kChunkElements = 1 << 20;
-
-struct LayerNames {
-  std::string attention_norm, query, key, value, output, ffn_norm, gate, up, down;
+/// What is held in memory, in one block.
+struct HeldWeights {
+  std::vector<Tensor> norms;  // of a layer's attention and feed-forward, by layers; the final one
+  // kConverted:
+  Weight embedding_VD;
+  std::vector<std::array<Weight, kNumProjections>> layers;
+  Weight head_VD;
+  // kAsStored:
+  Weight scratch;  // room for the largest weight that is asked for
 };
 
-/// What the tensors are called in a kind of file.
-struct Names {
-  bool is_gguf;
-  std::string embedding, final_norm, head;
-  LayerNames layer(int64_t index) const {
-    const std::string n = std::to_string(index);
-    if (is_gguf) {
-      const std::string p = "blk." + n + ".";
-      return {p + "attn_norm.weight",
-              p + "attn_q.weight",
-              p + "attn_k.weight",
-              p + "attn_v.weight",
-              p + "attn_output.weight",
-              p + "ffn_norm.weight",
-              p + "ffn_gate.weight",
-              p + "ffn_up.weight",
-              p + "ffn_down.weight"};
+size_t index_of(Projection which) {
+  return static_cast<size_t>(which);
+}
+
+/// The weight in whose room every other weight, and any rows of embedding or head, find theirs.
+Weight largest_weight(const DecoderConfig& config, const StoredWeights& stored, DType dtype) {
+  Weight largest{
+      nullptr, dtype, std::min(config.vocabulary_size, WeightRows::kMaxRows), config.hidden_size};
+  for (const int64_t layer : {int64_t{0}, config.num_layers - 1}) {
+    for (const Projection which : projections_of(config, layer)) {
+      const StoredWeight weight = stored.projection(layer, which);
+      const Weight candidate{nullptr, dtype, weight.rows(), weight.cols};
+      if (candidate.bytes() > largest.bytes()) largest = candidate;
     }
-    const std::string p = "model.layers." + n + ".";
-    return {p + "input_layernorm.weight",
-            p + "self_attn.q_proj.weight",
-            p + "self_attn.k_proj.weight",
-            p + "self_attn.v_proj.weight",
-            p + "self_attn.o_proj.weight",
-            p + "post_attention_layernorm.weight",
-            p + "mlp.gate_proj.weight",
-            p + "mlp.up_proj.weight",
-            p + "mlp.down_proj.weight"};
   }
-};
-
-Names names_of(const TensorSource& source) {
-  if (source.find("token_embd.weight") != nullptr) {
-    return {true, "token_embd.weight", "output_norm.weight", "output.weight"};
-  }
-  return {false, "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"};
+  return largest;
 }
 
-FrozenWeights lay_out(Arena& arena, const DecoderConfig& config, DType dtype) {
-  FrozenWeights weights;
-  weights.dtype = dtype;
-  const int64_t D = config.hidden_size;
-  const int64_t F = config.feed_forward_size;
-  const int64_t HE = config.query_size();
-  const int64_t KE = config.kv_size();
-  weights.embedding_VD = arena.take_weight(config.vocabulary_size, D, dtype);
-  weights.layers.resize(config.num_layers);
-  for (LayerWeights& layer : weights.layers) {
-    layer.attention_norm_D = arena.take(1, D, dtype);
-    if (&layer == &weights.layers.back()) {
-      layer.query_weight = arena.take_weight(HE, D, dtype);
-      layer.key_value_weight = arena.take_weight(2 * KE, D, dtype);
-    } else {
-      layer.qkv_weight = arena.take_weight(HE + 2 * KE, D, dtype);
+HeldWeights lay_out(Arena& arena,
+                    const DecoderConfig& config,
+                    const StoredWeights& stored,
+                    DType dtype,
+                    WeightFormat format) {
+  const auto take = [&](const StoredWeight& weight) {
+    return arena.take_weight(weight.rows(), weight.cols, dtype);
+  };
+  HeldWeights held;
+  for (int64_t i = 0; i < 2 * config.num_layers + 1; ++i) {
+    held.norms.push_back(arena.take(1, config.hidden_size, dtype));
+  }
+  if (format == WeightFormat::kAsStored) {
+    const Weight largest = largest_weight(config, stored, dtype);
+    held.scratch = arena.take_weight(largest.rows, largest.cols, dtype);
+    return held;
+  }
+  held.embedding_VD = take(stored.embedding());
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    auto& weights = held.layers.emplace_back();
+    for (const Projection which : projections_of(config, layer)) {
+      weights[index_of(which)] = take(stored.projection(layer, which));
     }
-    layer.output_weight = arena.take_weight(D, HE, dtype);
-    layer.ffn_norm_D = arena.take(1, D, dtype);
-    layer.gate_up_weight = arena.take_weight(2 * F, D, dtype);
-    layer.down_weight = arena.take_weight(D, F, dtype);
   }
-  weights.final_norm_D = arena.take(1, D, dtype);
-  weights.head_VD =
-      config.tied_head ? weights.embedding_VD : arena.take_weight(config.vocabulary_size, D, dtype);
-  return weights;
+  held.head_VD = config.tied_head ? held.embedding_VD : take(stored.head());
+  return held;
 }
 
-/// A stored tensor, and what it fills: a norm, or rows of a weight.
-struct StoredWeight {
-  std::string name;
-  Tensor norm;
-  Weight weight;
-  int64_t begin = 0;  // in the weight
-  int64_t num_rows = 1;
-  bool is_rotated = false;  // a query or key projection
-
-  int64_t cols() const { return norm.rows > 0 ? norm.cols : weight.cols; }
-};
-
-StoredWeight stored_norm(std::string name, Tensor norm) {
-  return {.name = std::move(name), .norm = norm, .weight = {}};
-}
-
-StoredWeight stored_rows(std::string name, Weight weight, int64_t begin, int64_t num_rows) {
-  return {std::move(name), {}, weight, begin, num_rows};
-}
-
-StoredWeight stored_weight(std::string name, Weight weight) {
-  return stored_rows(std::move(name), weight, 0, weight.rows);
-}
-
-StoredWeight rotated_rows(std::string name, Weight weight, int64_t begin, int64_t num_rows) {
-  StoredWeight stored = stored_rows(std::move(name), weight, begin, num_rows);
-  stored.is_rotated = true;
-  return stored;
-}
-
-/// All that a decoder reads.
-std::vector<StoredWeight> stored_weights(const FrozenWeights& weights,
-                                         const DecoderConfig& config,
-                                         const Names& names) {
-  const int64_t HE = config.query_size();
-  const int64_t KE = config.kv_size();
-  const int64_t F = config.feed_forward_size;
-  std::vector<StoredWeight> stored = {stored_weight(names.embedding, weights.embedding_VD),
-                                      stored_norm(names.final_norm, weights.final_norm_D)};
-  for (int64_t i = 0; i < config.num_layers; ++i) {
-    const LayerNames name = names.layer(i);
-    const LayerWeights& layer = weights.layers[i];
-    stored.push_back(stored_norm(name.attention_norm, layer.attention_norm_D));
-    const bool is_last = i + 1 == config.num_layers;
-    const Weight& keys_in = is_last ? layer.key_value_weight : layer.qkv_weight;
-    const int64_t keys_begin = is_last ? 0 : HE;
-    stored.push_back(
-        rotated_rows(name.query, is_last ? layer.query_weight : layer.qkv_weight, 0, HE));
-    stored.push_back(rotated_rows(name.key, keys_in, keys_begin, KE));
-    stored.push_back(stored_rows(name.value, keys_in, keys_begin + KE, KE));
-    stored.push_back(stored_weight(name.output, layer.output_weight));
-    stored.push_back(stored_norm(name.ffn_norm, layer.ffn_norm_D));
-    stored.push_back(stored_rows(name.gate, layer.gate_up_weight, 0, F));
-    stored.push_back(stored_rows(name.up, layer.gate_up_weight, F, F));
-    stored.push_back(stored_weight(name.down, layer.down_weight));
-  }
-  if (!config.tied_head) stored.push_back(stored_weight(names.head, weights.head_VD));
-  return stored;
-}
-
-class Loader {
+/// What both formats have in common.
+class WeightsWithNorms : public FrozenWeights {
  public:
-  Loader(Ops& ops, const TensorSource& source, const DecoderConfig& config, const Names& names)
-      : ops_(ops), source_(source), config_(config), names_(names) {}
-
-  void read(const StoredWeight& stored) {
-    const int64_t cols = stored.cols();
-    // Whole heads, so that a rotary pair is in one chunk.
-    const int64_t multiple = stored.is_rotated ? config_.head_size : 1;
-    const int64_t chunk = std::max<int64_t>(1, kChunkElements / cols / multiple) * multiple;
-    for (int64_t begin = 0; begin < stored.num_rows; begin += chunk) {
-      const int64_t rows = std::min(chunk, stored.num_rows - begin);
-      buffer_.resize(static_cast<size_t>(rows * cols));
-      source_.read(stored.name, begin, begin + rows, 0, cols, buffer_.data());
-      if (stored.is_rotated && names_.is_gguf) split_pairs(cols);
-      if (stored.norm.rows > 0) {
-        ops_.upload(buffer_.data(), stored.norm);
-      } else {
-        ops_.lay_out(buffer_.data(), stored.begin + begin, rows, stored.weight);
-      }
+  WeightsWithNorms(Ops& ops,
+                   const TensorSource& source,
+                   const DecoderConfig& config,
+                   DType dtype,
+                   WeightFormat format)
+      : ops_(ops),
+        source_(source),
+        stored_(config, kind_of(source)),
+        dtype_(dtype),
+        bytes_(weight_bytes(config, dtype, format)),
+        block_(ops.allocate(bytes_)) {
+    Arena arena(block_.get(), bytes_);
+    held_ = lay_out(arena, config, stored_, dtype, format);
+    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+      upload(stored_.attention_norm(layer), attention_norm_D(layer));
+      upload(stored_.ffn_norm(layer), ffn_norm_D(layer));
     }
+    upload(stored_.final_norm(), final_norm_D());
   }
 
- private:
-  /// llama.cpp's converter stores element i and i + E/2 of a head, a rotary pair, side by side
-  /// (rows 2i and 2i + 1). Puts the rows of the buffer's heads back.
-  void split_pairs(int64_t cols) {
-    const int64_t E = config_.head_size;
-    head_.resize(static_cast<size_t>(E * cols));
-    for (auto row = buffer_.begin(); row != buffer_.end(); row += E * cols) {
-      std::copy_n(row, E * cols, head_.begin());
-      for (int64_t i = 0; i < E; ++i) {
-        const int64_t half_split = i / 2 + (i % 2) * (E / 2);
-        std::copy_n(head_.begin() + i * cols, cols, row + half_split * cols);
-      }
-    }
+  DType dtype() const override { return dtype_; }
+  size_t bytes() const override { return bytes_; }
+  Tensor attention_norm_D(int64_t layer) const override { return held_.norms[2 * layer]; }
+  Tensor ffn_norm_D(int64_t layer) const override { return held_.norms[2 * layer + 1]; }
+  Tensor final_norm_D() const override { return held_.norms.back(); }
+
+ protected:
+  /// Fills `weight` with rows of `stored` from `first` on.
+  void read(const StoredWeight& stored, int64_t first, const Weight& weight) {
+    ops_.lay_out(
+        [&](int64_t begin, int64_t count, float* rows) {
+          stored.read(source_, first + begin, count, rows);
+        },
+        weight);
+    stored.release(source_);
   }
 
   Ops& ops_;
   const TensorSource& source_;
-  const DecoderConfig& config_;
-  const Names& names_;
-  std::vector<float> buffer_;
-  std::vector<float> head_;
+  const StoredWeights stored_;
+  HeldWeights held_;
+
+ private:
+  void upload(const StoredWeight& stored, const Tensor& norm) {
+    std::vector<float> row(static_cast<size_t>(stored.cols));
+    stored.read(source_, 0, 1, row.data());
+    ops_.upload(row.data(), norm);
+  }
+
+  DType dtype_;
+  size_t bytes_;
+  Buffer block_;
 };
 
-std::string extents(int64_t rows, int64_t cols) {
-  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
-}
+/// Every weight is laid out at the beginning; the source is not read again.
+class ConvertedWeights final : public WeightsWithNorms {
+ public:
+  ConvertedWeights(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
+      : WeightsWithNorms(ops, source, config, dtype, WeightFormat::kConverted) {
+    read(stored_.embedding(), 0, held_.embedding_VD);
+    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+      for (const Projection which : projections_of(config, layer)) {
+        read(stored_.projection(layer, which), 0, projection(layer, which));
+      }
+    }
+    if (!config.tied_head) read(stored_.head(), 0, held_.head_VD);
+  }
 
-[[noreturn]] void refuse(const TensorSource& source,
-                         const std::string& name,
-                         const std::string& message) {
-  throw InputError(ExitCode::kModel, source.path() + ": tensor " + name + " " + message);
-}
+  Weight projection(int64_t layer, Projection which) override {
+    return held_.layers[layer][index_of(which)];
+  }
+
+  WeightRows head_VD() override { return held_.head_VD; }
+
+  void embed(std::span<const Tensor> prompts_PD, std::span<const Row> rows, Tensor x_ND) override {
+    ops_.embed(held_.embedding_VD, prompts_PD, rows, x_ND);
+  }
+};
+
+/// One weight at a time is laid out, in scratch.
+class AsStoredWeights final : public WeightsWithNorms {
+ public:
+  AsStoredWeights(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
+      : WeightsWithNorms(ops, source, config, dtype, WeightFormat::kAsStored),
+        embedding_(stored_.embedding()),
+        head_(stored_.head()) {}
+
+  Weight projection(int64_t layer, Projection which) override {
+    const StoredWeight stored = stored_.projection(layer, which);
+    const Weight weight = in_scratch(stored.rows(), stored.cols);
+    read(stored, 0, weight);
+    return weight;
+  }
+
+  WeightRows head_VD() override {
+    return WeightRows({nullptr, dtype(), head_.rows(), head_.cols},
+                      [this](int64_t begin, int64_t count) {
+                        const Weight weight = in_scratch(count, head_.cols);
+                        read(head_, begin, weight);
+                        return weight;
+                      });
+  }
+
+  void embed(std::span<const Tensor> prompts_PD, std::span<const Row> rows, Tensor x_ND) override {
+    for (int64_t begin = 0; begin < x_ND.rows; begin += WeightRows::kMaxRows) {
+      const int64_t count = std::min(WeightRows::kMaxRows, x_ND.rows - begin);
+      embed_some(prompts_PD, rows.subspan(begin, count), x_ND.row_range(begin, count));
+    }
+    embedding_.release(source_);
+  }
+
+ private:
+  Weight in_scratch(int64_t rows, int64_t cols) const {
+    return {held_.scratch.data, dtype(), rows, cols};
+  }
+
+  /// As an embedding of the tokens that occur, in their order.
+  void embed_some(std::span<const Tensor> prompts_PD, std::span<const Row> rows, Tensor x_ND) {
+    std::vector<Row> numbered(rows.begin(), rows.end());
+    std::vector<int32_t> ids;
+    for (Row& row : numbered) {
+      if (row.is_virtual()) continue;
+      const auto number = static_cast<int32_t>(ids.size());
+      ids.push_back(row.index);
+      row = Row::token(number);
+    }
+    const Weight tokens = in_scratch(static_cast<int64_t>(ids.size()), embedding_.cols);
+    ops_.lay_out(
+        [&](int64_t begin, int64_t count, float* values) {
+          for (int64_t i = begin; i < begin + count; ++i, values += embedding_.cols) {
+            embedding_.read(source_, ids[i], 1, values);
+          }
+        },
+        tokens);
+    ops_.embed(tokens, prompts_PD, numbered, x_ND);
+  }
+
+  StoredWeight embedding_;
+  StoredWeight head_;
+};
 
 }  // namespace
 
-size_t weight_bytes(const DecoderConfig& config, DType dtype) {
+size_t weight_bytes(const DecoderConfig& config, DType dtype, WeightFormat format) {
   Arena measuring;
-  lay_out(measuring, config, dtype);
+  lay_out(measuring, config, StoredWeights(config, FileKind::kGguf), dtype, format);
   return measuring.used();
 }
 
-void check_weights(const TensorSource& source, const DecoderConfig& config) {
-  const Names names = names_of(source);
-  Arena measuring;
-  const FrozenWeights weights = lay_out(measuring, config, DType::kFloat32);
-  std::set<std::string> known;
-  for (const StoredWeight& stored : stored_weights(weights, config, names)) {
-    const TensorInfo* info = source.find(stored.name);
-    if (info == nullptr) refuse(source, stored.name, "is missing");
-    if (info->rows() != stored.num_rows || info->cols() != stored.cols()) {
-      refuse(source,
-             stored.name,
-             "is " + extents(info->rows(), info->cols()) + "; the configuration asks for " +
-                 extents(stored.num_rows, stored.cols()));
-    }
-    if (!info->is_readable) {
-      refuse(source,
-             stored.name,
-             "is stored as " + info->stored_type +
-                 ", which is not readable; convert it to F32, F16 or BF16");
-    }
-    known.insert(stored.name);
-  }
-  // A tensor that nothing reads would change the model's output if the layer function knew it.
-  for (const TensorInfo& info : source.list()) {
-    const bool is_tied_copy = config.tied_head && info.name == names.head;
-    const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq");
-    if (known.contains(info.name) || is_tied_copy || is_rotary_table) continue;
-    refuse(source, info.name, "belongs to a variant of the architecture that is not implemented");
-  }
-}
-
-FrozenWeights load_weights(Ops& ops,
-                           const TensorSource& source,
-                           const DecoderConfig& config,
-                           DType dtype) {
+std::unique_ptr<FrozenWeights> load_weights(Ops& ops,
+                                            const TensorSource& source,
+                                            const DecoderConfig& config,
+                                            DType dtype,
+                                            WeightFormat format) {
   check_weights(source, config);
-  const size_t bytes = weight_bytes(config, dtype);
-  Buffer block = ops.allocate(bytes);
-  Arena arena(block.get(), bytes);
-  FrozenWeights weights = lay_out(arena, config, dtype);
-  weights.block = std::move(block);
-  weights.bytes = bytes;
-  const Names names = names_of(source);
-  Loader loader(ops, source, config, names);
-  for (const StoredWeight& stored : stored_weights(weights, config, names)) loader.read(stored);
-  return weights;
+  if (format == WeightFormat::kAsStored) {
+    return std::make_unique<AsStoredWeights>(ops, source, config, dtype);
+  }
+  return std::make_unique<ConvertedWeights>(ops, source, config, dtype);
 }
 
 }  // namespace prescript

@@ -1,49 +1,56 @@
 #pragma once
 // The frozen weights of a decoder in the compute dtype and the layout the layer function reads.
 
-#include <vector>
+#include <memory>
 
-#include "io/tensor_source.h"
-#include "model/decoder_config.h"
+#include "model/stored_weight.h"
 #include "ops/ops.h"
 
 namespace prescript {
 
-/// One layer. Projections are [out, in]; query, key and value are one product, gate and up another.
-struct LayerWeights {
-  Tensor attention_norm_D;
-  Weight qkv_weight;        // [(H + 2K)·E, D]; in the last layer the two below instead,
-  Weight query_weight;      // [H·E, D], of the rows that lead to an output, and
-  Weight key_value_weight;  // [2K·E, D], of all
-  Weight output_weight;     // [D, H·E]
-  Tensor ffn_norm_D;
-  Weight gate_up_weight;  // [2F, D]
-  Weight down_weight;     // [D, F]
+/// Where a weight is while nothing multiplies by it.
+enum class WeightFormat {
+  kConverted,  // in memory, laid out
+  kAsStored,   // in the mapped file, from which it is laid out whenever it is asked for
 };
 
-/// Immutable after loading; one copy of every weight, in one block.
-struct FrozenWeights {
-  DType dtype = DType::kFloat32;
-  Weight embedding_VD;
-  std::vector<LayerWeights> layers;
-  Tensor final_norm_D;
-  Weight head_VD;  // the embedding itself where the head is tied
-  Buffer block;
-  size_t bytes = 0;
+/// Their numbers and their layout do not depend on the format. Norms are always in memory. For one
+/// thread at a time.
+class FrozenWeights {
+ public:
+  virtual ~FrozenWeights() = default;
+
+  virtual DType dtype() const = 0;
+
+  /// What they take in memory, beside pages of the file.
+  virtual size_t bytes() const = 0;
+
+  virtual Tensor attention_norm_D(int64_t layer) const = 0;
+  virtual Tensor ffn_norm_D(int64_t layer) const = 0;
+  virtual Tensor final_norm_D() const = 0;
+
+  // What these give is valid until the next call of any of them, and of `head_VD`'s rows.
+
+  virtual Weight projection(int64_t layer, Projection which) = 0;
+
+  /// The embedding itself where the head is tied.
+  virtual WeightRows head_VD() = 0;
+
+  /// Ops::embed of these weights' embedding.
+  virtual void embed(std::span<const Tensor> prompts_PD,
+                     std::span<const Row> rows,
+                     Tensor x_ND) = 0;
 };
 
-/// Bytes that load_weights takes.
-size_t weight_bytes(const DecoderConfig& config, DType dtype);
+/// FrozenWeights::bytes of what load_weights would give.
+size_t weight_bytes(const DecoderConfig& config, DType dtype, WeightFormat format);
 
-/// Throws InputError(kModel) with the source's path for a tensor that is missing, extra (a bias,
-/// say), misshapen, or stored in a type that cannot be read. Reads no weight.
-void check_weights(const TensorSource& source, const DecoderConfig& config);
-
-/// Checks, reads and converts all weights. GGUF stores the rows of llama's query and key
-/// projections in interleaved rotary order: they are put back into the half-split order.
-FrozenWeights load_weights(Ops& ops,
-                           const TensorSource& source,
-                           const DecoderConfig& config,
-                           DType dtype);
+/// Checks all tensors, and reads and converts what the format holds in memory. `ops` must outlive
+/// the result, `source` one that is kAsStored.
+std::unique_ptr<FrozenWeights> load_weights(Ops& ops,
+                                            const TensorSource& source,
+                                            const DecoderConfig& config,
+                                            DType dtype,
+                                            WeightFormat format = WeightFormat::kConverted);
 
 }  // namespace prescript

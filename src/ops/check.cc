@@ -23,12 +23,6 @@ void product_shapes(const char* op, Tensor x, Weight weight, Tensor y) {
 
 }  // namespace
 
-void lay_out(int64_t begin, int64_t num_rows, Weight weight) {
-  PRESCRIPT_CHECK(begin >= 0 && num_rows >= 0 && begin + num_rows <= weight.rows,
-                  "lay_out: rows " + std::to_string(begin) + "+" + std::to_string(num_rows) +
-                      " of " + weight.describe());
-}
-
 void embed(Weight embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x) {
   shape("embed", x, static_cast<int64_t>(rows.size()), embedding.cols);
   same_dtype("embed", embedding, x);
@@ -172,7 +166,7 @@ void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up) {
 }
 
 void cross_entropy(Tensor hidden,
-                   Weight head,
+                   const Weight& head,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs,
@@ -189,7 +183,7 @@ void cross_entropy(Tensor hidden,
   for (const int32_t id : token_ids) index("cross_entropy: token", id, head.rows);
 }
 
-void logits(Tensor hidden, Weight head, Tensor logits) {
+void logits(Tensor hidden, const Weight& head, Tensor logits) {
   product_shapes("logits", hidden, head, logits);
   dtype("logits", logits, sums_of(hidden.dtype));
 }

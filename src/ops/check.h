@@ -34,7 +34,6 @@ inline void index(const char* op, int64_t index, int64_t size) {
       std::string(op) + ": index " + std::to_string(index) + " of " + std::to_string(size));
 }
 
-void lay_out(int64_t begin, int64_t num_rows, Weight weight);
 void embed(Weight embedding, std::span<const Tensor> prompts, std::span<const Row> rows, Tensor x);
 void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const Tensor> gradients);
 void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
@@ -64,11 +63,11 @@ void attention_input_gradient(Tensor q,
 void swiglu(Tensor gate_up, Tensor h);
 void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up);
 void cross_entropy(Tensor hidden,
-                   Weight head,
+                   const Weight& head,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs,
                    Tensor dhidden);
-void logits(Tensor hidden, Weight head, Tensor logits);
+void logits(Tensor hidden, const Weight& head, Tensor logits);
 
 }  // namespace prescript::ops_check

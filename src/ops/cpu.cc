@@ -7,7 +7,6 @@
 #include <torch/headeronly/version.h>
 
 #include "base/arena.h"
-#include "ops/check.h"
 #include "ops/cpu_attention.h"
 #include "ops/cpu_kernels.h"
 #include "ops/cpu_pages.h"
@@ -35,9 +34,8 @@ class CpuOps final : public Ops {
   void upload(const float* x, Tensor y) override { cpu::copy(dense(const_cast<float*>(x), y), y); }
   void download(Tensor x, float* y) override { cpu::copy(x, dense(y, x)); }
 
-  void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) override {
-    ops_check::lay_out(begin, num_rows, weight);
-    cpu::lay_out(cpu::gemm_kernel(weight.dtype), rows, begin, num_rows, weight);
+  void lay_out(const ReadRows& read, Weight weight) override {
+    cpu::lay_out(cpu::gemm_kernel(weight.dtype), read, weight);
   }
 
   void embed(Weight embedding_VD,
@@ -104,14 +102,14 @@ class CpuOps final : public Ops {
     cpu::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
   }
   void cross_entropy(Tensor hidden_TD,
-                     Weight head_VD,
+                     const WeightRows& head_VD,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
                      Tensor dhidden_TD) override {
     cpu::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
   }
-  void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) override {
+  void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) override {
     cpu::logits(hidden_ND, head_VD, logits_NV);
   }
 

@@ -197,8 +197,9 @@ class Product {
 /// One block of dxᵀ = weightᵀ · dyᵀ: tiles of columns of the weight, panels of rows of dy.
 class InputGradient {
  public:
-  InputGradient(const GemmKernel& kernel, Tensor dy, const WeightPanels& weight, Tensor dx)
-      : kernel_(kernel), dy_(dy), weight_(weight), dx_(dx) {}
+  InputGradient(
+      const GemmKernel& kernel, Tensor dy, const WeightPanels& weight, Tensor dx, bool add)
+      : kernel_(kernel), dy_(dy), weight_(weight), dx_(dx), add_(add) {}
 
   void run(Range panels, Range tiles) const {
     const int64_t units = units_of(kernel_, dy_.cols);
@@ -274,7 +275,7 @@ class InputGradient {
     for (int64_t n = 0; n < num_rows; n += kernel_.cols) {
       turn(sums + n * num_tiles * kernel_.rows, stride, kernel_.cols, stride, turned);
       for (int64_t i = 0; i < std::min(kernel_.cols, num_rows - n); ++i) {
-        write(turned + i * stride, dx_, row + n + i, col, cols, false);
+        write(turned + i * stride, dx_, row + n + i, col, cols, add_);
       }
     }
   }
@@ -283,6 +284,7 @@ class InputGradient {
   Tensor dy_;
   const WeightPanels& weight_;
   Tensor dx_;
+  bool add_;
 };
 
 void check(const GemmKernel& kernel, const Tensor& x, const Weight& weight, const Tensor& y) {
@@ -304,11 +306,12 @@ void gemm(const GemmKernel& kernel, Tensor x_NI, Weight weight_OI, Tensor y_NO, 
              [&](Range tiles, Range panels) { product.run(tiles, panels); });
 }
 
-void gemm_input_gradient(const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI) {
+void gemm_input_gradient(
+    const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI, bool add) {
   check(kernel, dy_NO, weight_OI, dx_NI);
   if (dy_NO.rows == 0) return;
   const WeightPanels weight(kernel, weight_OI);
-  const InputGradient gradient(kernel, dy_NO, weight, dx_NI);
+  const InputGradient gradient(kernel, dy_NO, weight, dx_NI, add);
   for_blocks(round_up(dy_NO.rows, kernel.cols) / kernel.cols,
              kHeldRows / kernel.cols,
              round_up(dx_NI.cols, kernel.rows) / kernel.rows,

@@ -12,7 +12,8 @@ namespace prescript::cpu {
 /// y_NO = x_NI · weight_OIᵀ, or y += it.
 void gemm(const GemmKernel& kernel, Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add);
 
-/// dx_NI = dy_NO · weight_OI.
-void gemm_input_gradient(const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI);
+/// dx_NI = dy_NO · weight_OI, or dx += it.
+void gemm_input_gradient(
+    const GemmKernel& kernel, Tensor dy_NO, Weight weight_OI, Tensor dx_NI, bool add);
 
 }  // namespace prescript::cpu

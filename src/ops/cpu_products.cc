@@ -11,6 +11,7 @@
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_gemm.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_rows.h"
 
 namespace prescript::cpu {
 namespace {
@@ -81,6 +82,17 @@ PRESCRIPT_AVX2 void logits_gradient(
   store(of_target, gradient[target]);
 }
 
+/// The float32 gradient of the head's input.
+void logits_input_gradient(Tensor dlogits_NV, const WeightRows& head_VD, Tensor dhidden_ND) {
+  head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
+    gemm_input_gradient(gemm_kernel(dlogits_NV.dtype),
+                        dlogits_NV.col_range(begin, rows.rows),
+                        rows,
+                        dhidden_ND,
+                        begin > 0);
+  });
+}
+
 }  // namespace
 
 void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) {
@@ -90,7 +102,7 @@ void linear(Tensor x_NI, Weight weight_OI, Tensor y_NO, bool add) {
 
 void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) {
   ops_check::linear("linear_input_gradient", dx_NI, weight_OI, dy_NO);
-  gemm_input_gradient(gemm_kernel(dy_NO.dtype), dy_NO, weight_OI, dx_NI);
+  gemm_input_gradient(gemm_kernel(dy_NO.dtype), dy_NO, weight_OI, dx_NI, false);
 }
 
 void swiglu(Tensor gate_up_N2F, Tensor h_NF) {
@@ -124,26 +136,27 @@ void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2
 }
 
 void cross_entropy(Tensor hidden_TD,
-                   Weight head_VD,
+                   const WeightRows& head_VD,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs_T,
                    Tensor dhidden_TD) {
-  ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
-  const GemmKernel& kernel = gemm_kernel(hidden_TD.dtype);
-  const int64_t V = head_VD.rows;
+  ops_check::cross_entropy(hidden_TD, head_VD.shape(), token_ids, weights, log_probs_T, dhidden_TD);
+  const int64_t V = head_VD.shape().rows;
   const int64_t max_rows = std::min(kTargetRows, hidden_TD.rows);
   const bool is_narrow = hidden_TD.dtype == DType::kBFloat16;
   thread_local Scratch logits_scratch;
   thread_local Scratch gradient_scratch;
+  thread_local Scratch sums_scratch;
   float* const block = logits_scratch.take<float>(max_rows * V);
   uint16_t* const narrow = gradient_scratch.take<uint16_t>(is_narrow ? max_rows * V : 0);
+  float* const sums = sums_scratch.take<float>(is_narrow ? max_rows * hidden_TD.cols : 0);
   for (int64_t begin = 0; begin < hidden_TD.rows; begin += kTargetRows) {
     const int64_t rows = std::min(kTargetRows, hidden_TD.rows - begin);
     const Tensor logits{block, DType::kFloat32, rows, V, V};
     Tensor gradient = logits;  // of the logits, in their place
     if (is_narrow) gradient = {narrow, DType::kBFloat16, rows, V, V};
-    gemm(kernel, hidden_TD.row_range(begin, rows), head_VD, logits, false);
+    cpu::logits(hidden_TD.row_range(begin, rows), head_VD, logits);
     at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; ++t) {
         const float* const row = logits.row<float>(t);
@@ -160,13 +173,23 @@ void cross_entropy(Tensor hidden_TD,
       }
     });
     if (dhidden_TD.data == nullptr) continue;
-    gemm_input_gradient(kernel, gradient, head_VD, dhidden_TD.row_range(begin, rows));
+    const Tensor dhidden = dhidden_TD.row_range(begin, rows);
+    Tensor total = dhidden;
+    if (is_narrow) total = {sums, DType::kFloat32, rows, dhidden.cols, dhidden.cols};
+    logits_input_gradient(gradient, head_VD, total);
+    if (is_narrow) copy(total, dhidden);
   }
 }
 
-void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) {
-  ops_check::logits(hidden_ND, head_VD, logits_NV);
-  gemm(gemm_kernel(hidden_ND.dtype), hidden_ND, head_VD, logits_NV, false);
+void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) {
+  ops_check::logits(hidden_ND, head_VD.shape(), logits_NV);
+  head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
+    gemm(gemm_kernel(hidden_ND.dtype),
+         hidden_ND,
+         rows,
+         logits_NV.col_range(begin, rows.rows),
+         false);
+  });
 }
 
 }  // namespace prescript::cpu

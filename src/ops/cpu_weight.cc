@@ -2,66 +2,61 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
-
 #include "ops/aligned.h"
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
 #include "ops/cpu_pack.h"
+#include "ops/cpu_parallel.h"
 
 namespace prescript::cpu {
 namespace {
 
-/// A float32 row as stored units.
-struct RowUnits {
-  const float* row;  // null behind the last
-  int64_t cols;
+int64_t pitch_of(const GemmKernel& kernel, const Weight& weight) {
+  return weight.row_size() / elements_of_unit(kernel);
+}
 
-  void store(int64_t unit, float& to) const { to = row != nullptr ? row[unit] : 0; }
-  void store(int64_t unit, uint16_t& to) const { to = row != nullptr ? rounded(row[unit]) : 0; }
-  void store(int64_t unit, uint32_t& to) const {  // a pair
-    if (row == nullptr) {
-      to = 0;
-      return;
-    }
-    const uint32_t second = 2 * unit + 1 < cols ? rounded(row[2 * unit + 1]) : 0;
-    to = uint32_t{rounded(row[2 * unit])} | second << 16;
-  }
+PRESCRIPT_AVX2 void narrow(const float* from, int64_t count, uint16_t* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = rounded(from[i]);
+}
+
+/// Where the rows of a panel are on their way into the layout.
+struct PanelScratch {
+  Scratch rows;
+  Scratch narrow_rows;
+  Scratch packed;
 };
 
-template <typename Unit>
-void lay_out_units(const GemmKernel& kernel,
-                   const float* rows,
-                   int64_t begin,
-                   int64_t num_rows,
-                   const Weight& weight) {
+/// Rows [row, row + x.rows) of the weight, which are a panel: x, in float32.
+void lay_out_panel(const GemmKernel& kernel,
+                   const Tensor& x,
+                   int64_t row,
+                   const Weight& weight,
+                   PanelScratch& scratch) {
   const int64_t units = units_of(kernel, weight.cols);
-  const int64_t end = begin + num_rows;
-  // Behind its last row a weight holds zeros.
-  const int64_t padded_end = end == weight.rows ? round_up(end, kernel.cols) : end;
-  const int64_t first_panel = begin / kernel.cols;
-  const int64_t last_panel = round_up(end, kernel.cols) / kernel.cols;
-  at::parallel_for(first_panel, last_panel, 1, [&](int64_t panel, int64_t panels_end) {
-    for (; panel < panels_end; ++panel) {
-      const int64_t from = std::max(begin, panel * kernel.cols);
-      const int64_t to = std::min(padded_end, (panel + 1) * kernel.cols);
-      Unit* const data = static_cast<Unit*>(weight.data) + panel * units * kernel.cols;
-      for (int64_t u = 0; u < units; ++u) {
-        for (int64_t r = from; r < to; ++r) {
-          const RowUnits row{r < end ? rows + (r - begin) * weight.cols : nullptr, weight.cols};
-          row.store(u, data[u * kernel.cols + r % kernel.cols]);
-        }
-      }
-    }
-  });
+  const int64_t size = units * kernel.cols;
+  void* const panel = static_cast<std::byte*>(weight.data) +
+                      static_cast<size_t>(row * weight.row_size()) * size_of(weight.dtype);
+  if (weight.dtype == DType::kFloat32) {
+    pack_right(kernel, {x, 0, x.rows, 0, units}, static_cast<uint32_t*>(panel));
+  } else if (kernel.takes_pairs) {
+    Tensor pairs = x;
+    pairs.dtype = DType::kBFloat16;
+    pairs.data = scratch.narrow_rows.take<uint16_t>(x.num_elements());
+    narrow(x.row<float>(0), x.num_elements(), pairs.row<uint16_t>(0));
+    pack_right(kernel, {pairs, 0, x.rows, 0, units}, static_cast<uint32_t*>(panel));
+  } else {
+    auto* const packed = scratch.packed.take<uint32_t>(size);
+    pack_right(kernel, {x, 0, x.rows, 0, units}, packed);
+    narrow(reinterpret_cast<const float*>(packed), size, static_cast<uint16_t*>(panel));
+  }
 }
 
 /// Calls `body(c, unit)` for the columns c of a row and the stored units they lie in.
 template <typename Unit, typename Body>
 void for_units(const GemmKernel& kernel, const Weight& weight, int64_t row, const Body& body) {
-  const int64_t units = units_of(kernel, weight.cols);
   const Unit* const first = static_cast<const Unit*>(weight.data) +
-                            row / kernel.cols * units * kernel.cols + row % kernel.cols;
+                            row / kernel.cols * pitch_of(kernel, weight) * kernel.cols +
+                            row % kernel.cols;
   for (int64_t c = 0; c < weight.cols; ++c) {
     body(c, first[c / elements_of_unit(kernel) * kernel.cols]);
   }
@@ -73,19 +68,17 @@ PRESCRIPT_AVX2 void widen(const uint16_t* from, int64_t count, uint32_t* to) {
 
 }  // namespace
 
-void lay_out(const GemmKernel& kernel,
-             const float* rows,
-             int64_t begin,
-             int64_t num_rows,
-             const Weight& weight) {
-  if (num_rows == 0) return;
-  if (kernel.takes_pairs) {
-    lay_out_units<uint32_t>(kernel, rows, begin, num_rows, weight);
-  } else if (weight.dtype == DType::kBFloat16) {
-    lay_out_units<uint16_t>(kernel, rows, begin, num_rows, weight);
-  } else {
-    lay_out_units<float>(kernel, rows, begin, num_rows, weight);
-  }
+void lay_out(const GemmKernel& kernel, const ReadRows& read, const Weight& weight) {
+  const int64_t num_panels = round_up(weight.rows, kernel.cols) / kernel.cols;
+  for_each_item(num_panels, [&](int64_t panel) {
+    thread_local PanelScratch scratch;
+    const int64_t row = panel * kernel.cols;
+    const int64_t num_rows = std::min(kernel.cols, weight.rows - row);
+    auto* const rows = scratch.rows.take<float>(kernel.cols * weight.cols);
+    read(row, num_rows, rows);
+    const Tensor x{rows, DType::kFloat32, num_rows, weight.cols, weight.cols};
+    lay_out_panel(kernel, x, row, weight, scratch);
+  });
 }
 
 void copy_row(const GemmKernel& kernel, const Weight& weight, int64_t row, Tensor x) {
@@ -118,6 +111,7 @@ WeightPanels::WeightPanels(const GemmKernel& kernel, const Weight& weight)
       is_widened_(weight.dtype == DType::kBFloat16 && !kernel.takes_pairs),
       cols_(weight.cols),
       units_(units_of(kernel, weight.cols)),
+      pitch_(pitch_of(kernel, weight)),
       num_panels_(round_up(weight.rows, kernel.cols) / kernel.cols) {}
 
 const uint32_t* WeightPanels::right_block(int64_t panel,
@@ -157,7 +151,7 @@ WeightPanels::LeftBlock WeightPanels::left_block(
   const int64_t first = begin / kernel_.cols;
   const int64_t chunks = round_up(count, kernel_.cols) / kernel_.cols;
   if (!is_widened_ && !kernel_.takes_pairs) {
-    return {stored<uint32_t>(first, col), units_ * kernel_.cols};
+    return {stored<uint32_t>(first, col), pitch_ * kernel_.cols};
   }
   const int64_t stride = num_cols * kernel_.cols;
   for (int64_t j = 0; j < chunks; ++j) {

@@ -1,6 +1,6 @@
 #pragma once
 // How the cpu backend lays out frozen weights: once, for both products. W [O, I] lies as panels of
-// `kernel cols` of its rows, each [unit of I, row of the panel].
+// `kernel cols` of its rows, each [unit of I, row of the panel], zeros behind the last row.
 //   y = x·Wᵀ   a panel is the right operand of a tile as it lies.
 //   dx = dy·W  computed as dxᵀ = Wᵀ·dyᵀ: panels are the chunks of the left operand as they lie, the
 //              columns of W its rows.
@@ -8,15 +8,12 @@
 // for dx paired along O where it takes pairs.
 
 #include "ops/cpu_kernels.h"
+#include "ops/ops.h"
 
 namespace prescript::cpu {
 
-/// Rows [begin, begin + num_rows) of the weight from dense float32 rows.
-void lay_out(const GemmKernel& kernel,
-             const float* rows,
-             int64_t begin,
-             int64_t num_rows,
-             const Weight& weight);
+/// Reads the weight a panel at a time; threads share the panels.
+void lay_out(const GemmKernel& kernel, const ReadRows& read, const Weight& weight);
 
 /// x [1, I] = row `row`, in the weight's dtype.
 void copy_row(const GemmKernel& kernel, const Weight& weight, int64_t row, Tensor x);
@@ -87,7 +84,7 @@ class WeightPanels {
   /// Units that lie at `unit` of a panel.
   template <typename T>
   const T* stored(int64_t panel, int64_t unit) const {
-    return static_cast<const T*>(data_) + (panel * units_ + unit) * kernel_.cols;
+    return static_cast<const T*>(data_) + (panel * pitch_ + unit) * kernel_.cols;
   }
   void pair_along_rows(int64_t chunk, int64_t col, int64_t num_cols, uint32_t* to) const;
 
@@ -96,6 +93,7 @@ class WeightPanels {
   bool is_widened_;  // on the way
   int64_t cols_;     // of the weight
   int64_t units_;
+  int64_t pitch_;  // units from panel to panel, for each of its rows
   int64_t num_panels_;
 };
 

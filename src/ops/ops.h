@@ -2,6 +2,7 @@
 // The operations of a frozen decoder: each has a forward and an input gradient, never a weight
 // gradient.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +17,41 @@ namespace prescript {
 
 /// Uninitialised memory of a backend, aligned to Arena::kAlignment, freed with its owner.
 using Buffer = std::unique_ptr<void, std::function<void(void*)>>;
+
+/// Gives rows [begin, begin + count) of a matrix as dense float32 on the host. Called from several
+/// threads at a time.
+using ReadRows = std::function<void(int64_t begin, int64_t count, float* rows)>;
+
+/// A frozen matrix with so many rows that not all need be laid out at a time.
+class WeightRows {
+ public:
+  /// The most rows that are asked for at a time, a multiple of Weight::kRowMultiple.
+  static constexpr int64_t kMaxRows = 3072;
+
+  /// All rows are there.
+  WeightRows(Weight whole)  // NOLINT(google-explicit-constructor)
+      : WeightRows(whole, [whole](int64_t begin, int64_t count) {
+          return whole.row_range(begin, count);
+        }) {}
+
+  /// `get(begin, count)` gives rows, which stay valid until its next call.
+  WeightRows(Weight shape, std::function<Weight(int64_t, int64_t)> get)
+      : shape_(shape), get_(std::move(get)) {}
+
+  const Weight& shape() const { return shape_; }
+
+  /// Calls `body(begin, rows)` for ranges of rows that cover the matrix, in order, always the same.
+  template <typename Body>
+  void for_ranges(const Body& body) const {
+    for (int64_t begin = 0; begin < shape_.rows; begin += kMaxRows) {
+      body(begin, get_(begin, std::min(kMaxRows, shape_.rows - begin)));
+    }
+  }
+
+ private:
+  Weight shape_;
+  std::function<Weight(int64_t, int64_t)> get_;
+};
 
 /// Heads of an attention layer: H query heads share K key/value heads of size E, H % K == 0.
 struct AttentionShape {
@@ -64,9 +100,9 @@ class Ops {
 
   // --- frozen weights ---
 
-  /// Rows [begin, begin + num_rows) of `weight` = dense float32 rows on the host, rounded to its
-  /// dtype, in the layout that this backend multiplies by. Every row is laid out once.
-  virtual void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) = 0;
+  /// Fills `weight` in the layout that this backend multiplies by with the rows that `read` gives,
+  /// rounded to its dtype. All threads read, some rows at a time.
+  virtual void lay_out(const ReadRows& read, Weight weight) = 0;
 
   // --- rows ---
 
@@ -154,14 +190,14 @@ class Ops {
   /// Where dhidden_TD has data, it becomes the gradient of −Σ weights[t] · log_probs[t]. Logits
   /// exist for a chunk of targets at a time.
   virtual void cross_entropy(Tensor hidden_TD,
-                             Weight head_VD,
+                             const WeightRows& head_VD,
                              std::span<const int32_t> token_ids,
                              std::span<const float> weights,
                              Tensor log_probs_T,
                              Tensor dhidden_TD) = 0;
 
   /// logits_NV = hidden_ND · head_VDᵀ in the accumulate dtype.
-  virtual void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) = 0;
+  virtual void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) = 0;
 };
 
 /// Every operation as plain formulas in float64: the oracle.

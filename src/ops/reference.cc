@@ -40,7 +40,7 @@ void require_float64(std::initializer_list<Tensor> tensors) {
 
 /// A weight lies as its rows do.
 Tensor rows_of(const Weight& weight) {
-  return {weight.data, weight.dtype, weight.rows, weight.cols, weight.cols};
+  return {weight.data, weight.dtype, weight.rows, weight.cols, weight.row_size()};
 }
 
 /// The keys that one query sees, as (source, row), in the order of the parts.
@@ -99,9 +99,10 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void lay_out(const float* rows, int64_t begin, int64_t num_rows, Weight weight) override {
-    ops_check::lay_out(begin, num_rows, weight);
-    upload(rows, rows_of(weight).row_range(begin, num_rows));
+  void lay_out(const ReadRows& read, Weight weight) override {
+    std::vector<float> rows(static_cast<size_t>(weight.rows * weight.cols));
+    read(0, weight.rows, rows.data());
+    upload(rows.data(), rows_of(weight));
   }
 
   void embed(Weight embedding_VD,
@@ -327,17 +328,18 @@ class ReferenceOps final : public Ops {
   }
 
   void cross_entropy(Tensor hidden_TD,
-                     Weight head_VD,
+                     const WeightRows& head_VD,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
                      Tensor dhidden_TD) override {
-    require_float64({hidden_TD, rows_of(head_VD), log_probs_T});
-    ops_check::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
-    std::vector<double> logits(head_VD.rows);
-    const Tensor logits_V{logits.data(), DType::kFloat64, 1, head_VD.rows, head_VD.rows};
+    const int64_t V = head_VD.shape().rows;
+    require_float64({hidden_TD, log_probs_T});
+    ops_check::cross_entropy(
+        hidden_TD, head_VD.shape(), token_ids, weights, log_probs_T, dhidden_TD);
+    std::vector<double> logits(V);
     for (int64_t t = 0; t < hidden_TD.rows; ++t) {
-      linear(hidden_TD.row_range(t, 1), head_VD, logits_V, false);
+      this->logits(hidden_TD.row_range(t, 1), head_VD, {logits.data(), DType::kFloat64, 1, V, V});
       const double max = *std::max_element(logits.begin(), logits.end());
       double sum = 0;
       for (const double logit : logits) sum += std::exp(logit - max);
@@ -346,14 +348,20 @@ class ReferenceOps final : public Ops {
       if (dhidden_TD.data == nullptr) continue;
       for (double& logit : logits) logit = weights[t] * std::exp(logit - lse);
       logits[token_ids[t]] -= weights[t];
-      linear_input_gradient(logits_V, head_VD, dhidden_TD.row_range(t, 1));
+      zero(dhidden_TD.row_range(t, 1));
+      head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
+        for (int64_t v = 0; v < rows.rows; ++v) {
+          add_scaled(logits[begin + v], row(rows_of(rows), v), row(dhidden_TD, t), dhidden_TD.cols);
+        }
+      });
     }
   }
 
-  void logits(Tensor hidden_ND, Weight head_VD, Tensor logits_NV) override {
-    require_float64({hidden_ND, rows_of(head_VD), logits_NV});
-    ops_check::logits(hidden_ND, head_VD, logits_NV);
-    linear(hidden_ND, head_VD, logits_NV, false);
+  void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) override {
+    ops_check::logits(hidden_ND, head_VD.shape(), logits_NV);
+    head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
+      linear(hidden_ND, rows, logits_NV.col_range(begin, rows.rows), false);
+    });
   }
 };
 

@@ -110,9 +110,6 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
                   "; set that or remove this");
     }
   }
-  if (recipe.weights.format != "converted") {
-    fail_at("weights.format", recipe.weights.format + " is not built yet; use converted");
-  }
   if (recipe.weights.residence != "device") {
     fail_at("weights.residence", recipe.weights.residence + " is not built yet; use device");
   }

@@ -76,7 +76,9 @@ ProcessMemory process_memory(const DecoderConfig& config,
                              const TensorSource& tensors,
                              int64_t num_threads) {
   ProcessMemory process{.resident = resident_bytes() + kPagesToCome};
-  for (const TensorInfo& tensor : tensors.list()) process.model_file += tensor.bytes;
+  for (const TensorInfo& tensor : tensors.list()) {
+    process.model_file = std::max(process.model_file, tensor.bytes);
+  }
   const auto V = static_cast<uint64_t>(config.vocabulary_size);
   const auto rotary = static_cast<uint64_t>(config.max_positions * config.head_size);
   process.scratch = sizeof(float) * (kLogitRows * V + rotary) +
@@ -87,11 +89,12 @@ ProcessMemory process_memory(const DecoderConfig& config,
 RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
+                    WeightFormat format,
                     const ProcessMemory& process,
                     const HeldRows& held,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows) {
-  const uint64_t weights = weight_bytes(config, dtype);
+  const uint64_t weights = weight_bytes(config, dtype, format);
   const auto activations = [&](const RunPlan& plan) {
     return training_bytes(ops, config, dtype, plan) +
            KeyValueRun::bytes(config, dtype, held.head_start);

@@ -16,7 +16,7 @@ uint64_t default_memory_bytes();
 /// Bytes that a process takes beside the weights and activations of a run.
 struct ProcessMemory {
   uint64_t resident = 0;    // code, LibTorch, tokenizer, exemplars
-  uint64_t model_file = 0;  // its pages, while weights are read
+  uint64_t model_file = 0;  // its pages, which are held for one tensor at a time
   uint64_t scratch = 0;     // of the backend's operations
 };
 
@@ -37,6 +37,7 @@ struct HeldRows {
 RunPlan plan_memory(const Ops& ops,
                     const DecoderConfig& config,
                     DType dtype,
+                    WeightFormat format,
                     const ProcessMemory& process,
                     const HeldRows& held,
                     uint64_t memory_bytes,

@@ -25,5 +25,17 @@ TEST(Tensor, RangesOutsideThrow) {
   EXPECT_THROW(tensor.col_range(0, 5), ContractError);
 }
 
+TEST(Weight, RangesBeginAtMultiplesOfRowsThatLieTogether) {
+  std::vector<float> data(100 * 4);
+  const Weight whole{data.data(), DType::kFloat32, 100, 3};  // a row takes whole pairs
+  const Weight part = whole.row_range(64, 36);
+  EXPECT_EQ(part.data, data.data() + 64 * 4);
+  EXPECT_EQ(part.rows, 36);
+  EXPECT_EQ(part.cols, 3);
+  EXPECT_THROW(whole.row_range(16, 1), ContractError);
+  EXPECT_THROW(whole.row_range(64, 37), ContractError);
+  EXPECT_THROW(whole.row_range(-32, 1), ContractError);
+}
+
 }  // namespace
 }  // namespace prescript

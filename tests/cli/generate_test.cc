@@ -77,6 +77,13 @@ TEST_F(GenerateCommand, EachLineRunsUnderEachAdapterAsItWouldAlone) {
   expect_line(lines[4], expected(under_base("And now?"), kTinyTurnEnds, {.max_new_tokens = 50}));
 }
 
+TEST_F(GenerateCommand, WeightsThatStayInTheirFileGiveTheSameText) {
+  const auto converted = generate_from(kQuestions, with_both());
+  const auto as_stored = generate_from(kQuestions, with_both({"--weights", "as_stored"}));
+  ASSERT_EQ(as_stored.exit_code, 0) << as_stored.err;
+  EXPECT_EQ(as_stored.out, converted.out);
+}
+
 TEST_F(GenerateCommand, AnAnswerEndsWhereItsRenderingDoes) {
   // At this temperature every token comes up now and then; of this seed as the test needs it.
   const GenerationOptions options = {.max_new_tokens = 500,

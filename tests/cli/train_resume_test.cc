@@ -108,6 +108,7 @@ TEST_F(TrainResume, IntervalsAndPathsOfTheSameContentMayChange) {
                                       "output=runs/moved",
                                       "training.checkpoint_every=1",
                                       "training.memory_gb=2",
+                                      "weights.format=as_stored",
                                       "--resume"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(metrics("moved"), metrics("whole"));

@@ -141,12 +141,15 @@ TEST_F(TrainCommand, WhatIsAutoIsRecordedInTheResolvedRecipe) {
             std::string(resolved).replace(resolved.find("runs/out"), 8, "runs/new"));
 }
 
-TEST_F(TrainCommand, TheSameRecipeTwiceGivesTheSameBitsInBothDtypes) {
+TEST_F(TrainCommand, TheSameRecipeGivesTheSameBitsInBothDtypesWhereverWeightsAre) {
   for (const std::string dtype : {"fp32", "bf16"}) {
     train_whole({"dtype=" + dtype, "output=runs/1" + dtype});
     train_whole({"dtype=" + dtype, "output=runs/2" + dtype});
     EXPECT_EQ(adapter("1" + dtype), adapter("2" + dtype));
     EXPECT_EQ(metrics("1" + dtype), metrics("2" + dtype));
+    train_whole({"dtype=" + dtype, "weights.format=as_stored", "output=runs/3" + dtype});
+    EXPECT_EQ(adapter("3" + dtype), adapter("1" + dtype));
+    EXPECT_EQ(metrics("3" + dtype), metrics("1" + dtype));
   }
   EXPECT_NE(adapter("1fp32"), adapter("1bf16"));
 }
@@ -277,12 +280,12 @@ TEST_F(TrainCommand, EachKindOfMistakeHasItsExitCode) {
 }
 
 TEST_F(TrainCommand, StaysWithinTheLeastMemoryThatARefusalNames) {
-  for (const std::string dtype : {"dtype=fp32", "dtype=bf16"}) {
-    const std::string refusal = train({dtype, "training.memory_gb=0.01", "--dry-run"}).err;
+  for (const std::string setting : {"dtype=fp32", "dtype=bf16", "weights.format=as_stored"}) {
+    const std::string refusal = train({setting, "training.memory_gb=0.01", "--dry-run"}).err;
     const size_t at = refusal.find("at least ");
     ASSERT_NE(at, std::string::npos) << refusal;
     const double least = std::stod(refusal.substr(at + 9));
-    train_whole({dtype, "training.memory_gb=" + std::to_string(least), "--overwrite"});
+    train_whole({setting, "training.memory_gb=" + std::to_string(least), "--overwrite"});
     const std::string log = bytes_of_file(output() + "/metrics.jsonl");
     const std::string key = "\"peak_rss_bytes\": ";
     EXPECT_LE(std::stod(log.substr(log.rfind(key) + key.size())), least * 1e9);

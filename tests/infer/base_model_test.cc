@@ -13,8 +13,8 @@ class BaseModelTest : public ChangeableBase {};
 TEST_F(BaseModelTest, HoldsFilesWeightsAndDecoderTogether) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     BaseModel base(open_base_model(dir()), {.dtype = dtype, .device = "auto", .num_threads = 1});
-    EXPECT_EQ(base.weights().dtype, dtype);
-    EXPECT_EQ(base.weights().embedding_VD.rows, kTinyVocabularySize);
+    EXPECT_EQ(base.decoder().weights().dtype(), dtype);
+    EXPECT_EQ(base.decoder().weights().head_VD().shape().rows, kTinyVocabularySize);
     EXPECT_EQ(base.decoder().num_positions(), base.config().max_positions);
     EXPECT_EQ(base.tokenizer().vocabulary_size(), size_t{kTinyVocabularySize});
     EXPECT_EQ(base.embedding_rows({3}), base.files().embedding_rows({3}));

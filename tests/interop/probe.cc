@@ -81,8 +81,8 @@ int run(int argc, char** argv) {
   const DType dtype = std::string(argv[2]) == "bf16" ? DType::kBFloat16 : DType::kFloat32;
   const auto ops = make_cpu_ops(default_num_threads());
   const DecoderConfig config = decoder_config_from_gguf(*file);
-  const FrozenWeights weights = load_weights(*ops, *open_gguf_tensors(file), config, dtype);
-  Decoder decoder(*ops, config, weights, 4096);
+  const auto weights = load_weights(*ops, *open_gguf_tensors(file), config, dtype);
+  Decoder decoder(*ops, config, *weights, 4096);
 
   const auto prompt_file = SafetensorsFile::open(argv[4]);
   const SafetensorsTensor& stored = prompt_file->tensors().at(0);

@@ -1,5 +1,7 @@
 #include "io/mapped_file.h"
 
+#include <fstream>
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +30,39 @@ TEST(MappedFile, RefusesWhatIsNoRegularFile) {
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
   expect_input_error(
       ExitCode::kModel, "not a regular file", [&] { MappedFile::open(dir / "pipe"); });
+}
+
+/// Of a mapped file, in this process: Rss in /proc/self/smaps.
+long resident_kib(const std::string& path) {
+  std::ifstream maps("/proc/self/smaps");
+  bool is_of_file = false;
+  long sum = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) is_of_file = line.ends_with(path);
+    if (is_of_file && line.starts_with("Rss:")) sum += std::stol(line.substr(4));
+  }
+  return sum;
+}
+
+TEST(MappedFile, ReleasedPagesLeaveThisProcessAndComeBack) {
+  constexpr long kKib = 1024;
+  const TemporaryDirectory dir;
+  const std::string path = dir.write("model.gguf", std::string(kKib << 10, 'x'));
+  const auto file = MappedFile::open(path);
+  const auto sum = [&] {
+    long total = 0;
+    for (const std::byte byte : file->bytes()) total += std::to_integer<long>(byte);
+    return total;
+  };
+  const long before = sum();
+  EXPECT_EQ(resident_kib(path), kKib);
+  release_pages(file->bytes().subspan(0, 0));
+  EXPECT_EQ(resident_kib(path), kKib);
+  release_pages(file->bytes().subspan(5000, 300'000));  // pages 1 to 74 of 4 KiB
+  EXPECT_EQ(resident_kib(path), kKib - 74 * ::sysconf(_SC_PAGESIZE) / 1024);
+  EXPECT_EQ(sum(), before);
+  release_pages(file->bytes());
+  EXPECT_EQ(resident_kib(path), 0);
 }
 
 TEST(MappedFileDeathTest, FileCutWhileMappedEndsInAMessage) {

@@ -74,6 +74,16 @@ TEST(TensorSource, SlicesEqualPartsOfTheWhole) {
   }
 }
 
+TEST(TensorSource, WhatWasReleasedIsReadAgain) {
+  const auto source = open_golden_gguf();
+  for (const TensorInfo& info : source->list()) {
+    const std::vector<float> before = source->read_all(info.name);
+    source->release(info.name);
+    EXPECT_EQ(source->read_all(info.name), before);
+  }
+  EXPECT_THROW(source->release("absent"), ContractError);
+}
+
 TEST(TensorSource, RefusesWrongSlices) {
   const auto source = open_golden_gguf();
   std::vector<float> out(3 * 512);

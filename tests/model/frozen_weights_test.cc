@@ -8,14 +8,20 @@
 namespace prescript {
 namespace {
 
+using Weights = std::unique_ptr<FrozenWeights>;
+
+constexpr WeightFormat kFormats[] = {WeightFormat::kConverted, WeightFormat::kAsStored};
+
 class FrozenWeightsTest : public testing::Test {
  protected:
   FrozenWeightsTest() : ops_(make_test_cpu_ops()), bench_(*ops_, DType::kFloat32) {}
 
-  FrozenWeights load(const MemoryTensors& tensors,
-                     const DecoderConfig& config,
-                     DType dtype = DType::kFloat32) {
-    return load_weights(*ops_, tensors, config, dtype);
+  /// `tensors` must outlive the result.
+  Weights load(const MemoryTensors& tensors,
+               const DecoderConfig& config,
+               DType dtype = DType::kFloat32,
+               WeightFormat format = WeightFormat::kConverted) {
+    return load_weights(*ops_, tensors, config, dtype, format);
   }
 
   template <typename Stored>  // a Tensor or a Weight
@@ -24,72 +30,92 @@ class FrozenWeightsTest : public testing::Test {
   }
 
   /// Whether they are those of `hf`.
-  void expect_holds(const FrozenWeights& weights, const MemoryTensors& hf, const DecoderConfig& c);
+  void expect_holds(FrozenWeights& weights, const MemoryTensors& hf, const DecoderConfig& c);
+  void expect_layer(FrozenWeights& weights,
+                    int64_t layer,
+                    const MemoryTensors& hf,
+                    const DecoderConfig& c);
 
-  void refuses(const std::string& message, const MemoryTensors& tensors, const DecoderConfig& c) {
-    expect_input_error(ExitCode::kModel, "memory: " + message, [&] { load(tensors, c); });
+  void expect_head(FrozenWeights& weights, const Matrix& expected) {
+    const WeightRows head = weights.head_VD();
+    EXPECT_EQ(head.shape().rows, expected.rows);
+    int64_t seen = 0;
+    head.for_ranges([&](int64_t begin, const Weight& rows) {
+      EXPECT_EQ(begin, seen);
+      expect_equal(rows, expected.row_range(begin, rows.rows));
+      seen += rows.rows;
+    });
+    EXPECT_EQ(seen, expected.rows);
+  }
+
+  Matrix embedded(FrozenWeights& weights,
+                  std::span<const Tensor> prompts,
+                  const std::vector<Row>& rows,
+                  int64_t cols) {
+    const Tensor x = bench_.take(static_cast<int64_t>(rows.size()), cols, weights.dtype());
+    weights.embed(prompts, rows, x);
+    return bench_.get(x);
   }
 
   std::unique_ptr<Ops> ops_;
   Workbench bench_;
 };
 
-void FrozenWeightsTest::expect_holds(const FrozenWeights& weights,
+void FrozenWeightsTest::expect_holds(FrozenWeights& weights,
                                      const MemoryTensors& hf,
                                      const DecoderConfig& c) {
-  expect_equal(weights.embedding_VD, hf.matrix("model.embed_tokens.weight"));
-  expect_equal(weights.final_norm_D, hf.matrix("model.norm.weight"));
-  const int64_t HE = c.query_size();
-  const int64_t KE = c.kv_size();
-  const int64_t F = c.feed_forward_size;
-  for (int64_t i = 0; i < c.num_layers; ++i) {
-    const LayerWeights& layer = weights.layers[i];
-    const auto expect_rows = [&](const Weight& weight, int64_t begin, const std::string& name) {
-      const Matrix& expected =
-          hf.matrix("model.layers." + std::to_string(i) + "." + name + ".weight");
+  std::vector<Row> tokens;
+  for (int32_t id = 0; id < c.vocabulary_size; ++id) tokens.push_back(Row::token(id));
+  EXPECT_EQ(embedded(weights, {}, tokens, c.hidden_size).values,
+            hf.matrix("model.embed_tokens.weight").values);
+  expect_equal(weights.final_norm_D(), hf.matrix("model.norm.weight"));
+  for (int64_t layer = 0; layer < c.num_layers; ++layer) expect_layer(weights, layer, hf, c);
+  expect_head(weights, hf.matrix("lm_head.weight"));
+}
+
+void FrozenWeightsTest::expect_layer(FrozenWeights& weights,
+                                     int64_t layer,
+                                     const MemoryTensors& hf,
+                                     const DecoderConfig& c) {
+  const auto matrix = [&](const std::string& name) -> const Matrix& {
+    return hf.matrix("model.layers." + std::to_string(layer) + "." + name + ".weight");
+  };
+  const auto expect = [&](Projection which, const std::vector<std::string>& names) {
+    const Weight weight = weights.projection(layer, which);
+    int64_t begin = 0;
+    for (const std::string& name : names) {
+      const Matrix& expected = matrix(name);
       EXPECT_EQ(bench_.get(weight, begin, expected.rows).values, expected.values) << name;
-    };
-    const auto expect_norm = [&](const Tensor& norm, const std::string& name) {
-      expect_equal(norm, hf.matrix("model.layers." + std::to_string(i) + "." + name + ".weight"));
-    };
-    const bool is_last = i + 1 == c.num_layers;
-    expect_norm(layer.attention_norm_D, "input_layernorm");
-    expect_rows(is_last ? layer.query_weight : layer.qkv_weight, 0, "self_attn.q_proj");
-    const Weight& keys_in = is_last ? layer.key_value_weight : layer.qkv_weight;
-    expect_rows(keys_in, is_last ? 0 : HE, "self_attn.k_proj");
-    expect_rows(keys_in, (is_last ? 0 : HE) + KE, "self_attn.v_proj");
-    expect_rows(layer.output_weight, 0, "self_attn.o_proj");
-    expect_norm(layer.ffn_norm_D, "post_attention_layernorm");
-    expect_rows(layer.gate_up_weight, 0, "mlp.gate_proj");
-    expect_rows(layer.gate_up_weight, F, "mlp.up_proj");
-    expect_rows(layer.down_weight, 0, "mlp.down_proj");
+      begin += expected.rows;
+    }
+    EXPECT_EQ(weight.rows, begin);
+  };
+  if (layer + 1 == c.num_layers) {
+    expect(Projection::kQuery, {"self_attn.q_proj"});
+    expect(Projection::kKeyValue, {"self_attn.k_proj", "self_attn.v_proj"});
+  } else {
+    expect(Projection::kQueryKeyValue,
+           {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"});
   }
+  expect(Projection::kOutput, {"self_attn.o_proj"});
+  expect(Projection::kGateUp, {"mlp.gate_proj", "mlp.up_proj"});
+  expect(Projection::kDown, {"mlp.down_proj"});
+  expect_equal(weights.attention_norm_D(layer), matrix("input_layernorm"));
+  expect_equal(weights.ffn_norm_D(layer), matrix("post_attention_layernorm"));
 }
 
 TEST_F(FrozenWeightsTest, OfEitherFileStandInTheOrderOfHuggingFace) {
   const DecoderConfig c = tiny_config();
   const MemoryTensors hf = random_llama(c);
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const FrozenWeights from_hf = load(hf, c, dtype);
-    const FrozenWeights from_gguf = load(as_gguf(hf, c), c, dtype);
-    for (const FrozenWeights* weights : {&from_hf, &from_gguf}) {
-      EXPECT_EQ(weights->dtype, dtype);
-      expect_holds(*weights, hf, c);
-      expect_equal(weights->head_VD, hf.matrix("lm_head.weight"));
-    }
-  }
-}
-
-TEST_F(FrozenWeightsTest, OfGgufHaveARotaryPairSideBySideInTheFile) {
-  // Guards the oracle above: elements i and i + E/2 of a head are rows 2i and 2i + 1.
-  const DecoderConfig c = tiny_config();
-  const MemoryTensors hf = random_llama(c);
   const MemoryTensors gguf = as_gguf(hf, c);
-  const Matrix& stored = gguf.matrix("blk.1.attn_q.weight");
-  const Matrix& q = hf.matrix("model.layers.1.self_attn.q_proj.weight");
-  for (int64_t d = 0; d < c.hidden_size; ++d) {
-    EXPECT_EQ(stored.at(8 + 2 * 3, d), q.at(8 + 3, d));
-    EXPECT_EQ(stored.at(8 + 2 * 3 + 1, d), q.at(8 + 3 + 4, d));
+  for (const MemoryTensors* tensors : {&hf, &gguf}) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      for (const WeightFormat format : kFormats) {
+        const Weights weights = load(*tensors, c, dtype, format);
+        EXPECT_EQ(weights->dtype(), dtype);
+        expect_holds(*weights, hf, c);
+      }
+    }
   }
 }
 
@@ -97,81 +123,93 @@ TEST_F(FrozenWeightsTest, OfATiedHeadAreTheEmbeddingItself) {
   DecoderConfig c = tiny_config();
   c.tied_head = true;
   MemoryTensors tensors = random_llama(c);
-  const FrozenWeights weights = load(tensors, c);
-  EXPECT_EQ(weights.head_VD.data, weights.embedding_VD.data);
   // A copy of the embedding under the head's name is no other model.
-  tensors.set("lm_head.weight", tensors.matrix("model.embed_tokens.weight"));
-  EXPECT_NO_THROW(load(tensors, c));
+  tensors.set("lm_head.weight", Matrix(c.vocabulary_size, c.hidden_size));
+  for (const WeightFormat format : kFormats) {
+    expect_head(*load(tensors, c, DType::kFloat32, format),
+                tensors.matrix("model.embed_tokens.weight"));
+  }
 }
 
-TEST_F(FrozenWeightsTest, LargerThanAPieceAreReadWhole) {
+TEST_F(FrozenWeightsTest, OfALargeVocabularyComeInRangesAndAreWhole) {
   DecoderConfig c = tiny_config();
-  c.vocabulary_size = 40000;  // 1.28 million elements
+  c.vocabulary_size = 2 * WeightRows::kMaxRows + 70;
   c.num_layers = 1;
   const MemoryTensors tensors = random_llama(c);
-  expect_equal(load(tensors, c).embedding_VD, tensors.matrix("model.embed_tokens.weight"));
-}
-
-TEST_F(FrozenWeightsTest, AreRefusedWhenAnyTensorIsMissingOrMisshapen) {
-  const DecoderConfig c = tiny_config();
-  for (const MemoryTensors& whole : {random_llama(c), as_gguf(random_llama(c), c)}) {
-    for (const std::string& name : whole.names()) {
-      // Without its embedding a GGUF is not known as one.
-      if (name != "token_embd.weight") {
-        MemoryTensors missing = whole;
-        missing.erase(name);
-        refuses("tensor " + name + " is missing", missing, c);
-      }
-      MemoryTensors misshapen = whole;
-      const Matrix& x = whole.matrix(name);
-      misshapen.set(name, Matrix(x.rows, x.cols + 1));
-      refuses("tensor " + name + " is [" + std::to_string(x.rows) + ", " +
-                  std::to_string(x.cols + 1) + "]",
-              misshapen,
-              c);
-    }
+  for (const WeightFormat format : kFormats) {
+    expect_holds(*load(tensors, c, DType::kFloat32, format), tensors, c);
   }
 }
 
-TEST_F(FrozenWeightsTest, AreRefusedWhenAnyTensorIsNotReadByTheLayerFunction) {
+TEST_F(FrozenWeightsTest, EmbedTokensBetweenVirtualOnes) {
   const DecoderConfig c = tiny_config();
-  for (const char* name : {"model.layers.0.self_attn.q_proj.bias",
-                           "model.layers.1.self_attn.q_norm.weight",
-                           "model.layers.3.input_layernorm.weight",
-                           "lm_head.bias"}) {
-    MemoryTensors more = random_llama(c);
-    more.set(name, Matrix(1, 32));
-    refuses(std::string("tensor ") + name + " belongs to a variant", more, c);
+  const MemoryTensors tensors = random_llama(c);
+  const Matrix& embedding = tensors.matrix("model.embed_tokens.weight");
+  const Matrix prompt = random_matrix(2, c.hidden_size, "prompt");
+  std::vector<float> narrow(prompt.values.begin(), prompt.values.end());
+  const Tensor prompt_PD{narrow.data(), DType::kFloat32, 2, c.hidden_size, c.hidden_size};
+  const std::vector<Row> rows = {
+      Row::token(60), Row::virtual_token(0, 1), Row::token(0), Row::token(60)};
+  Matrix expected(4, c.hidden_size);
+  for (const auto& [to, from] :
+       {std::pair{0, embedding.row(60)}, {1, prompt.row(1)}, {2, embedding.row(0)}}) {
+    std::copy_n(from, c.hidden_size, expected.row(to));
   }
-  MemoryTensors gguf = as_gguf(random_llama(c), c);
-  gguf.set("blk.0.attn_q.bias", Matrix(1, 32));
-  refuses("tensor blk.0.attn_q.bias belongs to a variant", gguf, c);
-  // Old files hold the rotary frequencies, which follow from the configuration.
-  MemoryTensors old = random_llama(c);
-  old.set("model.layers.0.self_attn.rotary_emb.inv_freq", Matrix(1, 4));
-  EXPECT_NO_THROW(load(old, c));
+  std::copy_n(embedding.row(60), c.hidden_size, expected.row(3));
+  for (const WeightFormat format : kFormats) {
+    const Weights weights = load(tensors, c, DType::kFloat32, format);
+    EXPECT_EQ(embedded(*weights, std::span(&prompt_PD, 1), rows, c.hidden_size).values,
+              expected.values);
+    EXPECT_EQ(
+        embedded(*weights, std::span(&prompt_PD, 1), {Row::virtual_token(0, 0)}, c.hidden_size)
+            .values,
+        prompt.row_range(0, 1).values);
+  }
 }
 
-TEST_F(FrozenWeightsTest, TakeOneBlockWhoseBytesAreKnownBefore) {
+TEST_F(FrozenWeightsTest, OfAFileWithoutOneOfThemAreRefused) {
+  const DecoderConfig c = tiny_config();
+  MemoryTensors tensors = random_llama(c);
+  tensors.erase("model.norm.weight");
+  for (const WeightFormat format : kFormats) {
+    expect_input_error(ExitCode::kModel, "memory: tensor model.norm.weight is missing", [&] {
+      load(tensors, c, DType::kFloat32, format);
+    });
+  }
+}
+
+TEST_F(FrozenWeightsTest, TakeBytesThatAreKnownBefore) {
   const DecoderConfig c = tiny_config();
   // V 61, D 32, F 40, H 4, K 2, E 8. Weights have whole panels of 32 rows, and 2 KB behind them.
-  const auto expected = [](size_t element, size_t heads) {
-    const auto weight = [element](size_t rows) { return element * rows * 32 + 2048; };
-    const size_t layer = 2 * element * 32 + weight(64) + weight(32) + weight(96) +
-                         element * 32 * 40 + 2048;  // norms, qkv, output, gate and up, down
-    const size_t last = layer - weight(64) + 2 * weight(32);
-    return heads * weight(64) + 2 * layer + last + element * 32;
+  const auto weight = [](size_t element, size_t rows, size_t cols) {
+    return element * rows * cols + 2048;
   };
-  EXPECT_EQ(weight_bytes(c, DType::kFloat32), expected(4, 2));
-  EXPECT_EQ(weight_bytes(c, DType::kBFloat16), expected(2, 2));
+  const auto norms = [](size_t element) { return element * 7 * 32; };
+  const auto expected = [&](size_t element, size_t heads) {
+    const auto of = [&](size_t rows) { return weight(element, rows, 32); };
+    const size_t layer = of(64) + of(32) + of(96) + weight(element, 32, 40);
+    const size_t last = layer - of(64) + 2 * of(32);  // query apart from key and value
+    return norms(element) + heads * of(64) + 2 * layer + last;
+  };
+  const auto bytes = [&](DType dtype) { return weight_bytes(c, dtype, WeightFormat::kConverted); };
+  EXPECT_EQ(bytes(DType::kFloat32), expected(4, 2));
+  EXPECT_EQ(bytes(DType::kBFloat16), expected(2, 2));
   DecoderConfig tied = c;
   tied.tied_head = true;
-  EXPECT_EQ(weight_bytes(tied, DType::kFloat32), expected(4, 1));
-  const FrozenWeights weights = load(random_llama(c), c);
-  EXPECT_EQ(weights.bytes, expected(4, 2));
-  const auto* begin = static_cast<const std::byte*>(weights.block.get());
-  EXPECT_EQ(static_cast<const std::byte*>(weights.head_VD.data) + weights.head_VD.bytes(),
-            begin + weights.bytes);
+  EXPECT_EQ(weight_bytes(tied, DType::kFloat32, WeightFormat::kConverted), expected(4, 1));
+  EXPECT_EQ(load(random_llama(c), c)->bytes(), expected(4, 2));
+  // Of those in the file, the largest: gate and up, 80 rows.
+  const MemoryTensors tensors = random_llama(c);
+  const size_t scratch = norms(2) + weight(2, 96, 32);
+  EXPECT_EQ(weight_bytes(c, DType::kBFloat16, WeightFormat::kAsStored), scratch);
+  EXPECT_EQ(load(tensors, c, DType::kBFloat16, WeightFormat::kAsStored)->bytes(), scratch);
+}
+
+TEST_F(FrozenWeightsTest, AsStoredMakeRoomForRangesOfALargeVocabulary) {
+  DecoderConfig c = tiny_config();
+  c.vocabulary_size = 100'000;
+  EXPECT_EQ(weight_bytes(c, DType::kFloat32, WeightFormat::kAsStored),
+            size_t{4 * 7 * 32 + 4 * WeightRows::kMaxRows * 32 + 2048});
 }
 
 }  // namespace

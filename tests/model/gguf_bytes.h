@@ -10,7 +10,7 @@
 
 namespace prescript {
 
-/// Keys and float32 tensors full of zeros; bytes() is the file (ggml/docs/gguf.md).
+/// Keys and tensors; bytes() is the file (ggml/docs/gguf.md).
 class GgufBytes {
  public:
   void set(const std::string& key, uint32_t value) {
@@ -24,9 +24,19 @@ class GgufBytes {
   }
   void erase(const std::string& key) { keys_.erase(key); }
 
-  /// `shape` outermost first.
+  /// `shape` outermost first. `data` is as `type` stores it.
+  void set_tensor(const std::string& name,
+                  const std::vector<uint64_t>& shape,
+                  GgmlType type,
+                  std::string data) {
+    tensors_[name] = {shape, type, std::move(data)};
+  }
+
+  /// Float32 zeros.
   void set_tensor(const std::string& name, const std::vector<uint64_t>& shape) {
-    tensors_[name] = shape;
+    uint64_t count = 1;
+    for (const uint64_t extent : shape) count *= extent;
+    set_tensor(name, shape, GgmlType::kF32, std::string(count * sizeof(float), '\0'));
   }
 
   std::string bytes() const {
@@ -34,15 +44,14 @@ class GgufBytes {
         "GGUF" + raw(uint32_t{3}) + raw(uint64_t{tensors_.size()}) + raw(uint64_t{keys_.size()});
     for (const auto& [key, value] : keys_) file += text(key) + value;
     std::string data;
-    for (const auto& [name, shape] : tensors_) {
-      file += text(name) + raw(static_cast<uint32_t>(shape.size()));
-      uint64_t count = 1;
-      for (auto extent = shape.rbegin(); extent != shape.rend(); ++extent) {
+    for (const auto& [name, tensor] : tensors_) {
+      file += text(name) + raw(static_cast<uint32_t>(tensor.shape.size()));
+      for (auto extent = tensor.shape.rbegin(); extent != tensor.shape.rend(); ++extent) {
         file += raw(*extent);
-        count *= *extent;
       }
-      file += raw(uint32_t{0}) + raw(uint64_t{data.size()});
-      data.resize(padded(data.size() + count * sizeof(float)));
+      file += raw(static_cast<uint32_t>(tensor.type)) + raw(uint64_t{data.size()});
+      data += tensor.data;
+      data.resize(padded(data.size()));
     }
     file.resize(padded(file.size()));
     return file + data;
@@ -57,7 +66,13 @@ class GgufBytes {
   static size_t padded(size_t size) { return (size + 31) / 32 * 32; }
 
   std::map<std::string, std::string> keys_;
-  std::map<std::string, std::vector<uint64_t>> tensors_;
+  struct Tensor {
+    std::vector<uint64_t> shape;
+    GgmlType type;
+    std::string data;
+  };
+
+  std::map<std::string, Tensor> tensors_;
 };
 
 }  // namespace prescript

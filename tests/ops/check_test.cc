@@ -38,13 +38,6 @@ TEST_P(CheckTest, CopyRefusesAnotherShape) {
   refuses([&] { ops().copy(compute(2, 4), compute(1, 4)); });
 }
 
-TEST_P(CheckTest, LayOutRefusesRowsThatAreNotThere) {
-  const std::vector<float> rows(8);
-  EXPECT_NO_THROW(ops().lay_out(rows.data(), 1, 2, weight(3, 4)));
-  refuses([&] { ops().lay_out(rows.data(), 2, 2, weight(3, 4)); });
-  refuses([&] { ops().lay_out(rows.data(), -1, 2, weight(3, 4)); });
-}
-
 TEST_P(CheckTest, EmbedRefusesWhatIsNotThere) {
   const std::vector<Tensor> prompts = {put_prompt(Matrix(2, 4))};
   const auto embed = [&](Row row, std::vector<Tensor> soft_prompts, Tensor x) {

@@ -19,9 +19,9 @@ Matrix whole_numbers(int64_t rows, int64_t cols, std::string_view name) {
   return x;
 }
 
-/// dy · weight.
-Matrix input_gradient(const Matrix& dy, const Matrix& weight) {
-  Matrix dx(dy.rows, weight.cols);
+/// before + dy · weight.
+Matrix input_gradient(const Matrix& dy, const Matrix& weight, const Matrix& before) {
+  Matrix dx = before;
   for (int64_t r = 0; r < dx.rows; ++r) {
     for (int64_t c = 0; c < dx.cols; ++c) {
       for (int64_t o = 0; o < weight.rows; ++o) dx.at(r, c) += dy.at(r, o) * weight.at(o, c);
@@ -41,8 +41,8 @@ Matrix product(const Matrix& x, const Matrix& weight, const Matrix& before) {
   return y;
 }
 
-/// `multiply` as its contract says, of the AVX-512 kernels' extents: what those ask of the operands'
-/// layout is tested on processors without them too.
+/// `multiply` as its contract says, of the AVX-512 kernels' extents: what those ask of the
+/// operands' layout is tested on processors without them too.
 template <bool kPairs>
 void plain_multiply(const uint32_t* x,
                     int64_t x_stride,
@@ -105,10 +105,7 @@ class GemmTest : public testing::TestWithParam<Case> {
     weights_.push_back(ops_->allocate(weight.bytes()));
     weight.data = weights_.back().get();
     std::memset(weight.data, 0xFF, weight.bytes());
-    const std::vector<float> rows(x.values.begin(), x.values.end());
-    const int64_t half = x.rows / 2;
-    cpu::lay_out(kernel(), rows.data(), 0, half, weight);
-    cpu::lay_out(kernel(), rows.data() + half * x.cols, half, x.rows - half, weight);
+    cpu::lay_out(kernel(), reader_of(x), weight);
     return weight;
   }
 
@@ -134,14 +131,17 @@ class GemmTest : public testing::TestWithParam<Case> {
   }
 
   /// dx [rows, cols] = dy [rows, inner] · weight.
-  void expect_input_gradient(int64_t rows, int64_t inner, int64_t cols, DType out, int64_t guard) {
+  void expect_input_gradient(
+      int64_t rows, int64_t inner, int64_t cols, DType out, bool add, int64_t guard) {
     SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(inner) + " x " +
                  std::to_string(cols));
     const Matrix dy = whole_numbers(rows, inner, "dy");
     const Matrix weight = whole_numbers(inner, cols, "weight");
-    const Tensor dx = bench().take(rows, cols, out, guard);
-    cpu::gemm_input_gradient(kernel(), bench().put(dy, dtype(), guard), put_weight(weight), dx);
-    expect_values(dx, input_gradient(dy, weight));
+    const Matrix before = add ? whole_numbers(rows, cols, "before") : Matrix(rows, cols);
+    const Tensor dx = bench().put(before, out, guard);
+    cpu::gemm_input_gradient(
+        kernel(), bench().put(dy, dtype(), guard), put_weight(weight), dx, add);
+    expect_values(dx, input_gradient(dy, weight, before));
     EXPECT_TRUE(bench().guards_are_intact());
   }
 
@@ -174,8 +174,8 @@ TEST_P(GemmTest, IsExactOnWholeNumbersAtEveryEdge) {
         for (const int64_t cols : {1, 15, 17, 33, 100}) {
           for (const bool add : {false, true}) {
             expect_product(rows, inner, cols, out, add, rows % 2);
+            expect_input_gradient(rows, inner, cols, out, add, rows % 2);
           }
-          expect_input_gradient(rows, inner, cols, out, rows % 2);
         }
       }
     }
@@ -185,14 +185,33 @@ TEST_P(GemmTest, IsExactOnWholeNumbersAtEveryEdge) {
 TEST_P(GemmTest, IsExactOverManyBlocksOfTheSum) {
   for (const int64_t inner : {127, 129, 1023, 1024, 1025, 2049, 5000}) {
     expect_product(203, inner, 70, DType::kFloat32, inner % 2 == 0, 0);
-    expect_input_gradient(203, inner, 70, DType::kFloat32, 0);
+    expect_input_gradient(203, inner, 70, DType::kFloat32, inner % 2 == 0, 0);
   }
 }
 
 TEST_P(GemmTest, IsExactWhereRowsAndWeightAreDividedAmongThreads) {
   for (const int64_t rows : {0, 3, 191, 193, 400, 1000}) {
     expect_product(rows, 40, 700, dtype(), false, 0);
-    expect_input_gradient(rows, 40, 700, dtype(), 0);
+    expect_input_gradient(rows, 40, 700, dtype(), false, 0);
+  }
+}
+
+TEST_P(GemmTest, RangesOfAWeightAreItsParts) {
+  for (const int64_t cols : {33, 40}) {
+    const Matrix x = whole_numbers(9, cols, "x");
+    const Matrix dy = whole_numbers(9, 70, "dy");
+    const Matrix rows = whole_numbers(70, cols, "weight");
+    const Weight weight = put_weight(rows);
+    const Tensor y = bench().take(9, 70, DType::kFloat32);
+    const Tensor dx = bench().put(Matrix(9, cols), DType::kFloat32);
+    for (const auto& [begin, count] : {std::pair{0, 64}, {64, 6}}) {
+      const Weight part = weight.row_range(begin, count);
+      cpu::gemm(kernel(), bench().put(x, dtype()), part, y.col_range(begin, count), false);
+      const Tensor dy_part = bench().put(dy, dtype()).col_range(begin, count);
+      cpu::gemm_input_gradient(kernel(), dy_part, part, dx, true);
+    }
+    expect_values(y, product(x, rows, Matrix(9, 70)));
+    expect_values(dx, input_gradient(dy, rows, Matrix(9, cols)));
   }
 }
 
@@ -203,13 +222,13 @@ TEST_P(GemmTest, ARowDoesNotDependOnItsCompany) {
   const Tensor y = bench().take(430, 40, dtype());
   const Tensor dx = bench().take(430, 40, dtype());
   cpu::gemm(kernel(), bench().put(x), weight, y, false);
-  cpu::gemm_input_gradient(kernel(), bench().put(x), turned, dx);
+  cpu::gemm_input_gradient(kernel(), bench().put(x), turned, dx, false);
   for (const int64_t row : {0, 13, 429}) {
     const Tensor alone = bench().put(x.row_range(row, 1));
     const Tensor y_alone = bench().take(1, 40, dtype());
     const Tensor dx_alone = bench().take(1, 40, dtype());
     cpu::gemm(kernel(), alone, weight, y_alone, false);
-    cpu::gemm_input_gradient(kernel(), alone, turned, dx_alone);
+    cpu::gemm_input_gradient(kernel(), alone, turned, dx_alone, false);
     EXPECT_EQ(bench().get(y_alone).values, bench().get(y).row_range(row, 1).values);
     EXPECT_EQ(bench().get(dx_alone).values, bench().get(dx).row_range(row, 1).values);
   }
@@ -222,6 +241,9 @@ TEST_P(GemmTest, RowsOfALaidOutWeightCanBeReadBack) {
     for (const int64_t row : {0, 15, 16, 31, 32, 34, 35, 69}) {
       const Tensor x = bench().take(1, cols, dtype());
       cpu::copy_row(kernel(), weight, row, x);
+      EXPECT_EQ(bench().get(x).values, rows.row_range(row, 1).values);
+      if (row < 64) continue;
+      cpu::copy_row(kernel(), weight.row_range(64, 6), row - 64, x);
       EXPECT_EQ(bench().get(x).values, rows.row_range(row, 1).values);
     }
   }

@@ -55,6 +55,12 @@ inline Matrix random_matrix(int64_t rows,
   return x;
 }
 
+inline ReadRows reader_of(const Matrix& x) {
+  return [&x](int64_t begin, int64_t count, float* rows) {
+    std::copy_n(x.row(begin), count * x.cols, rows);
+  };
+}
+
 /// A backend, a compute dtype, and the memory of the tensors that a test puts there.
 class Workbench {
  public:
@@ -83,17 +89,14 @@ class Workbench {
   }
   Tensor put(const Matrix& x) { return put(x, dtype_); }
 
-  /// A frozen weight, laid out in two pieces.
+  /// A frozen weight.
   Weight put_weight(const Matrix& x) {
     Weight weight{nullptr, dtype_, x.rows, x.cols};
     blocks_.push_back(ops_.allocate(weight.bytes()));
     weight.data = blocks_.back().get();
     // Where zeros belong, something else lay before.
     std::memset(weight.data, 0xFF, weight.bytes());
-    const std::vector<float> narrow(x.values.begin(), x.values.end());
-    const int64_t half = x.rows / 2;
-    ops_.lay_out(narrow.data(), 0, half, weight);
-    ops_.lay_out(narrow.data() + half * x.cols, half, x.rows - half, weight);
+    ops_.lay_out(reader_of(x), weight);
     return weight;
   }
 

@@ -23,14 +23,14 @@ class TinyBase {
     write_tiny_model(directory / "tiny", options);
     const DecoderConfig config = decoder_config_from_hf(directory / "tiny");
     weights_ = load_weights(*ops_, *open_safetensors_directory(directory / "tiny"), config, dtype);
-    decoder_ = std::make_unique<Decoder>(*ops_, config, weights_, config.max_positions);
+    decoder_ = std::make_unique<Decoder>(*ops_, config, *weights_, config.max_positions);
   }
 
   Decoder& decoder() { return *decoder_; }
 
  private:
   std::unique_ptr<Ops> ops_;
-  FrozenWeights weights_;
+  std::unique_ptr<FrozenWeights> weights_;
   std::unique_ptr<Decoder> decoder_;
 };
 

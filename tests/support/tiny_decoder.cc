@@ -116,11 +116,12 @@ MemoryTensors as_gguf(const MemoryTensors& hf, const DecoderConfig& config) {
 
 TinyDecoder::TinyDecoder(const Backend& backend,
                          const DecoderConfig& config,
-                         const TensorSource& weights)
+                         const TensorSource& weights,
+                         WeightFormat format)
     : dtype_(backend.dtype),
       ops_(backend.make()),
-      weights_(load_weights(*ops_, weights, config, dtype_)),
-      decoder_(std::make_unique<Decoder>(*ops_, config, weights_, config.max_positions)) {}
+      weights_(load_weights(*ops_, weights, config, dtype_, format)),
+      decoder_(std::make_unique<Decoder>(*ops_, config, *weights_, config.max_positions)) {}
 
 StepResult TinyDecoder::differentiate(const std::vector<Sequence>& sequences,
                                       const std::vector<Matrix>& prompts,

@@ -33,6 +33,7 @@ class MemoryTensors final : public TensorSource {
             int64_t col_begin,
             int64_t col_end,
             float* out) const override;
+  void release(std::string_view) const override {}
 
  private:
   std::string path_ = "memory";
@@ -66,7 +67,11 @@ struct StepOptions {
 
 class TinyDecoder {
  public:
-  TinyDecoder(const Backend& backend, const DecoderConfig& config, const TensorSource& weights);
+  /// `weights` must outlive one whose format is kAsStored.
+  TinyDecoder(const Backend& backend,
+              const DecoderConfig& config,
+              const TensorSource& weights,
+              WeightFormat format = WeightFormat::kConverted);
 
   StepResult differentiate(const std::vector<Sequence>& sequences,
                            const std::vector<Matrix>& prompts,
@@ -76,7 +81,6 @@ class TinyDecoder {
                    const StepOptions& options = {});
 
   Decoder& decoder() { return *decoder_; }
-  const FrozenWeights& weights() const { return weights_; }
 
  private:
   StepResult run(const std::vector<Sequence>& sequences,
@@ -86,7 +90,7 @@ class TinyDecoder {
 
   DType dtype_;
   std::unique_ptr<Ops> ops_;
-  FrozenWeights weights_;
+  std::unique_ptr<FrozenWeights> weights_;
   std::unique_ptr<Decoder> decoder_;
 };
 

@@ -12,6 +12,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr DType kDType = DType::kBFloat16;
+constexpr WeightFormat kConverted = WeightFormat::kConverted;
 constexpr ProcessMemory kProcess{
     .resident = 10'000'000, .model_file = 20'000'000, .scratch = 30'000'000};
 
@@ -20,11 +21,11 @@ class MemoryPlan : public testing::Test {
   RunPlan plan(uint64_t bytes,
                std::optional<int64_t> max_rows = {},
                const HeldRows& held = {}) const {
-    return plan_memory(*ops_, config_, kDType, kProcess, held, bytes, max_rows);
+    return plan_memory(*ops_, config_, kDType, kConverted, kProcess, held, bytes, max_rows);
   }
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
-    return 60'000'000 + weight_bytes(config_, kDType) +
+    return 60'000'000 + weight_bytes(config_, kDType, kConverted) +
            training_bytes(*ops_, config_, kDType, {.max_rows = rows, .kept_layers = kept_layers});
   }
 
@@ -116,6 +117,18 @@ TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould)
       EXPECT_LT(gb * 1e9, needed(rows.value_or(256), 0) * 1.5);
     }
   }
+}
+
+TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
+  const uint64_t enough = 60'000'000 + weight_bytes(config_, kDType, WeightFormat::kAsStored) +
+                          training_bytes(*ops_, config_, kDType, {.max_rows = 1024});
+  EXPECT_LT(enough, needed(1024, 6));
+  const auto as_stored = [&](uint64_t bytes) {
+    return plan_memory(*ops_, config_, kDType, WeightFormat::kAsStored, kProcess, {}, bytes, {});
+  };
+  EXPECT_EQ(as_stored(enough).max_rows, 1024);
+  EXPECT_EQ(as_stored(enough).kept_layers, 6);
+  EXPECT_LT(as_stored(enough - 1).kept_layers, 6);
 }
 
 TEST_F(MemoryPlan, TheDefaultLeavesAQuarter) {
