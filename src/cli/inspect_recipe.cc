@@ -37,19 +37,26 @@ ordered_json hard_prompt_facts(const TrainingData& data) {
           {"tokens", data.train.front().rendered.question_token}};
 }
 
-/// Rows of the first step: shared, one by one, and padded as other trainers feed them.
+/// Rows of the first step, of all candidates: shared, one by one, and padded as other trainers feed
+/// them. Those of the head start are computed before.
 ordered_json step_facts(const Recipe& recipe, const TrainingData& data) {
   const TrainingDataOptions options = training_data_options(recipe);
   std::vector<Sequence> sequences;
-  for (const size_t index : batch_of_step(
-           data.train.size(), recipe.training.batch_size, recipe.training.seed, /*step=*/1)) {
-    sequences.push_back(splice(data.train[index].rendered,
-                               {.index = 0,
-                                .num_virtual_tokens = options.num_virtual_tokens,
-                                .position = options.position}));
+  int32_t prompt = 0;
+  for (const Recipe& candidate : candidates_of(recipe)) {
+    for (const size_t index : batch_of_step(
+             data.train.size(), recipe.training.batch_size, candidate.training.seed, /*step=*/1)) {
+      sequences.push_back(splice(data.train[index].rendered,
+                                 {.index = prompt,
+                                  .num_virtual_tokens = options.num_virtual_tokens,
+                                  .position = options.position}));
+    }
+    ++prompt;
   }
+  std::vector<std::vector<Row>> given;
+  if (!data.head_start.empty()) given.push_back(data.head_start);
   return {{"batch_size", recipe.training.batch_size},
-          {"rows_shared", build_forest(sequences, {}, {}).num_rows()},
+          {"rows_shared", build_forest(sequences, given, {}).num_rows()},
           {"rows_unshared", num_unshared_rows(sequences)},
           {"rows_padded", num_padded_rows(sequences)}};
 }
@@ -74,6 +81,8 @@ ordered_json inspect_recipe(const std::string& path, const std::vector<std::stri
   if (recipe.data.validation) {
     facts["validation"] = set_facts(*recipe.data.validation, data.validation);
   }
+  if (recipe.search != SearchRecipe()) facts["candidates"] = candidates_of(recipe).size();
+  facts["head_start"] = data.head_start.size();
   facts["first_step"] = step_facts(recipe, data);
   return facts;
 }

@@ -17,14 +17,29 @@ ordered_json number_or_null(const std::optional<double>& number) {
   return number ? ordered_json(*number) : ordered_json();
 }
 
+/// Of the candidate that is the best so far, and where there are several of each of them.
 ordered_json progress_of(const RunState& state) {
-  return {{"step", state.step},
-          {"validation_loss",
-           {{"without_soft_prompt", number_or_null(state.loss_without_prompt)},
-            {"at_start", number_or_null(state.loss_at_start)},
-            {"last", number_or_null(state.last_loss)},
-            {"best", number_or_null(state.best_loss)}}},
-          {"best_step", state.best_loss ? ordered_json(state.best_step) : ordered_json()}};
+  const size_t index = best_candidate(state);
+  const CandidateState& best = state.candidates[index];
+  ordered_json facts = {
+      {"step", state.step},
+      {"validation_loss",
+       {{"without_soft_prompt", number_or_null(state.loss_without_prompt)},
+        {"at_start", number_or_null(best.loss_at_start)},
+        {"last", number_or_null(best.last_loss)},
+        {"best", number_or_null(best.best_loss)}}},
+      {"best_step", best.best_loss ? ordered_json(best.best_step) : ordered_json()}};
+  if (state.candidates.size() == 1) return facts;
+  facts["best_candidate"] = index + 1;
+  for (const CandidateState& candidate : state.candidates) {
+    ordered_json one = {{"steps", candidate.optimizer.num_steps},
+                        {"at_start", number_or_null(candidate.loss_at_start)},
+                        {"last", number_or_null(candidate.last_loss)},
+                        {"best", number_or_null(candidate.best_loss)}};
+    if (candidate.failed_step) one["failed_step"] = *candidate.failed_step;
+    facts["candidates"].push_back(one);
+  }
+  return facts;
 }
 
 }  // namespace
@@ -33,8 +48,8 @@ ordered_json inspect_checkpoint(const std::string& path) {
   const Checkpoint checkpoint = read_checkpoint(path);
   ordered_json facts = {{"kind", "checkpoint"}, {"path", path}};
   facts.update(progress_of(checkpoint.state));
-  facts["num_virtual_tokens"] = checkpoint.state.prompt.num_virtual_tokens;
-  facts["hidden_size"] = checkpoint.state.prompt.hidden_size;
+  facts["num_virtual_tokens"] = checkpoint.state.candidates[0].prompt.num_virtual_tokens;
+  facts["hidden_size"] = checkpoint.state.candidates[0].prompt.hidden_size;
   facts["identity"] = checkpoint.identity;
   return facts;
 }

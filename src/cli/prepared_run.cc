@@ -1,6 +1,7 @@
 #include "cli/prepared_run.h"
 
 #include "base/counted.h"
+#include "cli/initial_soft_prompts.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
 
@@ -34,7 +35,7 @@ PreparedRun prepare_run(const std::string& recipe_path, const std::vector<std::s
   run.files = open_base_model(run.recipe.base_model);
   run.data = load_training_data(run.files, training_data_options(run.recipe));
   run.recipe.data.date = run.data.hard_prompt.date;
-  run.initial = initial_soft_prompt(run.recipe, run.files, write_warning);
+  run.initial = initial_soft_prompts(run.recipe, run.files, write_warning);
   warn_about(run);
   return run;
 }

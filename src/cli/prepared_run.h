@@ -15,7 +15,7 @@ struct PreparedRun {
   Recipe recipe;
   BaseModelFiles files;
   TrainingData data;
-  SoftPrompt initial;
+  std::vector<SoftPrompt> initial;  // of each candidate
 };
 
 /// Everything short of weights. Throws InputError for each mistake; what passes with a doubt is a

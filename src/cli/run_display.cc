@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iomanip>
 #include <sstream>
 
@@ -20,6 +21,22 @@ std::string with_prefix(double value) {
   }
   const int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   return rounded(value, digits) + " " + kPrefixes[prefix];
+}
+
+/// "loss 2.103", or of several candidates "losses 2.103 (candidate 2) to 2.511 (candidate 5)".
+template <typename CandidateReport>
+std::string describe_losses(const std::vector<CandidateReport>& candidates, int digits) {
+  if (candidates.size() == 1) return "loss " + rounded(candidates[0].loss, digits);
+  // What is not a number stands last.
+  const auto order = [](const CandidateReport& a, const CandidateReport& b) {
+    return a.loss < b.loss || (std::isnan(b.loss) && !std::isnan(a.loss));
+  };
+  const auto [least, most] = std::minmax_element(candidates.begin(), candidates.end(), order);
+  const auto text = [digits](const CandidateReport& report) {
+    return rounded(report.loss, digits) + " (candidate " + std::to_string(report.candidate + 1) +
+           ")";
+  };
+  return "losses " + text(*least) + " to " + text(*most);
 }
 
 }  // namespace
@@ -47,7 +64,7 @@ void RunDisplay::begin(int64_t steps_done) {
 
 void RunDisplay::show(const StepReport& report) {
   progress_->show(static_cast<size_t>(report.step),
-                  "loss " + rounded(report.loss, 3) + ", " + describe_flops(report) + ", " +
+                  describe_losses(report.candidates, 3) + ", " + describe_flops(report) + ", " +
                       describe_rows(report));
   if (first_step_ == 0) first_step_ = report.step;
   total_.step = report.step;
@@ -61,8 +78,9 @@ void RunDisplay::show(const StepReport& report) {
 
 void RunDisplay::show(const ValidationReport& report) {
   progress_->end();
-  write_message("step " + std::to_string(report.step) + ": validation loss " +
-                rounded(report.loss, 4) + (report.is_best ? ", the best so far" : ""));
+  const bool is_best = report.candidates.size() == 1 && report.candidates[0].is_best;
+  write_message("step " + std::to_string(report.step) + ": validation " +
+                describe_losses(report.candidates, 4) + (is_best ? ", the best so far" : ""));
   if (report.step == 0) begin(0);  // the time left is told by steps alone
 }
 
@@ -80,18 +98,19 @@ void RunDisplay::write_costs() const {
 }
 
 void write_losses(const RunState& state) {
-  if (!state.best_loss) return;
+  const CandidateState& best = state.candidates[best_candidate(state)];
+  if (!best.best_loss) return;
   if (state.loss_without_prompt) {
     write_result("validation loss without a soft prompt  " +
                  rounded(*state.loss_without_prompt, 4));
   }
-  if (state.loss_at_start) {
-    write_result("                at its start           " + rounded(*state.loss_at_start, 4));
+  if (best.loss_at_start) {
+    write_result("                at its start           " + rounded(*best.loss_at_start, 4));
   }
-  const std::string steps = "after " + counted(state.best_step, "step");
+  const std::string steps = "after " + counted(best.best_step, "step");
   write_result("                " + steps +
                std::string(23 - std::min<size_t>(steps.size(), 22), ' ') +
-               rounded(*state.best_loss, 4));
+               rounded(*best.best_loss, 4));
 }
 
 }  // namespace prescript

@@ -5,8 +5,6 @@
 #include <set>
 #include <string_view>
 
-#include "adapter/adapter_files.h"
-#include "adapter/initialize.h"
 #include "base/hash.h"
 #include "cli/version.h"
 #include "train/memory_plan.h"
@@ -36,48 +34,9 @@ bool is_free(const std::string& key) {
   return std::find(kFreeSettings.begin(), kFreeSettings.end(), key) != kFreeSettings.end();
 }
 
-/// Ids that a soft prompt may begin with: ordinary tokens.
-std::vector<int32_t> ordinary_tokens(const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids;
-  for (int32_t id = 0; id < static_cast<int32_t>(tokenizer.vocabulary_size()); ++id) {
-    if (!tokenizer.is_special(id)) ids.push_back(id);
-  }
-  return ids;
-}
-
-SoftPrompt from_text(const Recipe& recipe,
-                     const BaseModelFiles& base,
-                     const EmbeddingRows& embedding) {
-  std::vector<int32_t> ids;
-  for (const Token& token :
-       base.tokenizer->encode(recipe.soft_prompt.init.text, SpecialTokens::kText)) {
-    ids.push_back(token.id);
-  }
-  if (ids.empty()) {
-    throw InputError(ExitCode::kUsage,
-                     "soft_prompt.init.text: it has no tokens; write a sentence that says what the "
-                     "model is to do");
-  }
-  return soft_prompt_of_rows(repeat_to_length(ids, recipe.soft_prompt.num_virtual_tokens),
-                             base.config.hidden_size,
-                             embedding);
-}
-
-SoftPrompt from_adapter(const Recipe& recipe,
-                        const BaseModelFiles& base,
-                        const std::function<void(const std::string&)>& on_warning) {
-  const std::string& path = recipe.soft_prompt.init.path;
-  const Adapter adapter = read_adapter(path);
-  const auto warning = check_adapter_fits(adapter, path, base, /*allow_other_base=*/false);
-  if (warning) on_warning(*warning);
-  if (adapter.prompt.num_virtual_tokens != recipe.soft_prompt.num_virtual_tokens) {
-    throw InputError(
-        ExitCode::kUsage,
-        "soft_prompt.num_virtual_tokens: " + std::to_string(recipe.soft_prompt.num_virtual_tokens) +
-            ", but the adapter that soft_prompt.init.path names has " +
-            std::to_string(adapter.prompt.num_virtual_tokens) + "; use the same");
-  }
-  return adapter.prompt;
+/// A run without a search has nothing of it in its files.
+bool is_absent_search(const std::string& key, const std::string& value) {
+  return key.starts_with("search.") && value == "null";
 }
 
 ScheduleKind schedule_kind(const std::string& name) {
@@ -126,17 +85,40 @@ TrainingDataOptions training_data_options(const Recipe& recipe) {
 TuneOptions tune_options(const Recipe& recipe) {
   const OptimizerRecipe& optimizer = recipe.optimizer;
   const TrainingRecipe& training = recipe.training;
-  return {.schedule = {.kind = schedule_kind(optimizer.schedule),
-                       .learning_rate = optimizer.learning_rate,
+  std::vector<CandidateOptions> candidates;
+  for (const Recipe& candidate : candidates_of(recipe)) {
+    candidates.push_back({.learning_rate = candidate.optimizer.learning_rate,
+                          .weight_decay = candidate.optimizer.weight_decay,
+                          .seed = candidate.training.seed});
+  }
+  return {.candidates = std::move(candidates),
+          .schedule = {.kind = schedule_kind(optimizer.schedule),
                        .warmup_steps = optimizer.warmup_steps,
                        .steps = training.steps},
-          .adamw = {.weight_decay = optimizer.weight_decay},
           .clip_norm = optimizer.clip_norm,
           .batch_size = training.batch_size,
-          .seed = training.seed,
           .evaluate_every = training.evaluate_every,
           .checkpoint_every = training.checkpoint_every,
           .patience = training.patience};
+}
+
+StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data) {
+  return {.plan = plan,
+          .share = recipe.training.share,
+          .position = position_of(recipe.soft_prompt.position, "soft_prompt"),
+          .head_start = data.head_start};
+}
+
+ComputeOptions compute_options(const Recipe& recipe) {
+  return {.dtype = compute_dtype(recipe),
+          .device = recipe.device,
+          .num_threads = static_cast<int>(recipe.training.threads.value_or(0)),
+          .weights = weight_format(recipe)};
+}
+
+double peak_of(const Recipe& recipe) {
+  constexpr double kSeconds = 0.1;
+  return measure_cpu_peak(compute_dtype(recipe), kSeconds);
 }
 
 RunPlan settle_memory(Recipe& recipe,
@@ -150,7 +132,9 @@ RunPlan settle_memory(Recipe& recipe,
   const DType dtype = compute_dtype(recipe);
   const ProcessMemory process =
       process_memory(files.config, *files.tensors, training.threads.value_or(1));
-  const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0};
+  const HeldRows held{
+      .head_start = training.share ? std::ssize(data.head_start) : 0,
+      .virtual_tokens = std::ssize(candidates_of(recipe)) * recipe.soft_prompt.num_virtual_tokens};
   const RunPlan plan = plan_memory(ops,
                                    files.config,
                                    dtype,
@@ -164,33 +148,17 @@ RunPlan settle_memory(Recipe& recipe,
   return plan;
 }
 
-SoftPrompt initial_soft_prompt(const Recipe& recipe,
-                               const BaseModelFiles& base,
-                               const std::function<void(const std::string&)>& on_warning) {
-  const InitRecipe& init = recipe.soft_prompt.init;
-  const int64_t P = recipe.soft_prompt.num_virtual_tokens;
-  const int64_t D = base.config.hidden_size;
-  const uint64_t seed = recipe.training.seed;
-  const EmbeddingRows embedding = [&base](const std::vector<int32_t>& ids) {
-    return base.embedding_rows(ids);
-  };
-  if (init.from == "text") return from_text(recipe, base, embedding);
-  if (init.from == "adapter") return from_adapter(recipe, base, on_warning);
-  const std::vector<int32_t> ids = ordinary_tokens(*base.tokenizer);
-  if (init.from == "vocabulary") {
-    return soft_prompt_of_rows(sample_ids(ids, P, seed), D, embedding);
-  }
-  const double scale = init.scale ? *init.scale : scale_of_vocabulary(ids, D, embedding);
-  return uniform_soft_prompt(P, D, scale, seed);
-}
-
 RunIdentity identity_of(const Recipe& recipe,
                         const AdapterIdentity& base,
                         const TrainingData& data,
-                        const SoftPrompt& initial) {
+                        std::span<const SoftPrompt> initial) {
   RunIdentity identity;
   for (const auto& [key, value] : recipe_settings(recipe)) {
-    if (!is_free(key)) identity[key] = value;
+    if (!is_free(key) && !is_absent_search(key, value)) identity[key] = value;
+  }
+  if (recipe.search != SearchRecipe() && recipe.training.patience) {
+    // A candidate that has stopped cannot catch up with the others.
+    identity["training.patience"] = std::to_string(*recipe.training.patience);
   }
   if (recipe.optimizer.schedule != "constant") {
     identity["training.steps"] = std::to_string(recipe.training.steps);
@@ -200,7 +168,11 @@ RunIdentity identity_of(const Recipe& recipe,
   identity["base_model (chat template)"] = data.template_hash;
   identity["data.train (content)"] = data.train_hash;
   identity["data.validation (content)"] = data.validation_hash;
-  identity["soft_prompt.init (content)"] = sha256_hex(std::as_bytes(std::span(initial.values_PD)));
+  std::vector<float> values;
+  for (const SoftPrompt& prompt : initial) {
+    values.insert(values.end(), prompt.values_PD.begin(), prompt.values_PD.end());
+  }
+  identity["soft_prompt.init (content)"] = sha256_hex(std::as_bytes(std::span(values)));
   return identity;
 }
 
@@ -228,6 +200,7 @@ void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run) {
 }
 
 Adapter adapter_of_run(const Recipe& recipe,
+                       size_t candidate,
                        const AdapterIdentity& base,
                        const TrainingData& data) {
   Adapter adapter;
@@ -245,10 +218,18 @@ Adapter adapter_of_run(const Recipe& recipe,
     adapter.provenance["validation_sha256"] = data.validation_hash;
   }
   adapter.provenance["training.steps"] = std::to_string(recipe.training.steps);
-  for (const auto& [key, value] : recipe_settings(recipe)) {
+  const auto add_settings = [&](const Recipe& settings, const auto& is_wanted) {
+    for (const auto& [key, value] : recipe_settings(settings)) {
+      if (is_wanted(key) && !is_absent_search(key, value)) adapter.provenance[key] = value;
+    }
+  };
+  add_settings(candidates_of(recipe).at(candidate), [](const std::string& key) {
     // The hard prompt and the text of the first soft prompt have places of their own.
-    const bool told_elsewhere = key.starts_with("data.") || key == "soft_prompt.init.text";
-    if (!is_free(key) && !told_elsewhere) adapter.provenance[key] = value;
+    return !is_free(key) && !key.starts_with("data.") && key != "soft_prompt.init.text";
+  });
+  add_settings(recipe, [](const std::string& key) { return key.starts_with("search."); });
+  if (recipe.search.seed && recipe.data.few_shot > 0) {
+    adapter.provenance["data.few_shot (seed)"] = std::to_string(recipe.training.seed);
   }
   return adapter;
 }

@@ -18,6 +18,11 @@ DType compute_dtype(const Recipe& recipe);
 WeightFormat weight_format(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
 TuneOptions tune_options(const Recipe& recipe);
+StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data);
+ComputeOptions compute_options(const Recipe& recipe);
+
+/// FLOP/s that this processor can reach for `recipe`: measured in a tenth of a second.
+double peak_of(const Recipe& recipe);
 
 /// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan.
 /// Throws DeviceError (exit 5) when training does not fit into memory.
@@ -26,24 +31,22 @@ RunPlan settle_memory(Recipe& recipe,
                       const BaseModelFiles& files,
                       const TrainingData& data);
 
-/// How the soft prompt begins. Throws InputError naming soft_prompt.init when the text has no
-/// tokens, or the adapter does not fit; what passes with a doubt goes to `on_warning`.
-SoftPrompt initial_soft_prompt(const Recipe& recipe,
-                               const BaseModelFiles& base,
-                               const std::function<void(const std::string&)>& on_warning);
-
 /// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
-/// base model, exemplars and first soft prompt in place of paths.
+/// base model, exemplars and first soft prompts in place of paths.
 RunIdentity identity_of(const Recipe& recipe,
                         const AdapterIdentity& base,
                         const TrainingData& data,
-                        const SoftPrompt& initial);
+                        std::span<const SoftPrompt> initial);
 
 /// Throws InputError(kUsage) naming the first difference between a checkpoint and the run that
 /// wants to go on with it.
 void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run);
 
-/// The adapter that a run exports, but for its soft prompt and metrics.
-Adapter adapter_of_run(const Recipe& recipe, const AdapterIdentity& base, const TrainingData& data);
+/// The adapter that a run exports where `candidate` (index) is the best, but for its soft prompt
+/// and metrics. Its provenance has the candidate's settings, and the lists that they come from.
+Adapter adapter_of_run(const Recipe& recipe,
+                       size_t candidate,
+                       const AdapterIdentity& base,
+                       const TrainingData& data);
 
 }  // namespace prescript

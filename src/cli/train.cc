@@ -1,6 +1,5 @@
 // prescript train: learns a soft prompt and exports it.
 
-#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -9,13 +8,13 @@
 #include "adapter/adapter_files.h"
 #include "base/counted.h"
 #include "cli/commands.h"
+#include "cli/dry_run.h"
 #include "cli/prepared_run.h"
 #include "cli/run_display.h"
 #include "cli/run_plan.h"
+#include "cli/search_report.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
-#include "io/safetensors.h"
-#include "train/batches.h"
 
 namespace prescript {
 namespace {
@@ -29,26 +28,6 @@ struct Arguments {
   std::optional<std::string> gradient;
 };
 
-StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data) {
-  return {.plan = plan,
-          .share = recipe.training.share,
-          .position = position_of(recipe.soft_prompt.position, "soft_prompt"),
-          .head_start = data.head_start};
-}
-
-ComputeOptions compute_options(const Recipe& recipe) {
-  return {.dtype = compute_dtype(recipe),
-          .device = recipe.device,
-          .num_threads = static_cast<int>(recipe.training.threads.value_or(0)),
-          .weights = weight_format(recipe)};
-}
-
-/// FLOP/s of this processor; the program is to begin its first step soon.
-double peak_of(const Recipe& recipe) {
-  constexpr double kSeconds = 0.1;
-  return measure_cpu_peak(compute_dtype(recipe), kSeconds);
-}
-
 /// Before a step is computed for it.
 void check_gradient_path(const std::string& path) {
   namespace fs = std::filesystem;
@@ -56,46 +35,6 @@ void check_gradient_path(const std::string& path) {
   if (!path.empty() && (!fs::exists(status) || fs::is_regular_file(status))) return;
   throw InputError(ExitCode::kUsage,
                    "--gradient: '" + path + "' is not the path of a file that can be written");
-}
-
-/// One step that changes nothing and writes nothing but, where asked, its gradient.
-int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
-  run.recipe = resolve(run.recipe, nullptr);
-  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
-  BaseModel base(std::move(run.files), compute_options(run.recipe));
-  PromptedDecoder prompted(
-      base.decoder(), run.initial.num_virtual_tokens, step_options(run.recipe, plan, run.data));
-  std::vector<const TrainingExemplar*> batch;
-  for (const size_t index : batch_of_step(
-           run.data.train.size(), run.recipe.training.batch_size, run.recipe.training.seed, 1)) {
-    batch.push_back(&run.data.train[index]);
-  }
-  const double peak = peak_of(run.recipe);
-  const auto begin = std::chrono::steady_clock::now();
-  const StepResult step = prompted.differentiate(batch, run.initial.values_PD);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  if (gradient_path) {
-    write_file_durably(
-        *gradient_path,
-        safetensors_file_bytes({{"gradient",
-                                 "F32",
-                                 {run.initial.num_virtual_tokens, run.initial.hidden_size},
-                                 std::as_bytes(std::span(step.gradient))}}));
-  }
-  write_result("dry run of step 1: loss " + rounded(step.loss, 6) + ", gradient norm " +
-               rounded(norm_of(step.gradient), 6));
-  const StepReport report{.seconds = seconds.count(),
-                          .rows_computed = step.rows_computed,
-                          .rows_unshared = step.rows_unshared,
-                          .rows_padded = step.rows_padded,
-                          .flops = step.flops,
-                          .peak_flops_per_second = peak};
-  write_result(counted(batch.size(), "exemplar") + ", " + counted(step.num_targets, "target") +
-               ", at most " + counted(plan.max_rows, "row") + " at a time");
-  write_result(describe_rows(report));
-  write_result(rounded(seconds.count(), 2) + " s, " + describe_flops(report));
-  return 0;
 }
 
 /// Whether `dir` holds exactly these files.
@@ -112,16 +51,18 @@ bool holds(const std::string& dir, const std::map<std::string, std::string>& fil
   return num_same == files.size();
 }
 
-/// The best by validation, or the last; written only where it is not there already.
-void export_adapter(const RunState& state, Adapter adapter, const std::string& path) {
+/// The best of the best candidate by validation, or the last; written only where it is not there
+/// already.
+void export_adapter(const RunState& run, Adapter adapter, const std::string& path) {
+  const CandidateState& state = run.candidates[best_candidate(run)];
   adapter.prompt = state.prompt;
-  int64_t step = state.step;
+  int64_t step = run.step;
   if (state.best_loss) {
     adapter.prompt.values_PD = state.best_prompt_PD;
     step = state.best_step;
     adapter.metrics["validation_loss"] = *state.best_loss;
-    if (state.loss_without_prompt) {
-      adapter.metrics["validation_loss_without_soft_prompt"] = *state.loss_without_prompt;
+    if (run.loss_without_prompt) {
+      adapter.metrics["validation_loss_without_soft_prompt"] = *run.loss_without_prompt;
     }
     if (state.loss_at_start) adapter.metrics["validation_loss_at_start"] = *state.loss_at_start;
     if (state.loss_at_start && *state.loss_at_start <= *state.best_loss) {
@@ -173,11 +114,12 @@ int run(PreparedRun run, const Arguments& arguments) {
   RunState state;
   if (checkpoint) {
     check_same_run(checkpoint->identity, identity);
+    PRESCRIPT_CHECK(checkpoint->state.candidates.size() == run.initial.size(), "candidates");
     state = std::move(checkpoint->state);
     check_not_past(state, run.recipe);
     write_message("resuming after step " + std::to_string(state.step));
   } else {
-    state.prompt = run.initial;
+    for (SoftPrompt& prompt : run.initial) state.candidates.push_back({.prompt = prompt});
   }
   TuneOptions options = tune_options(run.recipe);
   RunDisplay display(run.recipe.training.steps);
@@ -197,6 +139,11 @@ int run(PreparedRun run, const Arguments& arguments) {
     const TuneObserver observer{
         .on_step = [&](const StepReport& report) { display.show(report); },
         .on_validation = [&](const ValidationReport& report) { display.show(report); },
+        .on_failure =
+            [&](size_t candidate, const std::string& what) {
+              display.end();
+              write_warning(describe_candidate(run.recipe, candidate) + " is out: " + what);
+            },
         .stop_requested = stop_requested};
     const TuneEnd end = tune(base.decoder(),
                              step_options(run.recipe, plan, run.data),
@@ -213,8 +160,13 @@ int run(PreparedRun run, const Arguments& arguments) {
       return static_cast<int>(ExitCode::kPreempted);
     }
   }
-  export_adapter(
-      state, adapter_of_run(run.recipe, base_identity, run.data), directory.adapter_path());
+  export_adapter(state,
+                 adapter_of_run(run.recipe, best_candidate(state), base_identity, run.data),
+                 directory.adapter_path());
+  if (run.recipe.search != SearchRecipe()) {
+    write_file_durably(directory.search_path(), search_json(run.recipe, state));
+    write_search_table(run.recipe, state);
+  }
   write_losses(state);
   display.write_costs();
   write_result("adapter  " + printable(directory.adapter_path()));
@@ -236,10 +188,11 @@ void add_train(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("train", "Learn a soft prompt and export it");
   command->footer(
       "Example: prescript train recipes/demo.yaml training.steps=60 output=checkpoints/longer\n"
-      "Writes recipe.yaml (resolved), metrics.jsonl, TensorBoard events, checkpoints/ and adapter/ "
-      "into\n"
-      "the recipe's output directory. SIGTERM and SIGINT keep the last finished step and exit with "
-      "75.\n"
+      "Writes recipe.yaml (resolved), metrics.jsonl, TensorBoard events, checkpoints/, adapter/ "
+      "and,\n"
+      "of a search, search.json into the recipe's output directory. SIGTERM and SIGINT keep the "
+      "last\n"
+      "finished step and exit with 75.\n"
       "docs/RECIPES.md explains every key.");
   command->add_option("recipe", arguments->recipe, "YAML or JSON description of the run")
       ->required()

@@ -55,16 +55,20 @@ int validate(const Arguments& arguments) {
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
   settle_memory(run.recipe, *ops, run.files, run.data);
   const TrainingData& data = run.data;
+  const bool is_search = run.recipe.search != SearchRecipe();
   if (arguments.json) {
-    write_result(json_line({{"ok", true},
-                            {"train", data.train.size()},
-                            {"validation", data.validation.size()},
-                            {"few_shot", data.hard_prompt.few_shot.size()}}));
+    ordered_json facts = {{"ok", true},
+                          {"train", data.train.size()},
+                          {"validation", data.validation.size()},
+                          {"few_shot", data.hard_prompt.few_shot.size()}};
+    if (is_search) facts["candidates"] = run.initial.size();
+    write_result(json_line(facts));
     return 0;
   }
   write_result("ok: " + counted(data.train.size(), "exemplar") + " to train on, " +
                std::to_string(data.validation.size()) + " to validate on, " +
-               std::to_string(data.hard_prompt.few_shot.size()) + " in the hard prompt");
+               std::to_string(data.hard_prompt.few_shot.size()) + " in the hard prompt" +
+               (is_search ? ", " + counted(run.initial.size(), "candidate") : ""));
   return 0;
 }
 

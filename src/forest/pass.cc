@@ -35,19 +35,39 @@ bool is_divided(const Forest& forest, const Layout& layout, size_t node, int64_t
   return !forest.nodes[node].children.empty() && layout.subtree_rows[node] > max_rows;
 }
 
-/// The nodes of each pass, ascending.
+/// Consecutive nodes that are whole trees.
+struct NodeRange {
+  int32_t begin = 0;
+  int32_t end = 0;
+};
+
+/// The nodes in `range` that the first pass must hold.
+std::vector<int32_t> divided_nodes(const Forest& forest,
+                                   const Layout& layout,
+                                   NodeRange range,
+                                   int64_t max_rows) {
+  std::vector<int32_t> nodes;
+  for (int32_t i = range.begin; i < range.end; ++i) {
+    const bool computed = forest.nodes[i].given == Node::kComputed;
+    if (computed && is_divided(forest, layout, i, max_rows)) nodes.push_back(i);
+  }
+  return nodes;
+}
+
+int64_t rows_of(const Forest& forest, std::span<const int32_t> nodes) {
+  int64_t rows = 0;
+  for (const int32_t node : nodes) rows += static_cast<int64_t>(forest.nodes[node].rows.size());
+  return rows;
+}
+
+/// The nodes of each pass over `range`, ascending.
 std::vector<std::vector<int32_t>> divide(const Forest& forest,
                                          const Layout& layout,
+                                         NodeRange range,
                                          int64_t max_rows) {
-  std::vector<std::vector<int32_t>> passes(1);
-  int64_t rows = 0;
-  for (size_t i = 0; i < forest.nodes.size(); ++i) {
-    if (forest.nodes[i].given == Node::kComputed && is_divided(forest, layout, i, max_rows)) {
-      passes[0].push_back(static_cast<int32_t>(i));
-      rows += static_cast<int64_t>(forest.nodes[i].rows.size());
-    }
-  }
-  for (int32_t i = 0; i < static_cast<int32_t>(forest.nodes.size());) {
+  std::vector<std::vector<int32_t>> passes = {divided_nodes(forest, layout, range, max_rows)};
+  int64_t rows = rows_of(forest, passes[0]);
+  for (int32_t i = range.begin; i < range.end;) {
     if (forest.nodes[i].given != Node::kComputed || is_divided(forest, layout, i, max_rows)) {
       ++i;
       continue;
@@ -206,10 +226,12 @@ std::vector<Part> parts_of_rows(std::span<const Part> parts, std::span<const int
   return result;
 }
 
-Schedule make_schedule(const Forest& forest, int64_t max_rows, bool keep_all) {
+namespace {
+
+Schedule schedule_of(
+    const Forest& forest, const Layout& layout, NodeRange range, int64_t max_rows, bool keep_all) {
   PRESCRIPT_CHECK(max_rows >= 1, "max_rows " + std::to_string(max_rows));
-  const Layout layout(forest);
-  const auto divided = divide(forest, layout, max_rows);
+  const auto divided = divide(forest, layout, range, max_rows);
   const auto keep = nodes_to_keep(forest, divided, keep_all);
 
   Schedule schedule;
@@ -226,6 +248,35 @@ Schedule make_schedule(const Forest& forest, int64_t max_rows, bool keep_all) {
   PassBuilder builder(forest, layout, kept_run_of);
   for (const auto& nodes : divided) schedule.passes.push_back(builder.build(nodes));
   return schedule;
+}
+
+}  // namespace
+
+Schedule make_schedule(const Forest& forest, int64_t max_rows, bool keep_all) {
+  const NodeRange all{0, static_cast<int32_t>(forest.nodes.size())};
+  return schedule_of(forest, Layout(forest), all, max_rows, keep_all);
+}
+
+std::vector<Schedule> make_schedules(const Forest& forest, int64_t max_rows) {
+  const Layout layout(forest);
+  std::vector<Schedule> schedules;
+  NodeRange trees;
+  int64_t held_rows = 0;  // of the nodes in `trees` that several passes need
+  const auto cut = [&] {
+    schedules.push_back(schedule_of(forest, layout, trees, max_rows, /*keep_all=*/false));
+    trees.begin = trees.end;
+    held_rows = 0;
+  };
+  while (trees.end < static_cast<int32_t>(forest.nodes.size())) {
+    const bool computed = forest.nodes[trees.end].given == Node::kComputed;
+    const NodeRange tree{trees.end, computed ? layout.subtree_end[trees.end] : trees.end + 1};
+    const int64_t rows = rows_of(forest, divided_nodes(forest, layout, tree, max_rows));
+    if (held_rows > 0 && rows > 0 && held_rows + rows > max_rows) cut();
+    held_rows += rows;
+    trees.end = tree.end;
+  }
+  cut();
+  return schedules;
 }
 
 }  // namespace prescript

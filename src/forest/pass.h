@@ -90,6 +90,12 @@ struct Schedule {
 /// max_rows < 1.
 Schedule make_schedule(const Forest& forest, int64_t max_rows, bool keep_all = false);
 
+/// The same for a forest whose trees (below a root or a given node) need not be computed together:
+/// several schedules, one to be run after the other, each of consecutive trees. Trees share one as
+/// long as the nodes that several of its passes need have at most `max_rows` rows in all, so that
+/// many trees hold no more at a time than one.
+std::vector<Schedule> make_schedules(const Forest& forest, int64_t max_rows);
+
 /// `parts` restricted to the query rows `output_rows` (ascending), which become queries 0, 1, ...
 std::vector<Part> parts_of_rows(std::span<const Part> parts, std::span<const int32_t> output_rows);
 

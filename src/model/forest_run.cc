@@ -60,14 +60,15 @@ ForestResult score_forest(Decoder& decoder,
                           const RunPlan& plan,
                           std::span<const Tensor> prompts_PD,
                           std::span<KeyValueRun* const> given) {
-  const Schedule schedule = make_schedule(forest, plan.max_rows);
-  const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/false);
   ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
-  for (const Pass& pass : schedule.passes) {
-    PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept.runs(), {});
-    decoder.forward(run, prompts_PD);
-    decoder.score_targets(run);
-    collect(decoder, run, /*training=*/false, result);
+  for (const Schedule& schedule : make_schedules(forest, plan.max_rows)) {
+    const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/false);
+    for (const Pass& pass : schedule.passes) {
+      PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept.runs(), {});
+      decoder.forward(run, prompts_PD);
+      decoder.score_targets(run);
+      collect(decoder, run, /*training=*/false, result);
+    }
   }
   return result;
 }
@@ -78,29 +79,30 @@ ForestResult differentiate_forest(Decoder& decoder,
                                   std::span<const Tensor> prompts_PD,
                                   std::span<KeyValueRun* const> given,
                                   std::span<const Tensor> gradients_PD) {
-  const Schedule schedule = make_schedule(forest, plan.max_rows);
-  const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/true);
   ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
-  const auto forward = [&](const Pass& pass) {
-    PassRun run(decoder.ops(),
-                decoder.config(),
-                decoder.dtype(),
-                pass,
-                kept.runs(),
-                keep_plan(decoder, plan));
-    decoder.forward(run, prompts_PD);
-    decoder.score_targets(run);
-    collect(decoder, run, /*training=*/true, result);
-    return run;
-  };
-  // The first pass holds what the others stand on: its forward comes first, its backward, which
-  // needs the K/V gradients of all others, last.
-  PassRun first = forward(schedule.passes.front());
-  for (size_t p = 1; p < schedule.passes.size(); ++p) {
-    PassRun run = forward(schedule.passes[p]);
-    decoder.backward(run, gradients_PD);
+  for (const Schedule& schedule : make_schedules(forest, plan.max_rows)) {
+    const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/true);
+    const auto forward = [&](const Pass& pass) {
+      PassRun run(decoder.ops(),
+                  decoder.config(),
+                  decoder.dtype(),
+                  pass,
+                  kept.runs(),
+                  keep_plan(decoder, plan));
+      decoder.forward(run, prompts_PD);
+      decoder.score_targets(run);
+      collect(decoder, run, /*training=*/true, result);
+      return run;
+    };
+    // The first pass holds what the others stand on: its forward comes first, its backward, which
+    // needs the K/V gradients of all others, last.
+    PassRun first = forward(schedule.passes.front());
+    for (size_t p = 1; p < schedule.passes.size(); ++p) {
+      PassRun run = forward(schedule.passes[p]);
+      decoder.backward(run, gradients_PD);
+    }
+    decoder.backward(first, gradients_PD);
   }
-  decoder.backward(first, gradients_PD);
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,10 @@ std::string nearest_path(std::string_view path) {
   path = path.substr(0, 100);
   const auto unlikeness = [path](const std::string& known) {
     const double whole = difference(path, known);
-    return std::pair(std::min(whole, difference(last_key(path), last_key(known))), whole);
+    const Setting* setting = find_setting(known);
+    const bool is_absent = setting != nullptr && setting->write(Recipe()) == "null";
+    return std::tuple(
+        std::min(whole, difference(last_key(path), last_key(known))), is_absent, whole);
   };
   return std::ranges::min(known_paths(), {}, unlikeness);
 }

@@ -92,6 +92,29 @@ Recipe recipe_of(const GivenValues& given) {
   return recipe;
 }
 
+/// `fail_at` takes the path of a key and what is wrong with it.
+void check_search(const Recipe& recipe, const auto& fail_at) {
+  const SearchRecipe& search = recipe.search;
+  if (search == SearchRecipe()) return;
+  const std::string path = search.learning_rate  ? "search.learning_rate"
+                           : search.weight_decay ? "search.weight_decay"
+                                                 : "search.seed";
+  if (!recipe.data.validation) {
+    fail_at(path, "a search chooses by data.validation; set that or remove this");
+  }
+  constexpr size_t kMaxCandidates = 64;
+  size_t count = 1;
+  const auto multiply = [&count](const auto& list) { count *= list ? list->size() : 1; };
+  multiply(search.learning_rate);
+  multiply(search.weight_decay);
+  multiply(search.seed);
+  if (count > kMaxCandidates) {
+    fail_at(path,
+            "the lists of search make " + std::to_string(count) + " candidates; at most " +
+                std::to_string(kMaxCandidates) + " are trained side by side");
+  }
+}
+
 /// Refuses what each key allows by itself but not with the others. `file` is the place of what
 /// nobody gave.
 void check_together(const Recipe& recipe, const GivenValues& given, const std::string& file) {
@@ -106,8 +129,10 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
     }
     if (is_given && !has_effect(setting, recipe)) {
       fail_at(setting.path,
-              "has no effect without " + setting.needs_path + ": " + setting.needs_value +
-                  "; set that or remove this");
+              setting.needs_value == "null"
+                  ? "has no effect beside " + setting.needs_path + "; remove one of them"
+                  : "has no effect without " + setting.needs_path + ": " + setting.needs_value +
+                        "; set that or remove this");
     }
   }
   if (recipe.weights.residence != "device") {
@@ -119,6 +144,7 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
   if (recipe.training.patience && !recipe.data.validation) {
     fail_at("training.patience", "has no effect without data.validation; set that or remove this");
   }
+  check_search(recipe, fail_at);
   if (recipe.optimizer.warmup_steps > recipe.training.steps) {
     fail_at("optimizer.warmup_steps",
             std::to_string(recipe.optimizer.warmup_steps) + " is more than training.steps, " +

@@ -79,6 +79,15 @@ struct TrainingRecipe {
   bool operator==(const TrainingRecipe&) const = default;
 };
 
+/// Candidates that are trained side by side: every combination of the lists that are there.
+struct SearchRecipe {
+  std::optional<std::vector<double>> learning_rate = {};  // for optimizer.learning_rate
+  std::optional<std::vector<double>> weight_decay = {};   // for optimizer.weight_decay
+  std::optional<std::vector<uint64_t>> seed = {};         // for training.seed
+
+  bool operator==(const SearchRecipe&) const = default;
+};
+
 struct Recipe {
   std::string base_model;  // required
   std::string dtype = "bf16";
@@ -88,6 +97,7 @@ struct Recipe {
   DataRecipe data = {};
   OptimizerRecipe optimizer = {};
   TrainingRecipe training = {};
+  SearchRecipe search = {};
   std::string output;  // required
 
   bool operator==(const Recipe&) const = default;
@@ -99,6 +109,11 @@ struct Recipe {
 /// missing; settings that contradict each other or would have no effect (scale without
 /// from: uniform, say). An override's place is "key.path=value" itself.
 Recipe read_recipe(const std::string& path, std::span<const std::string> overrides);
+
+/// The recipes of a search's candidates, each as a run of its own would have it: the lists of
+/// `search` one inside the other, learning rates outermost, seeds innermost. Without a search the
+/// recipe itself.
+std::vector<Recipe> candidates_of(const Recipe& recipe);
 
 /// The recipe as YAML text that read_recipe reads back as the same recipe, every key written out
 /// but absent ones.

@@ -35,6 +35,11 @@ Setting needs(const char* path, const char* value, Setting setting) {
   return setting;
 }
 
+/// A setting that has no effect beside another, absent by default.
+Setting unless(const char* path, Setting setting) {
+  return needs(path, "null", std::move(setting));
+}
+
 }  // namespace
 
 /// A key is spelled like its member, so that its path and its place cannot differ.
@@ -69,8 +74,8 @@ const std::vector<Setting>& recipe_schema() {
       PRESCRIPT_SETTING(data.rationale, true_or_false()),
       needs("data.format", "chat", PRESCRIPT_SETTING(data.date, or_absent(date()))),
       PRESCRIPT_SETTING(optimizer.name, one_of({"adamw"})),
-      PRESCRIPT_SETTING(optimizer.learning_rate, number(0, 1000)),
-      PRESCRIPT_SETTING(optimizer.weight_decay, number(0, 1000)),
+      unless("search.learning_rate", PRESCRIPT_SETTING(optimizer.learning_rate, number(0, 1000))),
+      unless("search.weight_decay", PRESCRIPT_SETTING(optimizer.weight_decay, number(0, 1000))),
       PRESCRIPT_SETTING(optimizer.clip_norm, number(0, 1e9)),
       PRESCRIPT_SETTING(optimizer.schedule, one_of({"constant", "linear", "cosine"})),
       PRESCRIPT_SETTING(optimizer.warmup_steps, whole_number(0, kMany)),
@@ -84,6 +89,9 @@ const std::vector<Setting>& recipe_schema() {
       PRESCRIPT_SETTING(training.evaluate_every, whole_number(1, kMany)),
       PRESCRIPT_SETTING(training.checkpoint_every, whole_number(1, kMany)),
       PRESCRIPT_SETTING(training.patience, or_absent(whole_number(1, kMany))),
+      PRESCRIPT_SETTING(search.learning_rate, or_absent(list_of(number(0, 1000)))),
+      PRESCRIPT_SETTING(search.weight_decay, or_absent(list_of(number(0, 1000)))),
+      PRESCRIPT_SETTING(search.seed, or_absent(list_of(any_seed()))),
       required(PRESCRIPT_SETTING(output, text("a path"))),
   };
   return schema;

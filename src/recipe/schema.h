@@ -22,7 +22,8 @@ struct Setting {
   std::function<std::string(const Recipe&)> write;
 
   bool required = false;
-  /// The key and its value without which this one would have no effect; or nothing.
+  /// The key and its value without which this one would have no effect; or nothing. The value
+  /// "null" is that of an absent key.
   std::string needs_path = {};
   std::string needs_value = {};
 };

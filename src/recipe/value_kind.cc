@@ -72,7 +72,7 @@ ValueKind<Number> in_range(const char* what, Number min, Number max) {
 }
 
 /// The words as a sentence says them: "a, b or c".
-std::string list_of(const std::vector<std::string>& words) {
+std::string enumerated(const std::vector<std::string>& words) {
   std::string list;
   for (size_t i = 0; i < words.size(); ++i) {
     if (i > 0) list += i + 1 == words.size() ? " or " : ", ";
@@ -131,7 +131,7 @@ ValueKind<std::string> text_not_blank() {
 }
 
 ValueKind<std::string> one_of(const std::vector<std::string>& words) {
-  return {.allowed = list_of(words),
+  return {.allowed = enumerated(words),
           .read = [words](const YamlValue& value) -> std::optional<std::string> {
             const bool is_known =
                 is_scalar(value) && std::ranges::find(words, value.scalar) != words.end();
@@ -151,7 +151,9 @@ ValueKind<std::string> date() {
 
 std::string describe(const YamlValue& value) {
   if (value.kind == YamlValue::Kind::kNull) return "nothing";
-  if (value.kind == YamlValue::Kind::kSequence) return "a list";
+  if (value.kind == YamlValue::Kind::kSequence) {
+    return value.items.empty() ? "an empty list" : "a list";
+  }
   if (value.kind == YamlValue::Kind::kMapping) return "a group of keys";
   if (parse_boolean(value)) return "the truth value " + value.scalar;
   if (parse_number<double>(value)) return "the number " + value.scalar;

@@ -1,6 +1,7 @@
 #pragma once
 // What the value of a key may be, and how it is written.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -59,6 +60,29 @@ ValueKind<std::optional<T>> or_absent(const ValueKind<T>& kind) {
             return set ? std::make_optional(set) : std::nullopt;
           },
           .write = [kind](const std::optional<T>& set) { return set ? kind.write(*set) : "null"; }};
+}
+
+/// A list of the kind: one value or more, all different.
+template <typename T>
+ValueKind<std::vector<T>> list_of(const ValueKind<T>& kind) {
+  return {.allowed = "a list of different values, each " + kind.allowed,
+          .read = [kind](const YamlValue& value) -> std::optional<std::vector<T>> {
+            std::vector<T> values;
+            for (const YamlValue& item : value.items) {
+              const std::optional<T> one = kind.read(item);
+              if (!one || std::ranges::find(values, *one) != values.end()) return std::nullopt;
+              values.push_back(*one);
+            }
+            return values.empty() ? std::nullopt : std::make_optional(values);
+          },
+          .write =
+              [kind](const std::vector<T>& values) {
+                std::string text;
+                for (const T& value : values) {
+                  text += (text.empty() ? "[" : ", ") + kind.write(value);
+                }
+                return text + "]";
+              }};
 }
 
 /// A value as a message shows it: "the number 0", "the text \"1\"", "a list".

@@ -9,14 +9,13 @@ enum class ScheduleKind { kConstant, kLinear, kCosine };
 
 struct LearningRateSchedule {
   ScheduleKind kind = ScheduleKind::kConstant;
-  double learning_rate = 0;  // the highest
   int64_t warmup_steps = 0;  // steps over which the rate rises to it
   int64_t steps = 0;         // of the run; the decaying kinds end near 0 with the last
 };
 
-/// The rate of `step`, which counts from 1. The first w = warmup_steps steps take step/w of the
-/// highest rate; then, with t = (step - 1 - w) / (steps - w): constant 1, linear 1 - t, cosine
-/// (1 + cos(pi t)) / 2. The decays are those of transformers.
-double learning_rate_at(const LearningRateSchedule& schedule, int64_t step);
+/// The rate of `step`, which counts from 1, where the highest is `highest`. The first w =
+/// warmup_steps steps take step/w of it; then, with t = (step - 1 - w) / (steps - w): constant 1,
+/// linear 1 - t, cosine (1 + cos(pi t)) / 2. The decays are those of transformers.
+double learning_rate_at(const LearningRateSchedule& schedule, double highest, int64_t step);
 
 }  // namespace prescript

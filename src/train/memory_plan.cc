@@ -29,6 +29,10 @@ constexpr uint64_t kMargin = 10'000'000;
 constexpr uint64_t kLogitRows = 2 * 128;
 constexpr uint64_t kScratchOfThread = 20'000'000;
 
+// A soft prompt in float32 and its gradient in the backend; the same, two moments and the best
+// beside them; the latter four once more in a checkpoint and twice in the bytes of its file.
+constexpr uint64_t kSoftPromptCopies = 2 + 5 + 3 * 4;
+
 /// "MemAvailable:  123 kB" of /proc/meminfo.
 std::optional<uint64_t> available_in_system() {
   std::ifstream file("/proc/meminfo");
@@ -97,7 +101,9 @@ RunPlan plan_memory(const Ops& ops,
   const uint64_t weights = weight_bytes(config, dtype, format);
   const auto activations = [&](const RunPlan& plan) {
     return training_bytes(ops, config, dtype, plan) +
-           KeyValueRun::bytes(config, dtype, held.head_start);
+           KeyValueRun::bytes(config, dtype, held.head_start) +
+           kSoftPromptCopies * sizeof(float) *
+               static_cast<uint64_t>(held.virtual_tokens * config.hidden_size);
   };
   const auto needed = [&](const RunPlan& plan) {
     return process.resident + process.model_file + process.scratch + weights + activations(plan);

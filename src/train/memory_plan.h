@@ -27,7 +27,8 @@ ProcessMemory process_memory(const DecoderConfig& config,
 
 /// Rows of a run's sequences that are held beside those of a pass.
 struct HeldRows {
-  int64_t head_start = 0;  // their K/V, from the first step to the last
+  int64_t head_start = 0;      // their K/V, from the first step to the last
+  int64_t virtual_tokens = 0;  // of all candidates, with gradients, moments and the best of them
 };
 
 /// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of

@@ -173,7 +173,7 @@ void RunDirectory::begin(const std::string& recipe_yaml) {
   for (const std::string& old : old_directories) move_aside(old);
   sync_directory(path_);
   for (const std::string& old : old_directories) remove(unpublished_path(old));
-  for (const std::string& old : {metrics_path(), events_path()}) remove(old);
+  for (const std::string& old : {metrics_path(), events_path(), search_path()}) remove(old);
   make_directories(checkpoints_path());
   replace_recipe(recipe_yaml);
 }

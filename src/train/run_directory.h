@@ -34,6 +34,7 @@ class RunDirectory {
   std::string recipe_path() const { return path_ + "/recipe.yaml"; }
   std::string metrics_path() const { return path_ + "/metrics.jsonl"; }
   std::string events_path() const;
+  std::string search_path() const { return path_ + "/search.json"; }
   std::string adapter_path() const { return path_ + "/adapter"; }
 
   /// The newest checkpoint that is whole; `on_damaged` is told why a newer one is passed over.

@@ -19,19 +19,43 @@ int64_t peak_rss_bytes() {
 
 }  // namespace
 
-RunLog::RunLog(const std::string& metrics_path,
+RunLog::RunLog(size_t num_candidates,
+               const std::string& metrics_path,
                uint64_t metrics_bytes,
                const std::string& events_path,
                uint64_t events_bytes)
-    : metrics_(metrics_path, metrics_bytes), events_(events_path, events_bytes, wall_time_s()) {}
+    : num_candidates_(num_candidates),
+      metrics_(metrics_path, metrics_bytes),
+      events_(events_path, events_bytes, wall_time_s()) {}
+
+MetricsLine RunLog::line_of(int64_t step, size_t candidate) const {
+  MetricsLine line;
+  line.add("step", step);
+  if (num_candidates_ > 1) line.add("candidate", static_cast<int64_t>(candidate) + 1);
+  return line;
+}
+
+void RunLog::add_scalar(
+    const std::string& tag, int64_t step, size_t candidate, double value, double now) {
+  const std::string suffix = num_candidates_ > 1 ? "/" + std::to_string(candidate + 1) : "";
+  events_.add_scalar(tag + suffix, step, static_cast<float>(value), now);
+}
 
 void RunLog::add(const StepReport& report) {
-  metrics_.append(MetricsLine()
-                      .add("step", report.step)
-                      .add("loss", report.loss)
-                      .add("grad_norm", report.gradient_norm)
-                      .add("learning_rate", report.learning_rate)
-                      .add("seconds", report.seconds)
+  const double now = wall_time_s();
+  MetricsLine line;  // of a single candidate it goes on with what the step took
+  for (const CandidateStep& step : report.candidates) {
+    line = line_of(report.step, step.candidate)
+               .add("loss", step.loss)
+               .add("grad_norm", step.gradient_norm)
+               .add("learning_rate", step.learning_rate);
+    if (num_candidates_ > 1) metrics_.append(line);
+    add_scalar("loss", report.step, step.candidate, step.loss, now);
+    add_scalar("grad_norm", report.step, step.candidate, step.gradient_norm, now);
+    add_scalar("learning_rate", report.step, step.candidate, step.learning_rate, now);
+  }
+  if (num_candidates_ > 1) line = MetricsLine().add("step", report.step);
+  metrics_.append(line.add("seconds", report.seconds)
                       .add("rows_computed", report.rows_computed)
                       .add("rows_unshared", report.rows_unshared)
                       .add("rows_padded", report.rows_padded)
@@ -39,16 +63,15 @@ void RunLog::add(const StepReport& report) {
                       .add("flops_per_second", report.flops_per_second())
                       .add("share_of_peak", report.share_of_peak())
                       .add("peak_rss_bytes", peak_rss_bytes()));
-  const double now = wall_time_s();
-  events_.add_scalar("loss", report.step, static_cast<float>(report.loss), now);
-  events_.add_scalar("grad_norm", report.step, static_cast<float>(report.gradient_norm), now);
-  events_.add_scalar("learning_rate", report.step, static_cast<float>(report.learning_rate), now);
 }
 
 void RunLog::add(const ValidationReport& report) {
-  metrics_.append(MetricsLine().add("step", report.step).add("validation_loss", report.loss));
-  events_.add_scalar(
-      "validation_loss", report.step, static_cast<float>(report.loss), wall_time_s());
+  for (const CandidateValidation& validation : report.candidates) {
+    metrics_.append(
+        line_of(report.step, validation.candidate).add("validation_loss", validation.loss));
+    add_scalar(
+        "validation_loss", report.step, validation.candidate, validation.loss, wall_time_s());
+  }
 }
 
 void RunLog::sync() {

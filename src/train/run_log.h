@@ -2,19 +2,27 @@
 // What a run writes down step by step: metrics.jsonl, and TensorBoard's events.
 
 #include <string>
+#include <vector>
 
 #include "base/event_file.h"
 #include "base/metrics.h"
 
 namespace prescript {
 
-/// The figures of one finished step; loss and norm are those before the update and before clipping.
-struct StepReport {
-  int64_t step = 0;
+/// What a step was for one candidate; loss and norm are those before the update and before
+/// clipping, and not a number where they were not finite.
+struct CandidateStep {
+  size_t candidate = 0;  // index
   double loss = 0;
   double gradient_norm = 0;
   double learning_rate = 0;
-  double seconds = 0;  // without evaluation and checkpoints
+};
+
+/// The figures of one finished step.
+struct StepReport {
+  int64_t step = 0;
+  std::vector<CandidateStep> candidates = {};  // those that were in it
+  double seconds = 0;                          // without evaluation and checkpoints
   int64_t rows_computed = 0;
   int64_t rows_unshared = 0;
   int64_t rows_padded = 0;
@@ -25,18 +33,25 @@ struct StepReport {
   double share_of_peak() const { return flops_per_second() / peak_flops_per_second; }
 };
 
+struct CandidateValidation {
+  size_t candidate = 0;  // index
+  double loss = 0;
+  bool is_best = false;  // of all of this candidate after step 0
+};
+
 /// A validation behind a step; step 0 is before the first.
 struct ValidationReport {
   int64_t step = 0;
-  double loss = 0;
-  bool is_best = false;  // of all after step 0
+  std::vector<CandidateValidation> candidates = {};  // those that were in it
 };
 
 class RunLog {
  public:
   /// Keeps the first bytes of both files, which belong to the steps that a checkpoint holds; 0
-  /// begins them anew.
-  RunLog(const std::string& metrics_path,
+  /// begins them anew. Of several candidates each has lines and scalars of its own, which carry its
+  /// number (from 1), and what a step takes has a line for all.
+  RunLog(size_t num_candidates,
+         const std::string& metrics_path,
          uint64_t metrics_bytes,
          const std::string& events_path,
          uint64_t events_bytes);
@@ -50,6 +65,11 @@ class RunLog {
   uint64_t events_bytes() const { return events_.bytes(); }
 
  private:
+  /// A line that begins with the step, and the candidate where there are several.
+  MetricsLine line_of(int64_t step, size_t candidate) const;
+  void add_scalar(const std::string& tag, int64_t step, size_t candidate, double value, double now);
+
+  size_t num_candidates_;
   MetricsFile metrics_;
   EventFile events_;
 };

@@ -1,6 +1,8 @@
 #include "train/run_state.h"
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -25,21 +27,39 @@ json optional_number(const std::optional<double>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
+json candidate_json(const CandidateState& candidate) {
+  json result = {{"optimizer_steps", candidate.optimizer.num_steps},
+                 {"loss_at_start", optional_number(candidate.loss_at_start)},
+                 {"last_loss", optional_number(candidate.last_loss)},
+                 {"best_loss", optional_number(candidate.best_loss)},
+                 {"best_step", candidate.best_step},
+                 {"evaluations_since_best", candidate.evaluations_since_best}};
+  if (candidate.failed_step) result["failed_step"] = *candidate.failed_step;
+  return result;
+}
+
 json state_json(const Checkpoint& checkpoint) {
   const RunState& state = checkpoint.state;
-  return {{"format", kFormat},
-          {"identity", checkpoint.identity},
-          {"step", state.step},
-          {"evaluated_step", state.evaluated_step},
-          {"optimizer_steps", state.optimizer.num_steps},
-          {"loss_without_prompt", optional_number(state.loss_without_prompt)},
-          {"loss_at_start", optional_number(state.loss_at_start)},
-          {"last_loss", optional_number(state.last_loss)},
-          {"best_loss", optional_number(state.best_loss)},
-          {"best_step", state.best_step},
-          {"evaluations_since_best", state.evaluations_since_best},
-          {"metrics_bytes", state.metrics_bytes},
-          {"events_bytes", state.events_bytes}};
+  json result = {{"format", kFormat},
+                 {"identity", checkpoint.identity},
+                 {"step", state.step},
+                 {"evaluated_step", state.evaluated_step},
+                 {"loss_without_prompt", optional_number(state.loss_without_prompt)},
+                 {"metrics_bytes", state.metrics_bytes},
+                 {"events_bytes", state.events_bytes}};
+  if (state.candidates.size() == 1) {
+    result.update(candidate_json(state.candidates[0]));
+  } else {
+    for (const CandidateState& candidate : state.candidates) {
+      result["candidates"].push_back(candidate_json(candidate));
+    }
+  }
+  return result;
+}
+
+/// What stands behind the names of a candidate's tensors: nothing where it is the only one.
+std::string suffix(size_t index, size_t num_candidates) {
+  return num_candidates == 1 ? "" : "." + std::to_string(index + 1);
 }
 
 std::optional<double> number_at(const JsonCursor& object, const char* key) {
@@ -48,13 +68,35 @@ std::optional<double> number_at(const JsonCursor& object, const char* key) {
 }
 
 /// The values of a tensor; none where it is absent.
-std::vector<float> values_of(const SafetensorsFile& file, const char* name) {
+std::vector<float> values_of(const SafetensorsFile& file, const std::string& name) {
   const SafetensorsTensor* tensor = file.find(name);
   if (tensor == nullptr) return {};
-  if (tensor->dtype != "F32") refuse(file.path(), std::string(name) + " is not F32");
+  if (tensor->dtype != "F32") refuse(file.path(), name + " is not F32");
   std::vector<float> values(tensor->bytes.size() / sizeof(float));
   std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
   return values;
+}
+
+CandidateState parse_candidate(const JsonCursor& cursor,
+                               const SafetensorsFile& file,
+                               const std::string& suffix) {
+  const auto count = [&](const char* key) { return cursor.at(key).integer(0); };
+  CandidateState candidate;
+  candidate.loss_at_start = number_at(cursor, "loss_at_start");
+  candidate.last_loss = number_at(cursor, "last_loss");
+  candidate.best_loss = number_at(cursor, "best_loss");
+  candidate.best_step = count("best_step");
+  candidate.evaluations_since_best = count("evaluations_since_best");
+  if (cursor.find("failed_step")) candidate.failed_step = count("failed_step");
+  candidate.optimizer.num_steps = count("optimizer_steps");
+
+  const SafetensorsTensor* prompt = file.find("prompt" + suffix);
+  if (prompt == nullptr || prompt->shape.size() != 2) refuse(file.path(), "no soft prompt in it");
+  candidate.prompt = {prompt->shape[0], prompt->shape[1], values_of(file, "prompt" + suffix)};
+  candidate.optimizer.first_moment = values_of(file, "first_moment" + suffix);
+  candidate.optimizer.second_moment = values_of(file, "second_moment" + suffix);
+  candidate.best_prompt_PD = values_of(file, "best_prompt" + suffix);
+  return candidate;
 }
 
 Checkpoint parse(const SafetensorsFile& file) {
@@ -78,37 +120,46 @@ Checkpoint parse(const SafetensorsFile& file) {
   state.step = count("step");
   state.evaluated_step = cursor.at("evaluated_step").integer(-1);
   state.loss_without_prompt = number_at(cursor, "loss_without_prompt");
-  state.loss_at_start = number_at(cursor, "loss_at_start");
-  state.last_loss = number_at(cursor, "last_loss");
-  state.best_loss = number_at(cursor, "best_loss");
-  state.best_step = count("best_step");
-  state.evaluations_since_best = count("evaluations_since_best");
   state.metrics_bytes = static_cast<uint64_t>(count("metrics_bytes"));
   state.events_bytes = static_cast<uint64_t>(count("events_bytes"));
-  state.optimizer.num_steps = count("optimizer_steps");
-
-  const SafetensorsTensor* prompt = file.find("prompt");
-  if (prompt == nullptr || prompt->shape.size() != 2) refuse(file.path(), "no soft prompt in it");
-  state.prompt = {prompt->shape[0], prompt->shape[1], values_of(file, "prompt")};
-  state.optimizer.first_moment = values_of(file, "first_moment");
-  state.optimizer.second_moment = values_of(file, "second_moment");
-  state.best_prompt_PD = values_of(file, "best_prompt");
+  const auto several = cursor.find("candidates");
+  const size_t num_candidates = several ? several->size() : 1;
+  if (num_candidates == 0) refuse(file.path(), "no soft prompt in it");
+  for (size_t i = 0; i < num_candidates; ++i) {
+    state.candidates.push_back(
+        parse_candidate(several ? several->item(i) : cursor, file, suffix(i, num_candidates)));
+  }
   return checkpoint;
 }
 
 }  // namespace
 
-std::string checkpoint_bytes(const Checkpoint& checkpoint) {
-  const RunState& state = checkpoint.state;
-  const std::vector<int64_t> shape = {state.prompt.num_virtual_tokens, state.prompt.hidden_size};
-  std::vector<SafetensorsTensor> tensors;
-  const auto add = [&](const char* name, const std::vector<float>& values) {
-    if (!values.empty()) tensors.push_back({name, "F32", shape, std::as_bytes(std::span(values))});
+size_t best_candidate(const RunState& state) {
+  // Without validation nothing is below anything.
+  const auto key = [](const CandidateState& candidate) {
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    return candidate.failed_step ? kNone : candidate.best_loss.value_or(kNone);
   };
-  add("prompt", state.prompt.values_PD);
-  add("first_moment", state.optimizer.first_moment);
-  add("second_moment", state.optimizer.second_moment);
-  add("best_prompt", state.best_prompt_PD);
+  const auto best = std::ranges::min_element(state.candidates, {}, key);
+  return static_cast<size_t>(best - state.candidates.begin());
+}
+
+std::string checkpoint_bytes(const Checkpoint& checkpoint) {
+  const std::vector<CandidateState>& candidates = checkpoint.state.candidates;
+  std::vector<SafetensorsTensor> tensors;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const CandidateState& c = candidates[i];
+    const std::vector<int64_t> shape = {c.prompt.num_virtual_tokens, c.prompt.hidden_size};
+    const auto add = [&](const char* name, const std::vector<float>& values) {
+      if (values.empty()) return;
+      tensors.push_back(
+          {name + suffix(i, candidates.size()), "F32", shape, std::as_bytes(std::span(values))});
+    };
+    add("prompt", c.prompt.values_PD);
+    add("first_moment", c.optimizer.first_moment);
+    add("second_moment", c.optimizer.second_moment);
+    add("best_prompt", c.best_prompt_PD);
+  }
   return sealed(safetensors_file_bytes(
       std::move(tensors),
       {{"digest", std::string(kNoDigest)}, {"state", state_json(checkpoint).dump()}}));

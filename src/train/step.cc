@@ -10,59 +10,113 @@
 namespace prescript {
 namespace {
 
-/// Validation sets are cut into forests of about this many unshared rows.
-constexpr int64_t kMaxForestRows = 1 << 16;
+/// Validation sets are cut into forests of about this many tokens.
+constexpr int64_t kMaxForestTokens = 1 << 16;
 
-int64_t count_targets(std::span<const Sequence> sequences) {
-  int64_t count = 0;
-  for (const Sequence& sequence : sequences) {
-    count += static_cast<int64_t>(sequence.target_positions.size());
+/// How many of the first of `exemplars` are scored in one forest under so many soft prompts.
+size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts) {
+  size_t count = 0;
+  for (size_t tokens = 0; count < exemplars.size() && tokens < kMaxForestTokens; ++count) {
+    tokens += num_prompts * exemplars[count]->rendered.ids.size();
   }
   return count;
 }
 
-std::string ids_of(std::span<const TrainingExemplar* const> exemplars,
-                   const std::set<int32_t>& chosen) {
+/// The sequences of all batches of a forest, and what each belongs to.
+struct PromptedSequences {
+  std::vector<Sequence> sequences;
+  std::vector<size_t> batch_of;
+  std::vector<const TrainingExemplar*> exemplar_of;
+};
+
+/// Sequences of batch i read soft prompt i. Adds the number of targets of each to `results`.
+PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
+                               int64_t num_virtual_tokens,
+                               PromptPosition position,
+                               std::span<PromptResult> results) {
+  PromptedSequences all;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const SplicedPrompt prompt{
+        .index = static_cast<int32_t>(i),
+        .num_virtual_tokens = batches[i].prompt_PD.empty() ? 0 : num_virtual_tokens,
+        .position = position};
+    for (const TrainingExemplar* exemplar : batches[i].exemplars) {
+      all.sequences.push_back(splice(exemplar->rendered, prompt));
+      all.batch_of.push_back(i);
+      all.exemplar_of.push_back(exemplar);
+      results[i].num_targets += std::ssize(exemplar->rendered.targets);
+    }
+  }
+  return all;
+}
+
+std::string ids_of(const std::vector<const TrainingExemplar*>& exemplars) {
   constexpr size_t kMaxNamed = 8;
   std::string text;
-  size_t named = 0;
-  for (const int32_t index : chosen) {
-    if (named++ == kMaxNamed) return text + ", ...";
-    text += (text.empty() ? "" : ", ") + quote(exemplars[index]->id);
+  for (size_t i = 0; i < exemplars.size(); ++i) {
+    if (i == kMaxNamed) return text + ", ...";
+    text += (text.empty() ? "" : ", ") + quote(exemplars[i]->id);
   }
   return text;
 }
 
-/// Throws when a log-probability is not finite, naming the exemplars it belongs to.
-void check_finite(const Forest& forest,
-                  const std::vector<double>& log_probs,
-                  std::span<const TrainingExemplar* const> exemplars) {
-  std::set<int32_t> bad;
+/// Adds the log-probabilities of each batch to the loss of its result, and says which are not
+/// finite.
+void add_log_probs(const PromptedSequences& all,
+                   const Forest& forest,
+                   const std::vector<double>& log_probs,
+                   std::span<PromptResult> results) {
+  std::vector<double> sums(results.size());
+  std::set<int32_t> bad_sequences;
   for (size_t t = 0; t < log_probs.size(); ++t) {
-    if (!std::isfinite(log_probs[t])) bad.insert(forest.targets[t].sequence);
+    const int32_t sequence = forest.targets[t].sequence;
+    sums[all.batch_of[sequence]] += log_probs[t];
+    if (!std::isfinite(log_probs[t])) bad_sequences.insert(sequence);
   }
-  if (bad.empty()) return;
-  throw InputError(ExitCode::kNotFinite,
-                   "the loss is not finite at exemplar " + ids_of(exemplars, bad));
+  std::vector<std::vector<const TrainingExemplar*>> bad(results.size());
+  for (const int32_t sequence : bad_sequences) {
+    bad[all.batch_of[sequence]].push_back(all.exemplar_of[sequence]);
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    results[i].loss += sums[i];
+    if (bad[i].empty() || !results[i].not_finite.empty()) continue;
+    results[i].not_finite = "the loss is not finite at exemplar " + ids_of(bad[i]);
+  }
 }
 
-double sum_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum;
+/// Counts what one forest took.
+void add_costs(const PromptedSequences& all, const ForestResult& run, StepResult& result) {
+  result.rows_computed += run.rows_computed;
+  result.rows_unshared += num_unshared_rows(all.sequences);
+  result.rows_padded += num_padded_rows(all.sequences);
+  result.flops += run.flops;
+}
+
+/// From sums of log-probabilities to losses.
+void finish_losses(std::span<PromptResult> results) {
+  for (PromptResult& result : results) {
+    result.loss = -result.loss / static_cast<double>(result.num_targets);
+  }
 }
 
 }  // namespace
 
 PromptedDecoder::PromptedDecoder(Decoder& decoder,
+                                 int64_t num_prompts,
                                  int64_t num_virtual_tokens,
                                  const StepOptions& options)
-    : decoder_(decoder), num_virtual_tokens_(num_virtual_tokens), options_(options) {
+    : decoder_(decoder),
+      num_virtual_tokens_(num_virtual_tokens),
+      options_(options),
+      prompts_PD_(num_prompts),
+      gradients_PD_(num_prompts) {
   const DType dtype = decoder.ops().accumulate_dtype();
   const int64_t D = decoder.config().hidden_size;
   const auto lay_out = [&](Arena& arena) {
-    prompt_PD_ = arena.take(num_virtual_tokens, D, dtype);
-    gradient_PD_ = arena.take(num_virtual_tokens, D, dtype);
+    for (Tensor& prompt_PD : prompts_PD_) prompt_PD = arena.take(num_virtual_tokens, D, dtype);
+    for (Tensor& gradient_PD : gradients_PD_) {
+      gradient_PD = arena.take(num_virtual_tokens, D, dtype);
+    }
   };
   Arena measuring;
   lay_out(measuring);
@@ -80,79 +134,64 @@ std::vector<KeyValueRun*> PromptedDecoder::given() {
   return {&*head_start_};
 }
 
-std::vector<Sequence> PromptedDecoder::sequences(std::span<const TrainingExemplar* const> exemplars,
-                                                 bool with_prompt) const {
-  const SplicedPrompt prompt{.index = 0,
-                             .num_virtual_tokens = with_prompt ? num_virtual_tokens_ : 0,
-                             .position = options_.position};
-  std::vector<Sequence> sequences;
-  for (const TrainingExemplar* exemplar : exemplars) {
-    sequences.push_back(splice(exemplar->rendered, prompt));
-  }
-  return sequences;
+void PromptedDecoder::upload(size_t index, std::span<const float> prompt_PD) {
+  PRESCRIPT_CHECK(index < prompts_PD_.size(), "soft prompt " + std::to_string(index));
+  if (!prompt_PD.empty()) decoder_.ops().upload(prompt_PD.data(), prompts_PD_[index]);
 }
 
-StepResult PromptedDecoder::differentiate(std::span<const TrainingExemplar* const> exemplars,
-                                          std::span<const float> prompt_PD) {
-  std::vector<Sequence> batch = sequences(exemplars, /*with_prompt=*/true);
+StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches) {
   StepResult result;
-  result.num_targets = count_targets(batch);
-  for (Sequence& sequence : batch) {
-    sequence.target_weight = 1.0F / static_cast<float>(result.num_targets);
+  result.prompts.resize(batches.size());
+  PromptedSequences all =
+      sequences_of(batches, num_virtual_tokens_, options_.position, result.prompts);
+  for (size_t s = 0; s < all.sequences.size(); ++s) {
+    const int64_t num_targets = result.prompts[all.batch_of[s]].num_targets;
+    all.sequences[s].target_weight = 1.0F / static_cast<float>(num_targets);
   }
-  const Forest forest = build_forest(batch, given_rows_, {.share = options_.share});
-  decoder_.ops().upload(prompt_PD.data(), prompt_PD_);
-  decoder_.ops().zero(gradient_PD_);
-  const ForestResult run = differentiate_forest(decoder_,
-                                                forest,
-                                                options_.plan,
-                                                std::span(&prompt_PD_, 1),
-                                                given(),
-                                                std::span(&gradient_PD_, 1));
-  check_finite(forest, run.log_probs, exemplars);
-  result.loss = -sum_of(run.log_probs) / static_cast<double>(result.num_targets);
-  result.gradient.resize(prompt_PD.size());
-  decoder_.ops().download(gradient_PD_, result.gradient.data());
-  const auto is_finite = [](float value) { return std::isfinite(value); };
-  if (!std::all_of(result.gradient.begin(), result.gradient.end(), is_finite)) {
-    std::set<int32_t> all;
-    for (size_t i = 0; i < exemplars.size(); ++i) all.insert(static_cast<int32_t>(i));
-    throw InputError(ExitCode::kNotFinite,
-                     "the gradient is not finite over the exemplars " + ids_of(exemplars, all));
+  const Forest forest = build_forest(all.sequences, given_rows_, {.share = options_.share});
+  for (size_t i = 0; i < batches.size(); ++i) {
+    upload(i, batches[i].prompt_PD);
+    decoder_.ops().zero(gradients_PD_[i]);
   }
-  result.rows_computed = run.rows_computed;
-  result.rows_unshared = num_unshared_rows(batch);
-  result.rows_padded = num_padded_rows(batch);
-  result.flops = run.flops;
+  const ForestResult run =
+      differentiate_forest(decoder_, forest, options_.plan, prompts_PD_, given(), gradients_PD_);
+  add_log_probs(all, forest, run.log_probs, result.prompts);
+  finish_losses(result.prompts);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    PromptResult& of_prompt = result.prompts[i];
+    of_prompt.gradient.resize(batches[i].prompt_PD.size());
+    decoder_.ops().download(gradients_PD_[i], of_prompt.gradient.data());
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    if (!of_prompt.not_finite.empty() || std::ranges::all_of(of_prompt.gradient, is_finite)) {
+      continue;
+    }
+    of_prompt.not_finite =
+        "the gradient is not finite over the exemplars " + ids_of(batches[i].exemplars);
+  }
+  add_costs(all, run, result);
   return result;
 }
 
 StepResult PromptedDecoder::score(std::span<const TrainingExemplar* const> exemplars,
-                                  std::span<const float> prompt_PD) {
-  const bool with_prompt = !prompt_PD.empty();
-  if (with_prompt) decoder_.ops().upload(prompt_PD.data(), prompt_PD_);
+                                  std::span<const std::span<const float>> prompts_PD) {
   StepResult result;
-  double sum = 0;
-  for (size_t begin = 0; begin < exemplars.size();) {
-    size_t end = begin;
-    std::vector<Sequence> some;
-    for (int64_t rows = 0; end < exemplars.size() && rows < kMaxForestRows; ++end) {
-      some.push_back(sequences(exemplars.subspan(end, 1), with_prompt).front());
-      rows += static_cast<int64_t>(some.back().rows.size());
+  result.prompts.resize(prompts_PD.size());
+  for (size_t i = 0; i < prompts_PD.size(); ++i) upload(i, prompts_PD[i]);
+  while (!exemplars.empty()) {
+    const auto some = exemplars.first(num_scored_together(exemplars, prompts_PD.size()));
+    exemplars = exemplars.subspan(some.size());
+    std::vector<PromptedBatch> batches;
+    for (const auto& prompt_PD : prompts_PD) {
+      batches.push_back({{some.begin(), some.end()}, prompt_PD});
     }
-    const Forest forest = build_forest(some, given_rows_, {.share = options_.share});
-    const ForestResult run =
-        score_forest(decoder_, forest, options_.plan, std::span(&prompt_PD_, 1), given());
-    check_finite(forest, run.log_probs, exemplars.subspan(begin, end - begin));
-    sum += sum_of(run.log_probs);
-    result.num_targets += count_targets(some);
-    result.rows_computed += run.rows_computed;
-    result.rows_unshared += num_unshared_rows(some);
-    result.rows_padded += num_padded_rows(some);
-    result.flops += run.flops;
-    begin = end;
+    const PromptedSequences all =
+        sequences_of(batches, num_virtual_tokens_, options_.position, result.prompts);
+    const Forest forest = build_forest(all.sequences, given_rows_, {.share = options_.share});
+    const ForestResult run = score_forest(decoder_, forest, options_.plan, prompts_PD_, given());
+    add_log_probs(all, forest, run.log_probs, result.prompts);
+    add_costs(all, run, result);
   }
-  result.loss = -sum / static_cast<double>(result.num_targets);
+  finish_losses(result.prompts);
   return result;
 }
 

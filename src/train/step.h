@@ -21,38 +21,50 @@ struct StepOptions {
   std::vector<Row> head_start = {};
 };
 
-struct StepResult {
+/// Exemplars that one soft prompt of a step reads.
+struct PromptedBatch {
+  std::vector<const TrainingExemplar*> exemplars;
+  std::span<const float> prompt_PD;  // empty: without a soft prompt
+};
+
+/// What became of one of them.
+struct PromptResult {
   double loss = 0;              // mean over all targets of the exemplars
   std::vector<float> gradient;  // of the loss, [P, D]; empty from validation
   int64_t num_targets = 0;
+  std::string not_finite;  // which numbers are not, at which exemplars; empty: all are
+};
+
+struct StepResult {
+  std::vector<PromptResult> prompts;
   int64_t rows_computed = 0;
   int64_t rows_unshared = 0;  // that the exemplars take one by one
   int64_t rows_padded = 0;    // that they take padded to the longest
   double flops = 0;
 };
 
-/// A soft prompt in the memory of a decoder's backend, and the forests it runs through.
+/// Soft prompts in the memory of a decoder's backend, and the forests they run through, side by
+/// side: each result is that of the soft prompt alone, up to rounding.
 class PromptedDecoder {
  public:
-  /// `decoder` must outlive this.
-  PromptedDecoder(Decoder& decoder, int64_t num_virtual_tokens, const StepOptions& options);
+  /// For at most `num_prompts` soft prompts at a time. `decoder` must outlive this.
+  PromptedDecoder(Decoder& decoder,
+                  int64_t num_prompts,
+                  int64_t num_virtual_tokens,
+                  const StepOptions& options);
 
-  /// Loss and gradient over these exemplars. Throws InputError(kNotFinite) naming the exemplars
-  /// when a log-probability or the gradient is not finite.
-  StepResult differentiate(std::span<const TrainingExemplar* const> exemplars,
-                           std::span<const float> prompt_PD);
+  /// Loss and gradient of each batch.
+  StepResult differentiate(std::span<const PromptedBatch> batches);
 
-  /// The loss alone. An empty `prompt_PD` scores without a soft prompt.
+  /// The loss of `exemplars` under each soft prompt.
   StepResult score(std::span<const TrainingExemplar* const> exemplars,
-                   std::span<const float> prompt_PD);
+                   std::span<const std::span<const float>> prompts_PD);
 
  private:
-  std::vector<Sequence> sequences(std::span<const TrainingExemplar* const> exemplars,
-                                  bool with_prompt) const;
-
   /// K/V of the head start, or nothing; computed when they are first asked for, since that may be
   /// interrupted.
   std::vector<KeyValueRun*> given();
+  void upload(size_t index, std::span<const float> prompt_PD);
 
   Decoder& decoder_;
   int64_t num_virtual_tokens_;
@@ -60,8 +72,8 @@ class PromptedDecoder {
   std::vector<std::vector<Row>> given_rows_;  // the head start, or none
   std::optional<KeyValueRun> head_start_;
   Buffer block_;
-  Tensor prompt_PD_;
-  Tensor gradient_PD_;
+  std::vector<Tensor> prompts_PD_;
+  std::vector<Tensor> gradients_PD_;
 };
 
 }  // namespace prescript

@@ -1,5 +1,6 @@
 #include "train/tune.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "train/batches.h"
@@ -26,7 +27,10 @@ class Tuner {
         const RunIdentity& identity,
         RunState& state,
         const TuneObserver& observer)
-      : prompted_(decoder, state.prompt.num_virtual_tokens, step_options),
+      : prompted_(decoder,
+                  std::ssize(state.candidates),
+                  state.candidates.at(0).prompt.num_virtual_tokens,
+                  step_options),
         data_(data),
         validation_(pointers_to(data.validation)),
         options_(options),
@@ -34,10 +38,13 @@ class Tuner {
         identity_(identity),
         state_(state),
         observer_(observer),
-        log_(directory.metrics_path(),
+        log_(state.candidates.size(),
+             directory.metrics_path(),
              state.metrics_bytes,
              directory.events_path(),
-             state.events_bytes) {}
+             state.events_bytes) {
+    PRESCRIPT_CHECK(options.candidates.size() == state.candidates.size(), "candidates of a run");
+  }
 
   void run() {
     while (true) {
@@ -60,84 +67,144 @@ class Tuner {
   }
 
  private:
-  /// Runs `work` with the step in front of what it may say about numbers that are not finite.
-  template <typename Work>
-  auto at_step(int64_t step, const Work& work) {
-    try {
-      return work();
-    } catch (const InputError& error) {
-      if (error.code() != ExitCode::kNotFinite) throw;
-      save();
-      throw InputError(ExitCode::kNotFinite,
-                       "step " + std::to_string(step) + ": " + error.what() +
-                           "; the step was not applied. Start again (--overwrite, or another "
-                           "output) with a lower optimizer.learning_rate, a smaller "
-                           "optimizer.clip_norm, or dtype: fp32");
+  /// Which candidates still learn.
+  std::vector<size_t> active() const {
+    std::vector<size_t> indices;
+    for (size_t c = 0; c < state_.candidates.size(); ++c) {
+      if (is_active(state_.candidates[c], options_)) indices.push_back(c);
     }
+    return indices;
   }
 
   void take_step(int64_t step) {
-    std::vector<const TrainingExemplar*> batch;
-    for (const size_t index :
-         batch_of_step(data_.train.size(), options_.batch_size, options_.seed, step)) {
-      batch.push_back(&data_.train[index]);
+    const std::vector<size_t> active = this->active();
+    std::vector<PromptedBatch> batches;
+    for (const size_t c : active) {
+      batches.push_back({batch_of(c, step), state_.candidates[c].prompt.values_PD});
     }
     const auto begin = std::chrono::steady_clock::now();
-    StepResult result =
-        at_step(step, [&] { return prompted_.differentiate(batch, state_.prompt.values_PD); });
-    const double norm = norm_of(result.gradient);
-    const double learning_rate = learning_rate_at(options_.schedule, step);
-    clip_to_norm(result.gradient, norm, options_.clip_norm);
-    adamw_step(
-        options_.adamw, learning_rate, result.gradient, state_.prompt.values_PD, state_.optimizer);
+    StepResult result = prompted_.differentiate(batches);
+    drop_what_failed(step, active, result);
+    StepReport report{.step = step,
+                      .rows_computed = result.rows_computed,
+                      .rows_unshared = result.rows_unshared,
+                      .rows_padded = result.rows_padded,
+                      .flops = result.flops,
+                      .peak_flops_per_second = options_.peak_flops_per_second};
+    for (size_t i = 0; i < active.size(); ++i) {
+      report.candidates.push_back(update(active[i], step, result.prompts[i]));
+    }
     state_.step = step;
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-
-    const StepReport report{.step = step,
-                            .loss = result.loss,
-                            .gradient_norm = norm,
-                            .learning_rate = learning_rate,
-                            .seconds = seconds.count(),
-                            .rows_computed = result.rows_computed,
-                            .rows_unshared = result.rows_unshared,
-                            .rows_padded = result.rows_padded,
-                            .flops = result.flops,
-                            .peak_flops_per_second = options_.peak_flops_per_second};
+    report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     log_.add(report);
     if (observer_.on_step) observer_.on_step(report);
+  }
+
+  std::vector<const TrainingExemplar*> batch_of(size_t candidate, int64_t step) const {
+    std::vector<const TrainingExemplar*> batch;
+    for (const size_t index : batch_of_step(
+             data_.train.size(), options_.batch_size, options_.candidates[candidate].seed, step)) {
+      batch.push_back(&data_.train[index]);
+    }
+    return batch;
+  }
+
+  /// Clips the gradient of a candidate and moves its soft prompt.
+  CandidateStep update(size_t candidate, int64_t step, PromptResult& result) {
+    CandidateState& state = state_.candidates[candidate];
+    const CandidateOptions& options = options_.candidates[candidate];
+    const double norm = norm_of(result.gradient);
+    const double learning_rate = learning_rate_at(options_.schedule, options.learning_rate, step);
+    if (!state.failed_step) {
+      clip_to_norm(result.gradient, norm, options_.clip_norm);
+      adamw_step({.weight_decay = options.weight_decay},
+                 learning_rate,
+                 result.gradient,
+                 state.prompt.values_PD,
+                 state.optimizer);
+    }
+    return {candidate, result.loss, norm, learning_rate};
   }
 
   /// Validates the state of the last finished step, where that is due.
   void evaluate() {
     const int64_t step = state_.step;
     const bool is_due = step % options_.evaluate_every == 0 || step == options_.schedule.steps;
-    if (!validation_.empty() && is_due) {
+    const std::vector<size_t> active = this->active();
+    if (!validation_.empty() && !active.empty() && is_due) {
       if (step == 0 && !state_.loss_without_prompt) {
-        state_.loss_without_prompt =
-            at_step(step, [&] { return prompted_.score(validation_, {}).loss; });
+        const std::span<const float> none;
+        const PromptResult base = prompted_.score(validation_, std::span(&none, 1)).prompts[0];
+        if (!base.not_finite.empty()) fail(step, base.not_finite);
+        state_.loss_without_prompt = base.loss;
       }
-      keep_if_best(at_step(
-          step, [&] { return prompted_.score(validation_, state_.prompt.values_PD).loss; }));
+      std::vector<std::span<const float>> prompts_PD;
+      for (const size_t c : active) prompts_PD.push_back(state_.candidates[c].prompt.values_PD);
+      const StepResult result = prompted_.score(validation_, prompts_PD);
+      drop_what_failed(step, active, result);
+      ValidationReport report{.step = step};
+      for (size_t i = 0; i < active.size(); ++i) {
+        report.candidates.push_back(keep_if_best(active[i], result.prompts[i].loss));
+      }
+      log_.add(report);
+      if (observer_.on_validation) observer_.on_validation(report);
     }
     state_.evaluated_step = step;
   }
 
-  void keep_if_best(double loss) {
-    RunState& s = state_;
-    ValidationReport report{.step = s.step, .loss = loss};
-    if (s.step == 0) s.loss_at_start = loss;
+  CandidateValidation keep_if_best(size_t candidate, double loss) {
+    CandidateState& s = state_.candidates[candidate];
+    CandidateValidation validation{.candidate = candidate, .loss = loss};
+    if (s.failed_step) return validation;
+    if (state_.step == 0) s.loss_at_start = loss;
     const bool better_than_start = !s.loss_at_start || loss < *s.loss_at_start;
     s.last_loss = loss;
-    if (s.step > 0 && (!s.best_loss || loss < *s.best_loss)) {
-      report.is_best = true;
+    if (state_.step > 0 && (!s.best_loss || loss < *s.best_loss)) {
+      validation.is_best = true;
       s.best_loss = loss;
-      s.best_step = s.step;
+      s.best_step = state_.step;
       s.best_prompt_PD = s.prompt.values_PD;
     }
-    const bool progress = s.step == 0 || (report.is_best && better_than_start);
+    const bool progress = state_.step == 0 || (validation.is_best && better_than_start);
     s.evaluations_since_best = progress ? 0 : s.evaluations_since_best + 1;
-    log_.add(report);
-    if (observer_.on_validation) observer_.on_validation(report);
+    return validation;
+  }
+
+  /// Takes candidates whose numbers are not finite out of the run, as long as others are left.
+  /// `scored` are those that `result` is about.
+  void drop_what_failed(int64_t step, const std::vector<size_t>& scored, const StepResult& result) {
+    std::vector<size_t> failed;
+    for (size_t i = 0; i < scored.size(); ++i) {
+      if (!result.prompts[i].not_finite.empty()) failed.push_back(i);
+    }
+    if (failed.empty()) return;
+    const auto has_failed = [](const CandidateState& candidate) {
+      return candidate.failed_step.has_value();
+    };
+    const auto num_failed = std::ranges::count_if(state_.candidates, has_failed);
+    const std::string& what = result.prompts[failed[0]].not_finite;
+    if (state_.candidates.size() == 1) fail(step, what);
+    if (num_failed + std::ssize(failed) == std::ssize(state_.candidates)) {
+      fail(step,
+           "no candidate is left; of number " + std::to_string(scored[failed[0]] + 1) + " " + what);
+    }
+    for (const size_t i : failed) {
+      state_.candidates[scored[i]].failed_step = step;
+      if (observer_.on_failure) observer_.on_failure(scored[i], result.prompts[i].not_finite);
+    }
+  }
+
+  /// Ends the run with what was finished before.
+  [[noreturn]] void fail(int64_t step, const std::string& what) {
+    save();
+    const std::string lower =
+        state_.candidates.size() == 1 ? "a lower optimizer.learning_rate" : "lower learning rates";
+    throw InputError(ExitCode::kNotFinite,
+                     "step " + std::to_string(step) + ": " + what +
+                         "; the step was not applied. Start again (--overwrite, or another output) "
+                         "with " +
+                         lower + ", a smaller optimizer.clip_norm, or dtype: fp32");
   }
 
   PromptedDecoder prompted_;
@@ -172,10 +239,17 @@ class InterruptCheck {
 
 }  // namespace
 
+bool is_active(const CandidateState& candidate, const TuneOptions& options) {
+  if (candidate.failed_step) return false;
+  return !options.patience || candidate.evaluations_since_best < *options.patience;
+}
+
 bool is_finished(const RunState& state, const TuneOptions& options) {
   if (state.evaluated_step < state.step) return false;
   if (state.step >= options.schedule.steps) return true;
-  return options.patience && state.evaluations_since_best >= *options.patience;
+  return std::ranges::none_of(state.candidates, [&](const CandidateState& candidate) {
+    return is_active(candidate, options);
+  });
 }
 
 TuneEnd tune(Decoder& decoder,

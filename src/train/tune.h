@@ -12,15 +12,21 @@
 
 namespace prescript {
 
+/// What candidates of a search differ in, beside the first soft prompt.
+struct CandidateOptions {
+  double learning_rate = 0;  // the highest of the schedule
+  double weight_decay = 0;
+  uint64_t seed = 1;  // of the order of exemplars
+};
+
 struct TuneOptions {
-  LearningRateSchedule schedule = {};  // its steps are those of the run
-  AdamWOptions adamw = {};
-  double clip_norm = 0;        // 0: no clipping
-  int64_t batch_size = 1;      // exemplars a step
-  uint64_t seed = 1;           // of the order of exemplars
+  std::vector<CandidateOptions> candidates = {};  // one without a search
+  LearningRateSchedule schedule = {};             // its steps are those of the run
+  double clip_norm = 0;                           // 0: no clipping
+  int64_t batch_size = 1;                         // exemplars a step, of each candidate
   int64_t evaluate_every = 1;  // steps; also before the first and behind the last
   int64_t checkpoint_every = 1;
-  std::optional<int64_t> patience = {};  // evaluations without a better one, then the run ends
+  std::optional<int64_t> patience = {};  // evaluations without a better one, then a candidate ends
   double peak_flops_per_second = 0;      // of the processor, for reports; 0: not measured
 };
 
@@ -28,19 +34,23 @@ struct TuneOptions {
 struct TuneObserver {
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(const ValidationReport&)> on_validation = {};
+  /// A candidate (index) is out of the run, since a loss or gradient was not finite.
+  std::function<void(size_t candidate, const std::string& message)> on_failure = {};
   std::function<bool()> stop_requested = {};  // asked before each layer
 };
 
 enum class TuneEnd {
-  kFinished,  // all steps, or no patience left
+  kFinished,  // all steps, or no candidate left with patience
   kStopped,   // stop_requested; the last finished step is in a checkpoint
 };
 
-/// Learns the soft prompt in `state`, from wherever it stands to the end of the run. The decoder's
-/// weights are never changed. `identity` goes into every checkpoint.
+/// Learns the soft prompt of every candidate in `state`, from wherever it stands to the end of the
+/// run: all of them in one forest a step, each as it would alone. The decoder's weights are never
+/// changed. `identity` goes into every checkpoint.
 ///
-/// Throws InputError(kNotFinite) naming step and exemplars when a loss or gradient is not finite:
-/// the step is not applied, what was finished before is in a checkpoint.
+/// A candidate whose loss or gradient is not finite is out of the run, as long as another is left.
+/// Throws InputError(kNotFinite) naming step and exemplars when none is: the step is not applied,
+/// what was finished before is in a checkpoint.
 /// Source   Lester et al. 2021 (soft prompt), Singhal et al. 2023 (instruction prompt tuning).
 TuneEnd tune(Decoder& decoder,
              const StepOptions& step_options,
@@ -50,6 +60,9 @@ TuneEnd tune(Decoder& decoder,
              const RunIdentity& identity,
              RunState& state,
              const TuneObserver& observer);
+
+/// Whether a candidate still learns.
+bool is_active(const CandidateState& candidate, const TuneOptions& options);
 
 /// Whether the run of `state` has nothing left to do.
 bool is_finished(const RunState& state, const TuneOptions& options);

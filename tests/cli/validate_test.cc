@@ -38,6 +38,15 @@ TEST_F(ValidateCommand, AGoodRecipeIsOkAndNothingIsWritten) {
             "{\"ok\":true,\"train\":1,\"validation\":1,\"few_shot\":1}\n");
 }
 
+TEST_F(ValidateCommand, ASearchIsCounted) {
+  const std::string search = "search={seed: [1, 2, 3], weight_decay: [0, 0.1]}";
+  EXPECT_THAT(validate({search}).out, HasSubstr(" in the hard prompt, 6 candidates\n"));
+  EXPECT_THAT(validate({"--json", search}).out, HasSubstr("\"candidates\":6"));
+  const auto refused = validate({search, "data.validation=null"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("a search chooses by data.validation"));
+}
+
 TEST_F(ValidateCommand, WeightsAreNotRead) {
   // A weight that no check short of computing could find.
   std::string weights = bytes_of_file(model() + "/model.safetensors");

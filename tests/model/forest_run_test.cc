@@ -113,15 +113,18 @@ TEST_P(ForestRunTest, TheSizeOfAPassChangesAStepByRoundingOnly) {
 TEST_P(ForestRunTest, SoftPromptsSideBySideEqualTheirSoloRuns) {
   for (const Position position : {Position::kStart, Position::kBeforeQuestion}) {
     const Batch batch = three_level_batch({.position = position, .prompt_sizes = {3, 5, 1}});
-    const StepResult together = step(batch);
-    double loss = 0;
-    for (int32_t p = 0; p < 3; ++p) {
-      const StepResult alone = step(solo(batch, p));
-      loss += alone.loss;
-      EXPECT_LE(tolerance::norm_error(together.gradients[p].values, alone.gradients[0].values),
-                in_float64() ? tolerance::kStepFloat64 : tolerance::kScheduleGradientFloat32);
+    for (const int64_t max_rows :
+         {20, 40, 1000}) {  // trees one by one, some together, all together
+      const StepResult together = step(batch, {.forest = {}, .plan = {.max_rows = max_rows}});
+      double loss = 0;
+      for (int32_t p = 0; p < 3; ++p) {
+        const StepResult alone = step(solo(batch, p));
+        loss += alone.loss;
+        EXPECT_LE(tolerance::norm_error(together.gradients[p].values, alone.gradients[0].values),
+                  in_float64() ? tolerance::kStepFloat64 : tolerance::kScheduleGradientFloat32);
+      }
+      EXPECT_NEAR(together.loss / loss, 1, tolerance::kScheduleLossFloat32);
     }
-    EXPECT_NEAR(together.loss / loss, 1, tolerance::kScheduleLossFloat32);
   }
 }
 

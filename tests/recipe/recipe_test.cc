@@ -134,6 +134,69 @@ output: d
   EXPECT_EQ(recipe, expected);
 }
 
+constexpr const char* kSearched =
+    "base_model: m.gguf\ndata: {train: t.jsonl, validation: v.jsonl}\noutput: out\n";
+
+TEST_F(RecipeTest, CandidatesAreAllCombinationsLearningRatesOutermostSeedsInnermost) {
+  const Recipe recipe = read(std::string(kSearched) +
+                             "search: {seed: [7, 18446744073709551615], learning_rate: [0.1, 0.03, "
+                             "0.01]}\noptimizer: {weight_decay: 0.5}");
+  const std::vector<Recipe> candidates = candidates_of(recipe);
+  ASSERT_EQ(candidates.size(), 6U);
+  size_t i = 0;
+  for (const double rate : {0.1, 0.03, 0.01}) {
+    for (const uint64_t seed : {uint64_t{7}, UINT64_MAX}) {
+      Recipe expected = read(kSearched);
+      expected.optimizer = {.learning_rate = rate, .weight_decay = 0.5};
+      expected.training.seed = seed;
+      EXPECT_EQ(candidates[i++], expected);
+    }
+  }
+  EXPECT_EQ(candidates_of(read(kSearched)), std::vector<Recipe>{read(kSearched)});
+  EXPECT_EQ(
+      candidates_of(read(kSearched, {"search.weight_decay=[0.25]"}))[0].optimizer.weight_decay,
+      0.25);
+}
+
+TEST_F(RecipeTest, ASearchIsWrittenAsItIsRead) {
+  const Recipe recipe =
+      read(kSearched, {"search={learning_rate: [0.003, 1.0e-07], seed: [2]}", "training.seed=5"});
+  const std::string yaml = recipe_yaml(recipe);
+  EXPECT_NE(yaml.find("search:\n  learning_rate: [0.003, 1.0e-07]\n  seed: [2]\n"),
+            std::string::npos)
+      << yaml;
+  EXPECT_EQ(yaml.find("learning_rate: 0.003\n"), std::string::npos) << "it has no effect";
+  EXPECT_EQ(read(yaml), recipe);
+}
+
+TEST_F(RecipeTest, ASearchThatCannotBeIsRefused) {
+  const auto refused = [&](const std::string& part, const std::string& search) {
+    expect_error(part, kSearched, {search});
+  };
+  refused("search.seed: found an empty list; allowed is a list of different values, each a whole",
+          "search.seed=[]");
+  refused(
+      "search.learning_rate: found a list; allowed is a list of different values, each a number",
+      "search.learning_rate=[0.1, 1.0e-1]");
+  refused("search.weight_decay: found the number 0.1; allowed is a list",
+          "search.weight_decay=0.1");
+  refused("unknown key \"search.steps\"", "search.steps=[1]");
+  std::string many;
+  for (int i = 0; i < 13; ++i) many += (i == 0 ? "" : ", ") + std::to_string(i);
+  refused("the lists of search make 65 candidates; at most 64",
+          "search={seed: [" + many + "], learning_rate: [1, 2, 3, 4, 5]}");
+  expect_error("search.seed: a search chooses by data.validation", kRequired, {"search.seed=[1]"});
+  for (const std::string key : {"learning_rate", "weight_decay"}) {
+    expect_error("optimizer." + key + ": has no effect beside search." + key,
+                 kSearched,
+                 {"search." + key + "=[0.1]", "optimizer." + key + "=0.1"});
+    EXPECT_EQ(read(std::string(kSearched) + "optimizer." + key + ": 0.1\n",
+                   {"search." + key + "=[0.2]", "optimizer." + key + "=null"})
+                  .search,
+              read(kSearched, {"search." + key + "=[0.2]"}).search);
+  }
+}
+
 TEST_F(RecipeTest, JsonMeansTheSame) {
   EXPECT_EQ(read("{\n\t\"base_model\": \"m\\u00e9\\ud83d\\ude00\", \"output\": \"o\",\n"
                  "\t\"data\": {\"train\": \"t\", \"validation\": null},\n"

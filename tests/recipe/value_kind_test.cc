@@ -164,6 +164,18 @@ TEST(ValueKind, NumbersAreNumbersToOtherReadersOfYamlToo) {
   EXPECT_EQ(number(0, 1).write(1), "1");
 }
 
+TEST(ValueKind, ListsHoldDifferentValuesAndAtLeastOne) {
+  const auto kind = list_of(whole_number(0, 9));
+  expect_reads(
+      kind,
+      {"[1]", "[3, 1, 2]", "- 0\n- 9"},
+      {"[]", "1", "[1, 1]", "[1, 2, 01]", "[10]", "[[1]]", "[1, null]", "{a: 1}", "['1']"});
+  EXPECT_EQ(kind.read(value_of("[3, 1, 2]")), (std::vector<int64_t>{3, 1, 2}));
+  EXPECT_EQ(kind.write({3, 1, 2}), "[3, 1, 2]");
+  EXPECT_EQ(list_of(number(0, 1)).write({0.5, 1e-7}), "[0.5, 1.0e-07]");
+  expect_reads(list_of(number(0, 1)), {"[0.5, 0.25]"}, {"[0.5, 5.0e-1]", "[0, -0]"});
+}
+
 TEST(ValueKind, ValuesAreDescribedByTheirKind) {
   EXPECT_EQ(describe(value_of("1e3")), "the number 1e3");
   EXPECT_EQ(describe(value_of("'1'")), "the text \"1\"");
@@ -171,6 +183,7 @@ TEST(ValueKind, ValuesAreDescribedByTheirKind) {
   EXPECT_EQ(describe(value_of("\"\\n\"")), "the text \"\\x0a\"");
   EXPECT_EQ(describe(value_of("''")), "an empty text");
   EXPECT_EQ(describe(value_of("[1]")), "a list");
+  EXPECT_EQ(describe(value_of("[]")), "an empty list");
   EXPECT_EQ(describe(value_of("a: 1")), "a group of keys");
 }
 

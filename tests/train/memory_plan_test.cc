@@ -96,6 +96,13 @@ TEST_F(MemoryPlan, TheHeadStartsKeysAndValuesAreInIt) {
   EXPECT_LT(plan(needed(2048, 6) + head_start - 1, {}, {.head_start = 500}).max_rows, 2048);
 }
 
+TEST_F(MemoryPlan, SoIsWhatEachCandidateHolds) {
+  // 30 candidates of 100 virtual tokens, 64 numbers each, 19 times in float32.
+  const uint64_t candidates = 30 * 100 * 64 * 4 * 19;
+  EXPECT_EQ(plan(needed(2048, 6) + candidates, {}, {.virtual_tokens = 3000}).max_rows, 2048);
+  EXPECT_LT(plan(needed(2048, 6) + candidates - 1, {}, {.virtual_tokens = 3000}).max_rows, 2048);
+}
+
 TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould) {
   for (const std::optional<int64_t> rows :
        {std::optional<int64_t>(), std::optional<int64_t>(700)}) {

@@ -23,7 +23,7 @@ Checkpoint checkpoint_of(int64_t step) {
   Checkpoint checkpoint;
   checkpoint.state.step = step;
   checkpoint.state.evaluated_step = step;
-  checkpoint.state.prompt = {1, 2, {static_cast<float>(step), 1}};
+  checkpoint.state.candidates = {{.prompt = {1, 2, {static_cast<float>(step), 1}}}};
   return checkpoint;
 }
 

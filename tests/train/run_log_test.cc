@@ -1,5 +1,6 @@
 #include "train/run_log.h"
 
+#include <cmath>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -13,7 +14,7 @@ namespace {
 class RunLogFiles : public testing::Test {
  protected:
   RunLog open(uint64_t metrics_bytes = 0, uint64_t events_bytes = 0) const {
-    return {metrics_, metrics_bytes, events_, events_bytes};
+    return {1, metrics_, metrics_bytes, events_, events_bytes};
   }
 
   std::vector<std::string> lines() const {
@@ -32,15 +33,39 @@ class RunLogFiles : public testing::Test {
 
 StepReport report(int64_t step) {
   return {.step = step,
-          .loss = 2.5,
-          .gradient_norm = 0.125,
-          .learning_rate = 0.003,
+          .candidates = {{.loss = 2.5, .gradient_norm = 0.125, .learning_rate = 0.003}},
           .seconds = 1.5,
           .rows_computed = 100,
           .rows_unshared = 300,
           .rows_padded = 400,
           .flops = 3e12,
           .peak_flops_per_second = 8e12};
+}
+
+ValidationReport validation(int64_t step, double loss) {
+  return {.step = step, .candidates = {{.loss = loss}}};
+}
+
+TEST_F(RunLogFiles, OfSeveralCandidatesEachHasLinesAndTheStepHasOne) {
+  {
+    RunLog log(3, metrics_, 0, events_, 0);
+    StepReport step = report(7);
+    step.candidates = {{.candidate = 0, .loss = 1, .gradient_norm = 2, .learning_rate = 3},
+                       {.candidate = 2, .loss = NAN, .gradient_norm = 5, .learning_rate = 6}};
+    log.add(step);
+    log.add(ValidationReport{
+        .step = 7, .candidates = {{.candidate = 0, .loss = 4}, {.candidate = 2, .loss = 5}}});
+  }
+  const auto found = lines();
+  ASSERT_EQ(found.size(), 5U);
+  EXPECT_EQ(found[0], R"({"step":7,"candidate":1,"loss":1,"grad_norm":2,"learning_rate":3})");
+  EXPECT_EQ(found[1], R"({"step":7,"candidate":3,"loss":null,"grad_norm":5,"learning_rate":6})");
+  EXPECT_TRUE(found[2].starts_with(R"({"step":7,"seconds":1.5,"rows_computed":100,)")) << found[2];
+  EXPECT_EQ(found[3], R"({"step":7,"candidate":1,"validation_loss":4})");
+  EXPECT_EQ(found[4], R"({"step":7,"candidate":3,"validation_loss":5})");
+  for (const char* tag : {"loss/1", "grad_norm/3", "learning_rate/3", "validation_loss/3"}) {
+    EXPECT_NE(bytes_of_file(events_).find(tag), std::string::npos) << tag;
+  }
 }
 
 TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
@@ -83,7 +108,7 @@ TEST_F(RunLogFiles, WithoutAPeakThereIsNoShareOfIt) {
 }
 
 TEST_F(RunLogFiles, AValidationIsALineOfTwo) {
-  open().add(ValidationReport{.step = 0, .loss = 2.25, .is_best = true});
+  open().add(validation(0, 2.25));
   EXPECT_EQ(lines(), std::vector<std::string>{R"({"step":0,"validation_loss":2.25})"});
 }
 
@@ -97,7 +122,7 @@ TEST_F(RunLogFiles, AResumeCutsWhatTheCheckpointDoesNotHold) {
     metrics_bytes = log.metrics_bytes();
     events_bytes = log.events_bytes();
     log.add(report(2));
-    log.add(ValidationReport{.step = 2, .loss = 1});
+    log.add(validation(2, 1));
   }
   EXPECT_EQ(lines().size(), 3U);
   const std::string first_events = bytes_of_file(events_).substr(0, events_bytes);
@@ -105,7 +130,7 @@ TEST_F(RunLogFiles, AResumeCutsWhatTheCheckpointDoesNotHold) {
     RunLog log = open(metrics_bytes, events_bytes);
     EXPECT_EQ(log.metrics_bytes(), metrics_bytes);
     EXPECT_EQ(bytes_of_file(events_), first_events);
-    log.add(ValidationReport{.step = 1, .loss = 3});
+    log.add(validation(1, 3));
   }
   ASSERT_EQ(lines().size(), 2U);
   EXPECT_EQ(lines()[1], R"({"step":1,"validation_loss":3})");
@@ -114,7 +139,7 @@ TEST_F(RunLogFiles, AResumeCutsWhatTheCheckpointDoesNotHold) {
 
 TEST_F(RunLogFiles, EventsHoldTheScalarsUnderTheirNames) {
   open().add(report(1));
-  open(0, 0).add(ValidationReport{.step = 1, .loss = 3});
+  open(0, 0).add(validation(1, 3));
   EXPECT_NE(bytes_of_file(events_).find("validation_loss"), std::string::npos);
   EXPECT_EQ(bytes_of_file(events_).find("grad_norm"), std::string::npos) << "0 begins anew";
   open(0, 0).add(report(1));

@@ -3,6 +3,7 @@
 #include <bit>
 #include <limits>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/seal.h"
@@ -20,15 +21,16 @@ Checkpoint full_checkpoint() {
   RunState& state = checkpoint.state;
   state.step = 12;
   state.evaluated_step = 10;
-  state.prompt = {2, 3, {1.0F / 3, -0.0F, 1e-45F, 3.4e38F, 0.1F, -7}};
-  state.optimizer = {{0.1F, 0.2F, 0.3F, -0.0F, 1e-40F, 5}, {1, 2, 3, 4, 5, 1e-30F}, 12};
   state.loss_without_prompt = 2.5800000000000001;
-  state.loss_at_start = 0.1 + 0.2;
-  state.last_loss = 1.0 / 3;
-  state.best_loss = std::numeric_limits<double>::denorm_min();
-  state.best_step = 8;
-  state.best_prompt_PD = {6, 5, 4, 3, 2, 1.0F / 7};
-  state.evaluations_since_best = 2;
+  CandidateState& candidate = state.candidates.emplace_back();
+  candidate.prompt = {2, 3, {1.0F / 3, -0.0F, 1e-45F, 3.4e38F, 0.1F, -7}};
+  candidate.optimizer = {{0.1F, 0.2F, 0.3F, -0.0F, 1e-40F, 5}, {1, 2, 3, 4, 5, 1e-30F}, 12};
+  candidate.loss_at_start = 0.1 + 0.2;
+  candidate.last_loss = 1.0 / 3;
+  candidate.best_loss = std::numeric_limits<double>::denorm_min();
+  candidate.best_step = 8;
+  candidate.best_prompt_PD = {6, 5, 4, 3, 2, 1.0F / 7};
+  candidate.evaluations_since_best = 2;
   state.metrics_bytes = uint64_t{1} << 40;
   state.events_bytes = 4321;
   return checkpoint;
@@ -39,6 +41,22 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) 
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(std::bit_cast<uint32_t>(a[i]), std::bit_cast<uint32_t>(b[i])) << i;
   }
+}
+
+void expect_same(const CandidateState& a, const CandidateState& b) {
+  EXPECT_EQ(b.prompt.num_virtual_tokens, a.prompt.num_virtual_tokens);
+  EXPECT_EQ(b.prompt.hidden_size, a.prompt.hidden_size);
+  expect_same_bits(b.prompt.values_PD, a.prompt.values_PD);
+  expect_same_bits(b.optimizer.first_moment, a.optimizer.first_moment);
+  expect_same_bits(b.optimizer.second_moment, a.optimizer.second_moment);
+  EXPECT_EQ(b.optimizer.num_steps, a.optimizer.num_steps);
+  EXPECT_EQ(b.loss_at_start, a.loss_at_start);
+  EXPECT_EQ(b.last_loss, a.last_loss);
+  EXPECT_EQ(b.best_loss, a.best_loss);
+  EXPECT_EQ(b.best_step, a.best_step);
+  expect_same_bits(b.best_prompt_PD, a.best_prompt_PD);
+  EXPECT_EQ(b.evaluations_since_best, a.evaluations_since_best);
+  EXPECT_EQ(b.failed_step, a.failed_step);
 }
 
 class RunStateFile : public testing::Test {
@@ -58,33 +76,63 @@ TEST_F(RunStateFile, RoundTripsBitForBit) {
   const RunState& b = after.state;
   EXPECT_EQ(b.step, a.step);
   EXPECT_EQ(b.evaluated_step, a.evaluated_step);
-  EXPECT_EQ(b.prompt.num_virtual_tokens, 2);
-  EXPECT_EQ(b.prompt.hidden_size, 3);
-  expect_same_bits(b.prompt.values_PD, a.prompt.values_PD);
-  expect_same_bits(b.optimizer.first_moment, a.optimizer.first_moment);
-  expect_same_bits(b.optimizer.second_moment, a.optimizer.second_moment);
-  EXPECT_EQ(b.optimizer.num_steps, a.optimizer.num_steps);
   EXPECT_EQ(b.loss_without_prompt, a.loss_without_prompt);
-  EXPECT_EQ(b.loss_at_start, a.loss_at_start);
-  EXPECT_EQ(b.last_loss, a.last_loss);
-  EXPECT_EQ(b.best_loss, a.best_loss);
-  EXPECT_EQ(b.best_step, a.best_step);
-  expect_same_bits(b.best_prompt_PD, a.best_prompt_PD);
-  EXPECT_EQ(b.evaluations_since_best, a.evaluations_since_best);
+  ASSERT_EQ(b.candidates.size(), 1U);
+  expect_same(a.candidates[0], b.candidates[0]);
   EXPECT_EQ(b.metrics_bytes, a.metrics_bytes);
   EXPECT_EQ(b.events_bytes, a.events_bytes);
   EXPECT_EQ(checkpoint_bytes(after), checkpoint_bytes(before));
 }
 
+TEST_F(RunStateFile, SeveralCandidatesRoundTrip) {
+  Checkpoint before = full_checkpoint();
+  CandidateState fresh;
+  fresh.prompt = {2, 3, {1, 2, 3, 4, 5, 6}};
+  CandidateState failed = before.state.candidates[0];
+  failed.prompt.values_PD[0] = 9;
+  failed.failed_step = 7;
+  before.state.candidates.push_back(fresh);
+  before.state.candidates.push_back(failed);
+  const Checkpoint after = read(checkpoint_bytes(before));
+  ASSERT_EQ(after.state.candidates.size(), 3U);
+  for (size_t i = 0; i < 3; ++i) expect_same(before.state.candidates[i], after.state.candidates[i]);
+  EXPECT_EQ(checkpoint_bytes(after), checkpoint_bytes(before));
+}
+
+TEST_F(RunStateFile, ARunWithoutASearchHasNothingOfOneInItsFile) {
+  const std::string bytes = checkpoint_bytes(full_checkpoint());
+  const auto file = SafetensorsFile::open(directory_.write("checkpoint", bytes));
+  std::vector<std::string> names;
+  for (const SafetensorsTensor& tensor : file->tensors()) names.push_back(tensor.name);
+  EXPECT_THAT(
+      names,
+      testing::UnorderedElementsAre("prompt", "first_moment", "second_moment", "best_prompt"));
+  EXPECT_EQ(bytes.find("candidates"), std::string::npos);
+  EXPECT_EQ(bytes.find("failed_step"), std::string::npos);
+}
+
+TEST(RunState, TheBestCandidateIsTheFirstOfTheLeastLossThatHasNotFailed) {
+  RunState state;
+  state.candidates.resize(5);
+  EXPECT_EQ(best_candidate(state), 0U);
+  state.candidates[1].best_loss = 2;
+  EXPECT_EQ(best_candidate(state), 1U);
+  state.candidates[2].best_loss = 1;
+  state.candidates[3].best_loss = 1;
+  EXPECT_EQ(best_candidate(state), 2U);
+  state.candidates[2].failed_step = 3;
+  EXPECT_EQ(best_candidate(state), 3U);
+}
+
 TEST_F(RunStateFile, AStateBeforeTheFirstStepRoundTrips) {
   Checkpoint before;
-  before.state.prompt = {1, 2, {3, 4}};
+  before.state.candidates = {{.prompt = {1, 2, {3, 4}}}};
   const RunState after = read(checkpoint_bytes(before)).state;
   EXPECT_EQ(after.step, 0);
   EXPECT_EQ(after.evaluated_step, -1);
-  EXPECT_FALSE(after.best_loss || after.loss_at_start || after.last_loss ||
-               after.loss_without_prompt);
-  EXPECT_TRUE(after.best_prompt_PD.empty() && after.optimizer.first_moment.empty());
+  EXPECT_FALSE(after.loss_without_prompt);
+  ASSERT_EQ(after.candidates.size(), 1U);
+  expect_same(before.state.candidates[0], after.candidates[0]);
 }
 
 TEST_F(RunStateFile, EveryFlippedBitIsRefused) {

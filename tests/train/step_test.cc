@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/autograd_llama.h"
@@ -43,6 +44,35 @@ AutogradResult exact_step(const std::vector<TrainingExemplar>& exemplars,
                         DType::kFloat64);
 }
 
+/// What a step with one soft prompt came to.
+struct SoloResult : PromptResult {
+  SoloResult(const StepResult& whole) : PromptResult(whole.prompts.at(0)), step(whole) {}
+
+  StepResult step;
+};
+
+/// A decoder with one soft prompt.
+class SoloDecoder {
+ public:
+  SoloDecoder(Decoder& decoder, int64_t num_virtual_tokens, const StepOptions& options)
+      : prompted_(decoder, 1, num_virtual_tokens, options) {}
+
+  SoloResult differentiate(const std::vector<const TrainingExemplar*>& exemplars,
+                           const std::vector<float>& prompt_PD) {
+    const PromptedBatch batch{exemplars, prompt_PD};
+    return prompted_.differentiate(std::span(&batch, 1));
+  }
+
+  SoloResult score(std::span<const TrainingExemplar* const> exemplars,
+                   const std::vector<float>& prompt_PD) {
+    const std::span<const float> prompt(prompt_PD);
+    return prompted_.score(exemplars, std::span(&prompt, 1));
+  }
+
+ private:
+  PromptedDecoder prompted_;
+};
+
 TEST(TrainingStep, EqualsAutogradOnTheUnsharedSequencesAtEveryPosition) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   for (const auto& [position, with_bos] : {std::pair{PromptPosition::kStart, false},
@@ -51,8 +81,8 @@ TEST(TrainingStep, EqualsAutogradOnTheUnsharedSequencesAtEveryPosition) {
                                            std::pair{PromptPosition::kBeforeQuestion, false}}) {
     const auto exemplars = tiny_exemplars(with_bos);
     const SoftPrompt prompt = tiny_prompt(kP);
-    PromptedDecoder prompted(base.decoder(), kP, {.position = position});
-    const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    SoloDecoder prompted(base.decoder(), kP, {.position = position});
+    const SoloResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
     const AutogradResult exact = exact_step(exemplars, prompt, position);
     ASSERT_GE(exact.logit_deviation, 1);
     EXPECT_NEAR(found.loss / exact.loss, 1, tolerance::kLossFloat32);
@@ -68,7 +98,7 @@ TEST(TrainingStep, PositionsDiffer) {
   std::vector<double> losses;
   for (const auto position :
        {PromptPosition::kStart, PromptPosition::kAfterBos, PromptPosition::kBeforeQuestion}) {
-    PromptedDecoder prompted(base.decoder(), kP, {.position = position});
+    SoloDecoder prompted(base.decoder(), kP, {.position = position});
     losses.push_back(prompted.score(pointers(exemplars), tiny_prompt(kP).values_PD).loss);
   }
   EXPECT_GT(std::abs(losses[0] - losses[1]), 1e-3);
@@ -78,17 +108,17 @@ TEST(TrainingStep, PositionsDiffer) {
 TEST(TrainingStep, TheLossIsTheMeanOverTheTargetsOfEachExemplarAlone) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const auto exemplars = tiny_exemplars();
-  PromptedDecoder prompted(base.decoder(), kP, {});
+  SoloDecoder prompted(base.decoder(), kP, {});
   for (const auto& prompt : {tiny_prompt(kP).values_PD, std::vector<float>()}) {
     double sum = 0;
     int64_t num_targets = 0;
     for (const TrainingExemplar* exemplar : pointers(exemplars)) {
-      const StepResult alone = prompted.score(std::span(&exemplar, 1), prompt);
+      const SoloResult alone = prompted.score(std::span(&exemplar, 1), prompt);
       EXPECT_EQ(alone.num_targets, static_cast<int64_t>(exemplar->rendered.targets.size()));
       sum += alone.loss * static_cast<double>(alone.num_targets);
       num_targets += alone.num_targets;
     }
-    const StepResult together = prompted.score(pointers(exemplars), prompt);
+    const SoloResult together = prompted.score(pointers(exemplars), prompt);
     EXPECT_EQ(together.num_targets, num_targets);
     EXPECT_NEAR(
         together.loss * static_cast<double>(num_targets) / sum, 1, tolerance::kScheduleLossFloat32);
@@ -101,8 +131,8 @@ TEST(TrainingStep, TheGradientEqualsDifferencesOfTheLoss) {
   TinyBase base(make_reference_ops(), DType::kFloat64);
   const auto exemplars = tiny_exemplars();
   const SoftPrompt prompt = tiny_prompt(kP);
-  PromptedDecoder prompted(base.decoder(), kP, {});
-  const StepResult step = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+  SoloDecoder prompted(base.decoder(), kP, {});
+  const SoloResult step = prompted.differentiate(pointers(exemplars), prompt.values_PD);
   double largest = 0;
   for (const float value : step.gradient) largest = std::max(largest, std::abs(double{value}));
   constexpr float kH = 1.0F / 256;
@@ -121,23 +151,23 @@ TEST(TrainingStep, SharingAndRowsOfAPassChangeItByRoundingOnly) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const auto exemplars = tiny_exemplars();
   const SoftPrompt prompt = tiny_prompt(kP);
-  PromptedDecoder shared(base.decoder(), kP, {});
-  const StepResult expected = shared.differentiate(pointers(exemplars), prompt.values_PD);
-  EXPECT_LT(expected.rows_computed, expected.rows_unshared);
-  EXPECT_LT(expected.rows_unshared, expected.rows_padded);
+  SoloDecoder shared(base.decoder(), kP, {});
+  const SoloResult expected = shared.differentiate(pointers(exemplars), prompt.values_PD);
+  EXPECT_LT(expected.step.rows_computed, expected.step.rows_unshared);
+  EXPECT_LT(expected.step.rows_unshared, expected.step.rows_padded);
   for (const StepOptions& options : {StepOptions{.share = false},
                                      StepOptions{.plan = {.max_rows = 64}},
                                      StepOptions{.plan = {.max_rows = 64, .kept_layers = 0}},
                                      StepOptions{.plan = {.max_rows = 1}, .share = false}}) {
-    PromptedDecoder prompted(base.decoder(), kP, options);
-    const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    SoloDecoder prompted(base.decoder(), kP, options);
+    const SoloResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
     EXPECT_NEAR(found.loss / expected.loss, 1, tolerance::kScheduleLossFloat32);
     EXPECT_LE(tolerance::norm_error(widened(found.gradient), widened(expected.gradient)),
               tolerance::kScheduleGradientFloat32);
-    EXPECT_EQ(found.rows_unshared, expected.rows_unshared);
-    EXPECT_EQ(found.rows_padded, expected.rows_padded);
+    EXPECT_EQ(found.step.rows_unshared, expected.step.rows_unshared);
+    EXPECT_EQ(found.step.rows_padded, expected.step.rows_padded);
     if (!options.share) {
-      EXPECT_EQ(found.rows_computed, found.rows_unshared);
+      EXPECT_EQ(found.step.rows_computed, found.step.rows_unshared);
     }
   }
 }
@@ -158,30 +188,32 @@ TEST(TrainingStep, AHeadStartIsNotComputedAgainAndChangesAStepByRoundingOnly) {
                   in_float64 ? DType::kFloat64 : DType::kFloat32);
     StepOptions options{.share = false, .position = PromptPosition::kBeforeQuestion};
     options.head_start = tiny_head_start();
-    PromptedDecoder unshared(base.decoder(), kP, options);
-    const StepResult exact = unshared.differentiate(pointers(exemplars), prompt.values_PD);
-    const StepResult exact_base = unshared.score(pointers(exemplars), {});
-    EXPECT_EQ(exact.rows_computed, exact.rows_unshared) << "without sharing there is none";
+    SoloDecoder unshared(base.decoder(), kP, options);
+    const SoloResult exact = unshared.differentiate(pointers(exemplars), prompt.values_PD);
+    const SoloResult exact_base = unshared.score(pointers(exemplars), {});
+    EXPECT_EQ(exact.step.rows_computed, exact.step.rows_unshared)
+        << "without sharing there is none";
 
     options.share = true;
-    PromptedDecoder shared(base.decoder(), kP, {.position = options.position});
-    const StepResult whole = shared.differentiate(pointers(exemplars), prompt.values_PD);
+    SoloDecoder shared(base.decoder(), kP, {.position = options.position});
+    const SoloResult whole = shared.differentiate(pointers(exemplars), prompt.values_PD);
     for (const int64_t max_rows : {7, 64, 4096}) {  // 7: the head start itself in several passes
       options.plan.max_rows = max_rows;
-      PromptedDecoder prompted(base.decoder(), kP, options);
-      const StepResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
-      EXPECT_EQ(found.rows_computed, whole.rows_computed - 18);
-      EXPECT_EQ(found.rows_unshared, exact.rows_unshared);
-      EXPECT_LT(found.flops, whole.flops);
+      SoloDecoder prompted(base.decoder(), kP, options);
+      const SoloResult found = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+      EXPECT_EQ(found.step.rows_computed, whole.step.rows_computed - 18);
+      EXPECT_EQ(found.step.rows_unshared, exact.step.rows_unshared);
+      EXPECT_LT(found.step.flops, whole.step.flops);
       EXPECT_NEAR(found.loss / exact.loss, 1, tolerance::kScheduleLossFloat32);
       EXPECT_LE(tolerance::norm_error(widened(found.gradient), widened(exact.gradient)),
                 tolerance::kScheduleGradientFloat32);
-      const StepResult again = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+      const SoloResult again = prompted.differentiate(pointers(exemplars), prompt.values_PD);
       EXPECT_EQ(again.gradient, found.gradient);
       EXPECT_EQ(again.loss, found.loss);
       EXPECT_EQ(prompted.score(pointers(exemplars), prompt.values_PD).loss, found.loss);
-      const StepResult found_base = prompted.score(pointers(exemplars), {});
-      EXPECT_EQ(found_base.rows_computed, shared.score(pointers(exemplars), {}).rows_computed - 18);
+      const SoloResult found_base = prompted.score(pointers(exemplars), {});
+      EXPECT_EQ(found_base.step.rows_computed,
+                shared.score(pointers(exemplars), {}).step.rows_computed - 18);
       EXPECT_NEAR(found_base.loss / exact_base.loss, 1, tolerance::kScheduleLossFloat32);
     }
   }
@@ -191,13 +223,13 @@ TEST(TrainingStep, RowsEqualAHandCount) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const std::vector<TrainingExemplar> exemplars = {
       tiny_exemplar("a", "0123456789", "yes, it is so"), tiny_exemplar("b", "9876543210", "no")};
-  PromptedDecoder prompted(base.decoder(), kP, {});
-  const StepResult found = prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
+  SoloDecoder prompted(base.decoder(), kP, {});
+  const SoloResult found = prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
   // 6 virtual tokens and an instruction of 18 are shared. Behind them stand the questions of 10 and
   // the answers of 13 and 2, whose end of text is a target only.
-  EXPECT_EQ(found.rows_computed, 6 + 18 + (10 + 13) + (10 + 2));
-  EXPECT_EQ(found.rows_unshared, 2 * (6 + 18) + (10 + 13) + (10 + 2));
-  EXPECT_EQ(found.rows_padded, 2 * (6 + 18 + 10 + 13 + 1));
+  EXPECT_EQ(found.step.rows_computed, 6 + 18 + (10 + 13) + (10 + 2));
+  EXPECT_EQ(found.step.rows_unshared, 2 * (6 + 18) + (10 + 13) + (10 + 2));
+  EXPECT_EQ(found.step.rows_padded, 2 * (6 + 18 + 10 + 13 + 1));
   EXPECT_EQ(found.num_targets, 14 + 3);
 }
 
@@ -205,11 +237,11 @@ TEST(TrainingStep, TheSameExemplarTwiceCountsTwice) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const auto exemplars = tiny_exemplars();
   const SoftPrompt prompt = tiny_prompt(kP);
-  PromptedDecoder prompted(base.decoder(), kP, {});
+  SoloDecoder prompted(base.decoder(), kP, {});
   auto twice = pointers(exemplars);
   for (const TrainingExemplar* exemplar : pointers(exemplars)) twice.push_back(exemplar);
-  const StepResult once = prompted.differentiate(pointers(exemplars), prompt.values_PD);
-  const StepResult doubled = prompted.differentiate(twice, prompt.values_PD);
+  const SoloResult once = prompted.differentiate(pointers(exemplars), prompt.values_PD);
+  const SoloResult doubled = prompted.differentiate(twice, prompt.values_PD);
   EXPECT_EQ(doubled.num_targets, 2 * once.num_targets);
   EXPECT_NEAR(doubled.loss / once.loss, 1, tolerance::kScheduleLossFloat32);
   EXPECT_LE(tolerance::norm_error(widened(doubled.gradient), widened(once.gradient)),
@@ -223,22 +255,87 @@ TEST(TrainingStep, APromptThatIsNotFiniteNamesTheExemplars) {
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     SoftPrompt prompt = tiny_prompt(kP);
     prompt.values_PD[40] = poison;
-    PromptedDecoder prompted(base.decoder(), kP, {});
+    SoloDecoder prompted(base.decoder(), kP, {});
+    const SoloResult step = prompted.differentiate(pointers(exemplars), prompt.values_PD);
     for (const char* id : {"fever", "water", "rash", "sleep", "again"}) {
-      expect_input_error(ExitCode::kNotFinite, id, [&] {
-        prompted.differentiate(pointers(exemplars), prompt.values_PD);
-      });
+      EXPECT_THAT(step.not_finite, testing::HasSubstr(id));
     }
-    expect_input_error(ExitCode::kNotFinite, "rash", [&] {
-      prompted.score(pointers(exemplars), prompt.values_PD);
-    });
+    EXPECT_THAT(prompted.score(pointers(exemplars), prompt.values_PD).not_finite,
+                testing::HasSubstr("rash"));
+  }
+}
+
+/// Exemplars of each of three soft prompts: the first two read the same, the third others.
+std::vector<PromptedBatch> three_batches(const std::vector<TrainingExemplar>& exemplars,
+                                         const std::vector<SoftPrompt>& prompts) {
+  const auto all = pointers(exemplars);
+  return {{all, prompts[0].values_PD},
+          {all, prompts[1].values_PD},
+          {{all[3], all[0], all[3]}, prompts[2].values_PD}};
+}
+
+TEST(TrainingStep, SoftPromptsSideBySideEqualTheirSoloSteps) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  const std::vector<SoftPrompt> prompts = {
+      tiny_prompt(kP, 1), tiny_prompt(kP, 2), tiny_prompt(kP, 3)};
+  const auto batches = three_batches(exemplars, prompts);
+  StepOptions before_question{.position = PromptPosition::kBeforeQuestion};
+  before_question.head_start = tiny_head_start();
+  StepOptions cut = before_question;
+  cut.plan = {.max_rows = 30, .kept_layers = 1};
+  for (const StepOptions& options : {StepOptions{},
+                                     before_question,
+                                     cut,
+                                     StepOptions{.plan = {.max_rows = 40}},
+                                     StepOptions{.plan = {.max_rows = 64}, .share = false}}) {
+    PromptedDecoder together(base.decoder(), 3, kP, options);
+    SoloDecoder solo(base.decoder(), kP, options);
+    const StepResult found = together.differentiate(batches);
+    const std::span<const float> spans[] = {
+        prompts[0].values_PD, prompts[1].values_PD, prompts[2].values_PD};
+    const StepResult scored = together.score(pointers(exemplars), spans);
+    StepResult sum;
+    for (size_t i = 0; i < 3; ++i) {
+      const SoloResult alone = solo.differentiate(batches[i].exemplars, prompts[i].values_PD);
+      EXPECT_EQ(found.prompts[i].num_targets, alone.num_targets);
+      EXPECT_NEAR(found.prompts[i].loss / alone.loss, 1, tolerance::kScheduleLossFloat32);
+      EXPECT_LE(tolerance::norm_error(widened(found.prompts[i].gradient), widened(alone.gradient)),
+                tolerance::kScheduleGradientFloat32);
+      EXPECT_NEAR(
+          scored.prompts[i].loss / solo.score(pointers(exemplars), prompts[i].values_PD).loss,
+          1,
+          tolerance::kScheduleLossFloat32);
+      sum.rows_computed += alone.step.rows_computed;
+      sum.rows_unshared += alone.step.rows_unshared;
+    }
+    EXPECT_EQ(found.rows_computed, sum.rows_computed);
+    EXPECT_EQ(found.rows_unshared, sum.rows_unshared);
+  }
+}
+
+TEST(TrainingStep, ASoftPromptThatIsNotFiniteLeavesTheOthersAlone) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  std::vector<SoftPrompt> prompts = {tiny_prompt(kP, 1), tiny_prompt(kP, 2), tiny_prompt(kP, 3)};
+  StepOptions options{.position = PromptPosition::kBeforeQuestion};
+  options.head_start = tiny_head_start();
+  PromptedDecoder together(base.decoder(), 3, kP, options);
+  const StepResult sound = together.differentiate(three_batches(exemplars, prompts));
+  prompts[1].values_PD[40] = std::numeric_limits<float>::quiet_NaN();
+  const StepResult found = together.differentiate(three_batches(exemplars, prompts));
+  EXPECT_FALSE(found.prompts[1].not_finite.empty());
+  for (const size_t i : {0, 2}) {
+    EXPECT_EQ(found.prompts[i].not_finite, "");
+    EXPECT_EQ(found.prompts[i].loss, sound.prompts[i].loss);
+    EXPECT_EQ(found.prompts[i].gradient, sound.prompts[i].gradient);
   }
 }
 
 TEST(TrainingStep, AfterBosNeedsABos) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32);
   const auto exemplars = tiny_exemplars(/*with_bos=*/false);
-  PromptedDecoder prompted(base.decoder(), kP, {.position = PromptPosition::kAfterBos});
+  SoloDecoder prompted(base.decoder(), kP, {.position = PromptPosition::kAfterBos});
   expect_input_error(ExitCode::kModel, "after_bos", [&] {
     prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
   });

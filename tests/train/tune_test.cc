@@ -27,19 +27,42 @@ constexpr int64_t kP = 4;
 const RunIdentity kIdentity = {{"run", "of a test"}};
 
 TuneOptions short_run() {
-  return {.schedule = {.kind = ScheduleKind::kConstant, .learning_rate = 0.01, .steps = 5},
-          .adamw = {.weight_decay = 0.01},
+  return {.candidates = {{.learning_rate = 0.01, .weight_decay = 0.01, .seed = 3}},
+          .schedule = {.kind = ScheduleKind::kConstant, .steps = 5},
           .clip_norm = 1,
           .batch_size = 2,
-          .seed = 3,
           .evaluate_every = 2,
           .checkpoint_every = 2};
 }
 
-RunState first_state() {
+/// As initialisation by seed.
+SoftPrompt first_prompt(const CandidateOptions& candidate) {
+  return tiny_prompt(kP, candidate.seed - 2);
+}
+
+RunState first_state(const TuneOptions& options = short_run()) {
   RunState state;
-  state.prompt = tiny_prompt(kP);
+  for (const CandidateOptions& candidate : options.candidates) {
+    state.candidates.push_back({.prompt = first_prompt(candidate)});
+  }
   return state;
+}
+
+/// Candidates that differ in all that they may differ in.
+TuneOptions grid() {
+  TuneOptions options = short_run();
+  options.candidates = {{.learning_rate = 0.01, .weight_decay = 0.01, .seed = 3},
+                        {.learning_rate = 0.03, .weight_decay = 0.01, .seed = 3},
+                        {.learning_rate = 0.01, .weight_decay = 1, .seed = 3},
+                        {.learning_rate = 0.01, .weight_decay = 0.01, .seed = 4},
+                        {.learning_rate = 0.003, .weight_decay = 0, .seed = 5}};
+  return options;
+}
+
+/// The run of one candidate of them alone.
+TuneOptions solo(TuneOptions options, size_t candidate) {
+  options.candidates = {options.candidates.at(candidate)};
+  return options;
 }
 
 /// A decoder, exemplars, and runs in directories of their own.
@@ -69,7 +92,7 @@ class Tune : public testing::Test {
                    const TuneObserver& observer = {}) {
     RunDirectory directory = open(name);
     directory.begin("");
-    RunState state = first_state();
+    RunState state = first_state(options);
     EXPECT_EQ(run(directory, state, options, observer), TuneEnd::kFinished);
     return state;
   }
@@ -103,6 +126,39 @@ class Tune : public testing::Test {
     return losses;
   }
 
+  /// The soft prompt stands behind the instruction, which is computed once.
+  void set_head_start() {
+    step_options_.position = PromptPosition::kBeforeQuestion;
+    step_options_.head_start.clear();
+    for (int32_t i = 0; i < data_.train[0].rendered.question_token; ++i) {
+      step_options_.head_start.push_back(Row::token(data_.train[0].rendered.ids[i]));
+    }
+  }
+
+  /// The lines of a candidate by its number; 0: of a run without a search.
+  std::vector<ordered_json> lines_of_candidate(const std::string& name, size_t number) const {
+    std::vector<ordered_json> lines;
+    for (const std::string& line : metrics(name)) {
+      ordered_json values = ordered_json::parse(line);
+      if (number == 0 || values.value("candidate", size_t{0}) == number) lines.push_back(values);
+    }
+    return lines;
+  }
+
+  /// The candidate (index) with the least validation loss after step 0.
+  size_t best_candidate_of_lines(const std::string& name) const {
+    size_t best = 0;
+    double least = INFINITY;
+    for (const std::string& line : metrics(name)) {
+      const auto values = ordered_json::parse(line);
+      if (!values.contains("validation_loss") || values["step"] == 0) continue;
+      if (values["validation_loss"] >= least) continue;
+      least = values["validation_loss"];
+      best = values["candidate"].get<size_t>() - 1;
+    }
+    return best;
+  }
+
   void expect_stops_and_resumes(const TuneOptions& options);
 
   TemporaryDirectory directory_;
@@ -111,21 +167,29 @@ class Tune : public testing::Test {
   TrainingData data_;
 };
 
-/// Everything but the sizes of the logs, which hold times.
-void expect_same_state(const RunState& a, const RunState& b) {
-  EXPECT_EQ(a.step, b.step);
-  EXPECT_EQ(a.evaluated_step, b.evaluated_step);
+void expect_same_candidate(const CandidateState& a, const CandidateState& b) {
   EXPECT_EQ(a.prompt.values_PD, b.prompt.values_PD);
   EXPECT_EQ(a.optimizer.first_moment, b.optimizer.first_moment);
   EXPECT_EQ(a.optimizer.second_moment, b.optimizer.second_moment);
   EXPECT_EQ(a.optimizer.num_steps, b.optimizer.num_steps);
-  EXPECT_EQ(a.loss_without_prompt, b.loss_without_prompt);
   EXPECT_EQ(a.loss_at_start, b.loss_at_start);
   EXPECT_EQ(a.last_loss, b.last_loss);
   EXPECT_EQ(a.best_loss, b.best_loss);
   EXPECT_EQ(a.best_step, b.best_step);
   EXPECT_EQ(a.best_prompt_PD, b.best_prompt_PD);
   EXPECT_EQ(a.evaluations_since_best, b.evaluations_since_best);
+  EXPECT_EQ(a.failed_step, b.failed_step);
+}
+
+/// Everything but the sizes of the logs, which hold times.
+void expect_same_state(const RunState& a, const RunState& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.evaluated_step, b.evaluated_step);
+  EXPECT_EQ(a.loss_without_prompt, b.loss_without_prompt);
+  ASSERT_EQ(a.candidates.size(), b.candidates.size());
+  for (size_t c = 0; c < a.candidates.size(); ++c) {
+    expect_same_candidate(a.candidates[c], b.candidates[c]);
+  }
 }
 
 /// Stops such a run at every question whether it is to stop, and goes on with it.
@@ -143,7 +207,7 @@ void Tune::expect_stops_and_resumes(const TuneOptions& options) {
     {
       RunDirectory directory = open(name);
       directory.begin("");
-      RunState state = first_state();
+      RunState state = first_state(options);
       ASSERT_EQ(
           run(directory, state, options, {.stop_requested = [&] { return ++questions == stop; }}),
           TuneEnd::kStopped)
@@ -167,11 +231,112 @@ TEST_F(Tune, ARunStoppedAtAnyQuestionAndResumedEndsWithTheSameBits) {
 TEST_F(Tune, SoDoesOneWithAHeadStart) {
   TuneOptions options = short_run();
   options.schedule.steps = 3;
-  step_options_.position = PromptPosition::kBeforeQuestion;
-  for (int32_t i = 0; i < data_.train[0].rendered.question_token; ++i) {
-    step_options_.head_start.push_back(Row::token(data_.train[0].rendered.ids[i]));
-  }
+  set_head_start();
   expect_stops_and_resumes(options);
+}
+
+TEST_F(Tune, SoDoesASearch) {
+  TuneOptions options = grid();
+  options.schedule.steps = 3;
+  options.patience = 1;
+  options.candidates[1].learning_rate = -0.01;  // uphill: it stops before the others
+  options.candidates[2].learning_rate = 1e39;   // it fails
+  expect_stops_and_resumes(options);
+}
+
+TEST_F(Tune, EveryCandidateOfASearchEqualsItsSoloRun) {
+  for (const auto position : {PromptPosition::kStart, PromptPosition::kBeforeQuestion}) {
+    step_options_.position = position;
+    if (position == PromptPosition::kBeforeQuestion) set_head_start();
+    const std::string name = "grid " + std::to_string(static_cast<int>(position));
+    const RunState together = run_new(name, grid());
+    for (size_t c = 0; c < grid().candidates.size(); ++c) {
+      SCOPED_TRACE("candidate " + std::to_string(c + 1));
+      const std::string alone_name = name + " " + std::to_string(c);
+      const RunState alone = run_new(alone_name, solo(grid(), c));
+      const CandidateState& found = together.candidates[c];
+      const CandidateState& expected = alone.candidates[0];
+      EXPECT_NEAR(*found.best_loss / *expected.best_loss, 1, tolerance::kScheduleLossFloat32);
+      EXPECT_EQ(found.best_step, expected.best_step);
+      EXPECT_NEAR(*together.loss_without_prompt / *alone.loss_without_prompt,
+                  1,
+                  tolerance::kScheduleLossFloat32);
+      const auto difference = [](const std::vector<float>& a, const std::vector<float>& b) {
+        return tolerance::norm_error(std::vector<double>(a.begin(), a.end()),
+                                     std::vector<double>(b.begin(), b.end()));
+      };
+      EXPECT_LE(difference(found.prompt.values_PD, expected.prompt.values_PD), 1e-5);
+      EXPECT_LE(difference(found.best_prompt_PD, expected.best_prompt_PD), 1e-5);
+      const auto found_lines = lines_of_candidate(name, c + 1);
+      const auto expected_lines = lines_of_candidate(alone_name, 0);
+      ASSERT_EQ(found_lines.size(), expected_lines.size());
+      for (size_t i = 0; i < found_lines.size(); ++i) {
+        EXPECT_EQ(found_lines[i]["step"], expected_lines[i]["step"]);
+        for (const char* key : {"loss", "validation_loss", "learning_rate"}) {
+          ASSERT_EQ(found_lines[i].contains(key), expected_lines[i].contains(key));
+          if (!found_lines[i].contains(key)) continue;
+          EXPECT_NEAR(found_lines[i][key].get<double>() / expected_lines[i][key].get<double>(),
+                      1,
+                      tolerance::kScheduleLossFloat32)
+              << key << " of step " << found_lines[i]["step"];
+        }
+      }
+    }
+    EXPECT_EQ(best_candidate(together), best_candidate_of_lines(name));
+  }
+}
+
+TEST_F(Tune, ACandidateWithoutPatienceStopsAndTheRunEndsWhenAllHave) {
+  data_.validation = data_.train;
+  TuneOptions options = grid();
+  options.schedule.steps = 9;
+  options.evaluate_every = 1;
+  options.patience = 2;
+  options.candidates.resize(3);
+  options.candidates[1].learning_rate = -0.01;  // uphill
+  std::vector<size_t> running;
+  const RunState state = run_new("run", options, {.on_step = [&](const StepReport& report) {
+                                   running.push_back(report.candidates.size());
+                                 }});
+  EXPECT_EQ(state.step, 9);
+  EXPECT_THAT(running, ElementsAre(3, 3, 2, 2, 2, 2, 2, 2, 2));
+  EXPECT_EQ(state.candidates[1].optimizer.num_steps, 2);
+  EXPECT_EQ(state.candidates[2].optimizer.num_steps, 9);
+  EXPECT_FALSE(state.candidates[1].failed_step);
+
+  for (CandidateOptions& candidate : options.candidates) candidate.learning_rate = -0.01;
+  EXPECT_EQ(run_new("all", options).step, 2);
+}
+
+TEST_F(Tune, ACandidateThatIsNotFiniteIsOutAndTheOthersGoOn) {
+  TuneOptions options = grid();
+  options.candidates.resize(3);
+  options.candidates[1].learning_rate = 1e39;  // the second step cannot be finite
+  options.clip_norm = 0;
+  std::vector<size_t> failed;
+  const RunState state = run_new("run", options, {.on_failure = [&](size_t c, const auto& what) {
+                                   failed.push_back(c);
+                                   EXPECT_THAT(what, HasSubstr("not finite"));
+                                 }});
+  EXPECT_THAT(failed, ElementsAre(1));
+  EXPECT_EQ(state.candidates[1].failed_step, 2);
+  EXPECT_EQ(state.candidates[1].optimizer.num_steps, 1);
+  EXPECT_NE(best_candidate(state), 1U);
+  for (const size_t c : {0, 2}) {
+    const RunState alone = run_new("solo " + std::to_string(c), solo(options, c));
+    EXPECT_NEAR(*state.candidates[c].last_loss / *alone.candidates[0].last_loss,
+                1,
+                tolerance::kScheduleLossFloat32);
+  }
+
+  for (CandidateOptions& candidate : options.candidates) candidate.learning_rate = 1e39;
+  RunDirectory directory = open("all");
+  directory.begin("");
+  RunState lost = first_state(options);
+  expect_input_error(ExitCode::kNotFinite, "step 2: no candidate is left; of number 1", [&] {
+    run(directory, lost, options);
+  });
+  EXPECT_EQ(newest(directory).state.step, 1);
 }
 
 TEST_F(Tune, AStoppedRunHasItsLastFinishedStepInACheckpoint) {
@@ -189,7 +354,7 @@ TEST_F(Tune, AStoppedRunHasItsLastFinishedStepInACheckpoint) {
   const Checkpoint checkpoint = newest(directory);
   EXPECT_EQ(checkpoint.state.step, 3);
   EXPECT_EQ(checkpoint.identity, kIdentity);
-  EXPECT_EQ(checkpoint.state.prompt.values_PD, state.prompt.values_PD);
+  expect_same_candidate(checkpoint.state.candidates[0], state.candidates[0]);
 }
 
 TEST_F(Tune, ValidatesBeforeTheFirstStepAtTheIntervalAndBehindTheLast) {
@@ -221,45 +386,46 @@ TEST_F(Tune, ObserversHearWhatTheLogHolds) {
 TEST_F(Tune, KeepsTheBestByValidationAndNeverStepZero) {
   TuneOptions options = short_run();
   options.schedule.steps = 12;
-  options.schedule.learning_rate = 0.2;  // so large that the loss goes up and down
+  options.candidates[0].learning_rate = 0.2;  // so large that the loss goes up and down
   options.evaluate_every = 1;
   std::map<int64_t, std::vector<float>> prompts;
   RunDirectory directory = open("run");
   directory.begin("");
   RunState state = first_state();
   run(directory, state, options, {.on_step = [&](const StepReport& report) {
-        prompts[report.step] = state.prompt.values_PD;
+        prompts[report.step] = state.candidates[0].prompt.values_PD;
       }});
   std::map<int64_t, double> losses = validations("run");
   ASSERT_EQ(losses.size(), 13U);
-  EXPECT_EQ(state.loss_at_start, losses[0]);
-  EXPECT_EQ(state.last_loss, losses[12]);
+  const CandidateState& kept = state.candidates[0];
+  EXPECT_EQ(kept.loss_at_start, losses[0]);
+  EXPECT_EQ(kept.last_loss, losses[12]);
   losses.erase(0);
   const auto best =
       std::min_element(losses.begin(), losses.end(), [](const auto& a, const auto& b) {
         return a.second < b.second;
       });
   ASSERT_NE(best->first, 12) << "the last is the best: the test would be empty";
-  EXPECT_EQ(state.best_step, best->first);
-  EXPECT_EQ(state.best_loss, best->second);
-  EXPECT_EQ(state.best_prompt_PD, prompts[best->first]);
+  EXPECT_EQ(kept.best_step, best->first);
+  EXPECT_EQ(kept.best_loss, best->second);
+  EXPECT_EQ(kept.best_prompt_PD, prompts[best->first]);
 }
 
 TEST_F(Tune, WhereEveryStepIsWorseThanTheStartTheBestOfThemIsKept) {
   data_.validation = data_.train;
   TuneOptions options = short_run();
-  options.schedule.learning_rate = -0.01;  // uphill
-  const RunState state = run_new("run", options);
-  EXPECT_GT(*state.best_loss, *state.loss_at_start);
-  EXPECT_GE(state.best_step, 1);
-  EXPECT_FALSE(state.best_prompt_PD.empty());
-  EXPECT_NE(state.best_prompt_PD, first_state().prompt.values_PD);
+  options.candidates[0].learning_rate = -0.01;  // uphill
+  const CandidateState kept = run_new("run", options).candidates[0];
+  EXPECT_GT(*kept.best_loss, *kept.loss_at_start);
+  EXPECT_GE(kept.best_step, 1);
+  EXPECT_FALSE(kept.best_prompt_PD.empty());
+  EXPECT_NE(kept.best_prompt_PD, first_state().candidates[0].prompt.values_PD);
 }
 
 TEST_F(Tune, LosesPatienceAfterThatManyEvaluationsWithoutABetterOne) {
   TuneOptions options = short_run();
   options.schedule.steps = 100;
-  options.schedule.learning_rate = -0.01;  // uphill
+  options.candidates[0].learning_rate = -0.01;  // uphill
   options.evaluate_every = 3;
   options.patience = 2;
   data_.validation = data_.train;
@@ -292,7 +458,8 @@ TEST_F(Tune, WithoutValidationTheLastStateCountsAndPatienceIsEndless) {
   options.patience = 1;
   const RunState state = run_new("run", options);
   EXPECT_EQ(state.step, 5);
-  EXPECT_FALSE(state.best_loss || state.loss_at_start || state.loss_without_prompt);
+  EXPECT_FALSE(state.candidates[0].best_loss || state.candidates[0].loss_at_start ||
+               state.loss_without_prompt);
   EXPECT_TRUE(validations("run").empty());
   EXPECT_EQ(metrics("run").size(), 5U);
 }
@@ -329,9 +496,9 @@ TEST_F(Tune, ALongerRunGoesOnFromTheEndOfAShorterOne) {
 
 TEST_F(Tune, ALossThatIsNotFiniteLeavesTheStateBeforeTheStep) {
   TuneOptions options = short_run();
-  options.schedule.learning_rate = 1e39;  // the second step cannot be finite
+  options.candidates[0].learning_rate = 1e39;  // the second step cannot be finite
   options.clip_norm = 0;
-  options.adamw.weight_decay = 0;
+  options.candidates[0].weight_decay = 0;
   data_.validation.clear();
   RunDirectory directory = open("run");
   directory.begin("");
@@ -356,7 +523,7 @@ TEST_F(Tune, APoisonedPromptEndsTheRunBeforeItsFirstStep) {
   RunDirectory directory = open("run");
   directory.begin("");
   RunState state = first_state();
-  state.prompt.values_PD[5] = std::nanf("");
+  state.candidates[0].prompt.values_PD[5] = std::nanf("");
   expect_input_error(ExitCode::kNotFinite, "step 0: ", [&] { run(directory, state, short_run()); });
   EXPECT_EQ(newest(directory).state.step, 0);
   EXPECT_TRUE(metrics("run").empty());
@@ -366,7 +533,7 @@ TEST_F(Tune, APoisonedPromptEndsTheRunBeforeItsFirstStep) {
 class TextbookRun {
  public:
   TextbookRun(const TrainingData& data, const TuneOptions& options)
-      : data_(data), options_(options), prompt_(matrix_of(tiny_prompt(kP))) {
+      : data_(data), options_(options), prompt_(matrix_of(first_prompt(options.candidates[0]))) {
     write_tiny_model(directory_ / "tiny");
     config_ = decoder_config_from_hf(directory_ / "tiny");
     weights_ = open_safetensors_directory(directory_ / "tiny");
@@ -376,7 +543,8 @@ class TextbookRun {
 
   /// Takes a step; returns its loss.
   double step(int64_t t) {
-    const auto batch = batch_of_step(data_.train.size(), options_.batch_size, options_.seed, t);
+    const auto batch =
+        batch_of_step(data_.train.size(), options_.batch_size, options_.candidates[0].seed, t);
     std::vector<Sequence> sequences;
     double num_targets = 0;
     for (const size_t index : batch) {
@@ -398,7 +566,8 @@ class TextbookRun {
       const double m_hat = m_[i] / (1 - std::pow(0.9, t));
       const double v_hat = v_[i] / (1 - std::pow(0.999, t));
       double& theta = prompt_.values[i];
-      theta -= rate * (m_hat / (std::sqrt(v_hat) + 1e-8) + options_.adamw.weight_decay * theta);
+      theta -=
+          rate * (m_hat / (std::sqrt(v_hat) + 1e-8) + options_.candidates[0].weight_decay * theta);
     }
     return loss / num_targets;
   }
@@ -408,7 +577,7 @@ class TextbookRun {
  private:
   /// Warm-up of 2 steps, then half a cosine over the other 3.
   double rate_of(int64_t t) const {
-    const double highest = options_.schedule.learning_rate;
+    const double highest = options_.candidates[0].learning_rate;
     if (t <= 2) return highest * static_cast<double>(t) / 2;
     return highest * (1 + std::cos(std::numbers::pi * static_cast<double>(t - 3) / 3)) / 2;
   }
@@ -425,19 +594,20 @@ class TextbookRun {
 
 TEST_F(Tune, FiveStepsEqualATextbookLoopOverAutograd) {
   TuneOptions options = short_run();
-  options.schedule = {
-      .kind = ScheduleKind::kCosine, .learning_rate = 0.02, .warmup_steps = 2, .steps = 5};
+  options.candidates[0].learning_rate = 0.02;
+  options.schedule = {.kind = ScheduleKind::kCosine, .warmup_steps = 2, .steps = 5};
   options.clip_norm = 0.5;
   std::vector<double> losses;
   const RunState state = run_new("run", options, {.on_step = [&](const StepReport& report) {
-                                   losses.push_back(report.loss);
+                                   losses.push_back(report.candidates.at(0).loss);
                                  }});
   TextbookRun textbook(data_, options);
   const Matrix start = textbook.prompt();
   for (int64_t t = 1; t <= 5; ++t) {
     EXPECT_NEAR(losses[static_cast<size_t>(t - 1)] / textbook.step(t), 1, 1e-4) << "step " << t;
   }
-  const std::vector<double> found(state.prompt.values_PD.begin(), state.prompt.values_PD.end());
+  const std::vector<float>& learned = state.candidates[0].prompt.values_PD;
+  const std::vector<double> found(learned.begin(), learned.end());
   std::vector<double> found_change;
   std::vector<double> exact_change;
   for (size_t i = 0; i < found.size(); ++i) {

@@ -1,0 +1,88 @@
+#include "cli/dry_run.h"
+
+#include <chrono>
+
+#include "base/counted.h"
+#include "base/durable_file.h"
+#include "cli/run_display.h"
+#include "cli/run_plan.h"
+#include "cli/search_report.h"
+#include "cli/terminal.h"
+#include "io/safetensors.h"
+#include "train/batches.h"
+
+namespace prescript {
+namespace {
+
+void check_finite(const Recipe& recipe, const StepResult& step) {
+  for (size_t c = 0; c < step.prompts.size(); ++c) {
+    const std::string& what = step.prompts[c].not_finite;
+    if (what.empty()) continue;
+    throw InputError(ExitCode::kNotFinite,
+                     step.prompts.size() == 1 ? what : describe_candidate(recipe, c) + ": " + what);
+  }
+}
+
+/// As tensor `gradient`, or of several candidates `gradient.1`, `gradient.2`, ...
+void write_gradients(const std::string& path,
+                     std::span<const SoftPrompt> prompts,
+                     const StepResult& step) {
+  std::vector<SafetensorsTensor> tensors;
+  for (size_t c = 0; c < prompts.size(); ++c) {
+    tensors.push_back({"gradient" + (prompts.size() == 1 ? "" : "." + std::to_string(c + 1)),
+                       "F32",
+                       {prompts[c].num_virtual_tokens, prompts[c].hidden_size},
+                       std::as_bytes(std::span(step.prompts[c].gradient))});
+  }
+  write_file_durably(path, safetensors_file_bytes(std::move(tensors)));
+}
+
+}  // namespace
+
+int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
+  run.recipe = resolve(run.recipe, nullptr);
+  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
+  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
+  BaseModel base(std::move(run.files), compute_options(run.recipe));
+  PromptedDecoder prompted(base.decoder(),
+                           std::ssize(run.initial),
+                           run.initial[0].num_virtual_tokens,
+                           step_options(run.recipe, plan, run.data));
+  std::vector<PromptedBatch> batches;
+  for (const CandidateOptions& candidate : tune_options(run.recipe).candidates) {
+    PromptedBatch batch{.exemplars = {}, .prompt_PD = run.initial[batches.size()].values_PD};
+    for (const size_t index :
+         batch_of_step(run.data.train.size(), run.recipe.training.batch_size, candidate.seed, 1)) {
+      batch.exemplars.push_back(&run.data.train[index]);
+    }
+    batches.push_back(std::move(batch));
+  }
+  const double peak = peak_of(run.recipe);
+  const auto begin = std::chrono::steady_clock::now();
+  const StepResult step = prompted.differentiate(batches);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  check_finite(run.recipe, step);
+  if (gradient_path) write_gradients(*gradient_path, run.initial, step);
+  for (size_t c = 0; c < step.prompts.size(); ++c) {
+    const bool is_alone = step.prompts.size() == 1;
+    write_result("dry run of step 1" + (is_alone ? "" : ", " + describe_candidate(run.recipe, c)) +
+                 ": loss " + rounded(step.prompts[c].loss, 6) + ", gradient norm " +
+                 rounded(norm_of(step.prompts[c].gradient), 6));
+  }
+  const StepReport report{.seconds = seconds.count(),
+                          .rows_computed = step.rows_computed,
+                          .rows_unshared = step.rows_unshared,
+                          .rows_padded = step.rows_padded,
+                          .flops = step.flops,
+                          .peak_flops_per_second = peak};
+  int64_t num_targets = 0;
+  for (const PromptResult& of_prompt : step.prompts) num_targets += of_prompt.num_targets;
+  write_result(counted(batches.size() * batches[0].exemplars.size(), "exemplar") + ", " +
+               counted(num_targets, "target") + ", at most " + counted(plan.max_rows, "row") +
+               " at a time");
+  write_result(describe_rows(report));
+  write_result(rounded(seconds.count(), 2) + " s, " + describe_flops(report));
+  return 0;
+}
+
+}  // namespace prescript

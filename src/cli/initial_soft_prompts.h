@@ -1,0 +1,21 @@
+#pragma once
+// How the soft prompts of a run begin.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "adapter/soft_prompt.h"
+#include "infer/base_model_files.h"
+#include "recipe/recipe.h"
+
+namespace prescript {
+
+/// How the soft prompt of each candidate begins. Throws InputError naming soft_prompt.init when the
+/// text has no tokens, or the adapter does not fit; what passes with a doubt goes to `on_warning`.
+std::vector<SoftPrompt> initial_soft_prompts(
+    const Recipe& recipe,
+    const BaseModelFiles& base,
+    const std::function<void(const std::string&)>& on_warning);
+
+}  // namespace prescript
