@@ -17,7 +17,7 @@
 
 #include "infer/base_model.h"
 #include "infer/generator.h"
-#include "peak_memory.h"
+#include "process_memory.h"
 
 namespace prescript {
 namespace {

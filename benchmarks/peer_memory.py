@@ -1,4 +1,4 @@
-"""The peak resident memory of this process, as peak_memory.h has it."""
+"""The peak resident memory of this process, as process_memory.h has it."""
 
 import pathlib
 

@@ -7,7 +7,8 @@
 // A line of SEQUENCES.txt is one sequence: "BEGIN id id ..."; the soft prompt stands before the
 // first id, ids[BEGIN..] are targets. The line "step" asks for forward, input gradient and AdamW,
 // "evaluate" for the loss alone. It is answered by one line: seconds, peak resident memory in KiB
-// since the second line, rows computed, FLOPs needed, loss. "ready" comes first.
+// since the second line, rows computed, FLOPs needed, loss, KiB of the weights: what they take and
+// the pages of their file that are in the process. "ready" comes first.
 
 #include <algorithm>
 #include <chrono>
@@ -20,7 +21,7 @@
 #include "io/gguf.h"
 #include "model/decoder_config.h"
 #include "model/forest_run.h"
-#include "peak_memory.h"
+#include "process_memory.h"
 #include "train/adamw.h"
 
 namespace prescript {
@@ -109,12 +110,13 @@ int run(int argc, char** argv) {
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const double sum = std::accumulate(result.log_probs.begin(), result.log_probs.end(), 0.0);
-    std::printf("%.6f %ld %ld %.6g %.6g\n",
+    std::printf("%.6f %ld %ld %.6g %.6g %ld\n",
                 seconds.count(),
                 peak_kib(),
                 static_cast<long>(result.rows_computed),
                 result.flops,
-                -sum / static_cast<double>(num_targets));
+                -sum / static_cast<double>(num_targets),
+                static_cast<long>(weights->bytes() >> 10) + mapped_kib(argv[1]));
     std::fflush(stdout);
     if (is_first) forget_peak();  // what loading and the first step took
     is_first = false;
