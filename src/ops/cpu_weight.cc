@@ -128,7 +128,7 @@ Ahead WeightPanels::ahead_of_right(int64_t panel,
                                    int64_t count,
                                    int64_t num_steps) const {
   const int64_t bytes = kernel_.cols * unit_bytes();
-  const auto* const first = static_cast<const std::byte*>(data_) + (panel * units_ + begin) * bytes;
+  const auto* const first = static_cast<const std::byte*>(data_) + (panel * pitch_ + begin) * bytes;
   return {first, 1, count * bytes, 0, num_steps};
 }
 
@@ -141,9 +141,9 @@ Ahead WeightPanels::ahead_of_left(
   const int64_t num_panels =
       std::min(num_panels_ - first, round_up(count, kernel_.cols) / kernel_.cols * panels);
   const auto* const data =
-      static_cast<const std::byte*>(data_) + (first * units_ + col / panels) * bytes;
+      static_cast<const std::byte*>(data_) + (first * pitch_ + col / panels) * bytes;
   const int64_t present = std::min(num_cols, cols_ - col) / panels;
-  return {data, num_panels, present * bytes, units_ * bytes, num_steps};
+  return {data, num_panels, present * bytes, pitch_ * bytes, num_steps};
 }
 
 WeightPanels::LeftBlock WeightPanels::left_block(
