@@ -137,27 +137,6 @@ output: d
 constexpr const char* kSearched =
     "base_model: m.gguf\ndata: {train: t.jsonl, validation: v.jsonl}\noutput: out\n";
 
-TEST_F(RecipeTest, CandidatesAreAllCombinationsLearningRatesOutermostSeedsInnermost) {
-  const Recipe recipe = read(std::string(kSearched) +
-                             "search: {seed: [7, 18446744073709551615], learning_rate: [0.1, 0.03, "
-                             "0.01]}\noptimizer: {weight_decay: 0.5}");
-  const std::vector<Recipe> candidates = candidates_of(recipe);
-  ASSERT_EQ(candidates.size(), 6U);
-  size_t i = 0;
-  for (const double rate : {0.1, 0.03, 0.01}) {
-    for (const uint64_t seed : {uint64_t{7}, UINT64_MAX}) {
-      Recipe expected = read(kSearched);
-      expected.optimizer = {.learning_rate = rate, .weight_decay = 0.5};
-      expected.training.seed = seed;
-      EXPECT_EQ(candidates[i++], expected);
-    }
-  }
-  EXPECT_EQ(candidates_of(read(kSearched)), std::vector<Recipe>{read(kSearched)});
-  EXPECT_EQ(
-      candidates_of(read(kSearched, {"search.weight_decay=[0.25]"}))[0].optimizer.weight_decay,
-      0.25);
-}
-
 TEST_F(RecipeTest, ASearchIsWrittenAsItIsRead) {
   const Recipe recipe =
       read(kSearched, {"search={learning_rate: [0.003, 1.0e-07], seed: [2]}", "training.seed=5"});
