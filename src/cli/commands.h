@@ -19,6 +19,7 @@ void add_score(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_tokenize(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
+void add_estimate(CLI::App& program, Action& action);
 void add_validate(CLI::App& program, Action& action);
 
 }  // namespace prescript

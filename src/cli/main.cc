@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_export(program, action);
   add_tokenize(program, action);
   add_inspect(program, action);
+  add_estimate(program, action);
   add_validate(program, action);
   try {
     program.parse(argc, argv);

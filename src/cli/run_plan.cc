@@ -116,6 +116,10 @@ ComputeOptions compute_options(const Recipe& recipe) {
           .weights = weight_format(recipe)};
 }
 
+int64_t num_virtual_tokens(const Recipe& recipe) {
+  return std::ssize(candidates_of(recipe)) * recipe.soft_prompt.num_virtual_tokens;
+}
+
 double peak_of(const Recipe& recipe) {
   constexpr double kSeconds = 0.1;
   return measure_cpu_peak(compute_dtype(recipe), kSeconds);
@@ -130,11 +134,9 @@ RunPlan settle_memory(Recipe& recipe,
                              ? static_cast<uint64_t>(*training.memory_gb * kBytesOfGb)
                              : default_memory_bytes();
   const DType dtype = compute_dtype(recipe);
-  const ProcessMemory process =
-      process_memory(files.config, *files.tensors, training.threads.value_or(1));
-  const HeldRows held{
-      .head_start = training.share ? std::ssize(data.head_start) : 0,
-      .virtual_tokens = std::ssize(candidates_of(recipe)) * recipe.soft_prompt.num_virtual_tokens};
+  const ProcessMemory process = process_memory(*files.tensors, training.threads.value_or(1));
+  const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0,
+                      .virtual_tokens = num_virtual_tokens(recipe)};
   const RunPlan plan = plan_memory(ops,
                                    files.config,
                                    dtype,

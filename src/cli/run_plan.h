@@ -21,6 +21,9 @@ TuneOptions tune_options(const Recipe& recipe);
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data);
 ComputeOptions compute_options(const Recipe& recipe);
 
+/// Of all candidates.
+int64_t num_virtual_tokens(const Recipe& recipe);
+
 /// FLOP/s that this processor can reach for `recipe`: measured in a tenth of a second.
 double peak_of(const Recipe& recipe);
 

@@ -1,6 +1,7 @@
-#include <algorithm>
+#include "model/flops.h"
 
-#include "model/forest_run.h"
+#include <algorithm>
+#include <span>
 
 namespace prescript {
 namespace {
@@ -20,26 +21,49 @@ double num_pairs(std::span<const Part> parts) {
   return pairs;
 }
 
+double flops_of_pairs(const DecoderConfig& config, std::span<const Part> parts) {
+  return 4 * static_cast<double>(config.query_size()) * num_pairs(parts);
+}
+
+/// Weights of a layer that all rows meet, and those that output rows alone meet in the last.
+double key_value_weights(const DecoderConfig& config) {
+  return 2 * static_cast<double>(config.hidden_size * config.kv_size());
+}
+double other_weights(const DecoderConfig& config) {
+  return static_cast<double>(config.hidden_size) *
+         static_cast<double>(2 * config.query_size() + 3 * config.feed_forward_size);
+}
+
 }  // namespace
 
-double count_flops(const DecoderConfig& config, const Pass& pass, bool training) {
-  const auto D = static_cast<double>(config.hidden_size);
-  const auto HE = static_cast<double>(config.query_size());
-  const auto KE = static_cast<double>(config.kv_size());
-  const auto F = static_cast<double>(config.feed_forward_size);
-  const auto N = static_cast<double>(pass.num_rows());
-  const auto A = static_cast<double>(pass.num_output_rows());
-  const auto T = static_cast<double>(pass.targets.size());
-  const auto inner_layers = static_cast<double>(config.num_layers - 1);
+Flops inner_layer_flops(const DecoderConfig& config, const Pass& pass) {
+  const auto rows = static_cast<double>(pass.num_rows());
+  return {.products = 2 * rows * (key_value_weights(config) + other_weights(config)),
+          .attention = flops_of_pairs(config, pass.parts)};
+}
 
-  const double kv_weights = 2 * D * KE;
-  const double other_weights = 2 * D * HE + 3 * D * F;
-  const double products = inner_layers * N * (kv_weights + other_weights) + N * kv_weights +
-                          A * other_weights + T * D * static_cast<double>(config.vocabulary_size);
-  const double pairs = inner_layers * num_pairs(pass.parts) + num_pairs(pass.output_parts);
-  // A product costs 2 per weight forward and 2 for its input gradient; a pair costs two products of
-  // a head forward (scores, values) and five backward (scores again, dP, dV, dQ, dK).
-  return (training ? 4 : 2) * products + (training ? 14 : 4) * HE * pairs;
+Flops forward_flops(const DecoderConfig& config, const Pass& pass) {
+  const auto rows = static_cast<double>(pass.num_rows());
+  const auto output_rows = static_cast<double>(pass.num_output_rows());
+  const auto num_targets = static_cast<double>(pass.targets.size());
+  const auto inner_layers = static_cast<double>(config.num_layers - 1);
+  const Flops inner = inner_layer_flops(config, pass);
+  return {.products = inner_layers * inner.products +
+                      2 * (rows * key_value_weights(config) + output_rows * other_weights(config)),
+          .attention = inner_layers * inner.attention + flops_of_pairs(config, pass.output_parts),
+          .head = 2 * num_targets * static_cast<double>(config.hidden_size) *
+                  static_cast<double>(config.vocabulary_size)};
+}
+
+Flops input_gradient_flops(const Flops& forward) {
+  // Of a pair's two products of a head the backward repeats the scores, and adds dP, dV, dQ, dK.
+  return {
+      .products = forward.products, .attention = forward.attention / 2 * 5, .head = forward.head};
+}
+
+double count_flops(const DecoderConfig& config, const Pass& pass, bool training) {
+  const Flops forward = forward_flops(config, pass);
+  return forward.total() + (training ? input_gradient_flops(forward).total() : 0);
 }
 
 }  // namespace prescript

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "forest/pass.h"
+#include "model/flops.h"
+#include "ops/cpu_pages.h"
 
 namespace prescript {
 namespace {
@@ -47,8 +49,8 @@ void collect(const Decoder& decoder, const PassRun& run, bool training, ForestRe
   result.flops += count_flops(decoder.config(), pass, training);
 }
 
-KeepPlan keep_plan(const Decoder& decoder, const RunPlan& plan) {
-  const int64_t num_layers = decoder.config().num_layers;
+KeepPlan keep_plan(const DecoderConfig& config, const RunPlan& plan) {
+  const int64_t num_layers = config.num_layers;
   const int64_t kept = plan.kept_layers < 0 ? num_layers : std::min(plan.kept_layers, num_layers);
   return {Keep::kActivations, kept};
 }
@@ -88,7 +90,7 @@ ForestResult differentiate_forest(Decoder& decoder,
                   decoder.dtype(),
                   pass,
                   kept.runs(),
-                  keep_plan(decoder, plan));
+                  keep_plan(decoder.config(), plan));
       decoder.forward(run, prompts_PD);
       decoder.score_targets(run);
       collect(decoder, run, /*training=*/true, result);
@@ -106,14 +108,11 @@ ForestResult differentiate_forest(Decoder& decoder,
   return result;
 }
 
-KeyValueRun compute_key_values(Decoder& decoder,
-                               std::span<const Row> rows,
-                               int64_t max_rows,
-                               std::span<const Tensor> prompts_PD) {
+Schedule key_value_schedule(std::span<const Row> rows, int64_t max_rows) {
   const auto num_rows = static_cast<int32_t>(rows.size());
   PRESCRIPT_CHECK(num_rows > 0 && max_rows > 0, "K/V of no rows");
-  KeyValueRun result(decoder.ops(), decoder.config(), decoder.dtype(), num_rows, false);
-  KeyValueRun* const kept[] = {&result};
+  Schedule schedule;
+  schedule.kept_runs.push_back({.num_rows = num_rows});
   for (int32_t begin = 0; begin < num_rows;) {
     const auto count = static_cast<int32_t>(std::min<int64_t>(max_rows, num_rows - begin));
     Pass pass;
@@ -124,10 +123,66 @@ KeyValueRun compute_key_values(Decoder& decoder,
     }
     pass.parts.push_back({.num_queries = count, .num_keys = count, .causal_offset = 0});
     pass.kept.push_back({.num_rows = count, .kept_begin = begin});
-    PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept, {});
-    decoder.forward(run, prompts_PD);
+    schedule.passes.push_back(std::move(pass));
     begin += count;
   }
+  return schedule;
+}
+
+KeyValueRun compute_key_values(Decoder& decoder,
+                               std::span<const Row> rows,
+                               int64_t max_rows,
+                               std::span<const Tensor> prompts_PD) {
+  const Schedule schedule = key_value_schedule(rows, max_rows);
+  KeyValueRun result(
+      decoder.ops(), decoder.config(), decoder.dtype(), schedule.kept_runs[0].num_rows, false);
+  KeyValueRun* const kept[] = {&result};
+  for (const Pass& pass : schedule.passes) {
+    PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept, {});
+    decoder.forward(run, prompts_PD);
+  }
+  return result;
+}
+
+void BlockBytes::add(size_t block) {
+  (block < cpu::PagePool::kLarge ? small : large) += block;
+}
+
+void BlockBytes::raise_to(const BlockBytes& other) {
+  small = std::max(small, other.small);
+  large = std::max(large, other.large);
+}
+
+ForestBytes forest_bytes(const Ops& ops,
+                         const DecoderConfig& config,
+                         DType dtype,
+                         const Schedule& schedule,
+                         const RunPlan& plan,
+                         bool training) {
+  ForestBytes result;
+  for (const KeptRun& run : schedule.kept_runs) {
+    if (run.given != Node::kComputed) continue;
+    size_t bytes = KeyValueRun::bytes(config, dtype, run.num_rows);
+    if (training && run.needs_gradient) {
+      bytes += KeyValueRun::bytes(config, ops.kv_gradient_dtype(), run.num_rows);
+    }
+    result.key_values.add(bytes);
+  }
+  BlockBytes first;   // training holds the first pass until the others are done
+  BlockBytes others;  // one at a time
+  for (const Pass& pass : schedule.passes) {
+    BlockBytes bytes;
+    bytes.add(PassRun::bytes(ops,
+                             config,
+                             dtype,
+                             pass.num_rows(),
+                             pass.num_output_rows(),
+                             std::ssize(pass.targets),
+                             training ? keep_plan(config, plan) : KeepPlan{}));
+    const bool stays = training && &pass == &schedule.passes.front();
+    (stays ? first : others).raise_to(bytes);
+  }
+  result.activations = {first.small + others.small, first.large + others.large};
   return result;
 }
 

@@ -18,7 +18,7 @@ struct RunPlan {
 struct ForestResult {
   std::vector<double> log_probs;  // of Forest::targets, in their order
   int64_t rows_computed = 0;
-  double flops = 0;  // multiply-add = 2; recomputation does not count
+  double flops = 0;  // that it needs (model/flops.h)
 };
 
 /// Scores every target of `forest`. `prompts_PD` are the soft prompts its rows name (float32),
@@ -38,6 +38,9 @@ ForestResult differentiate_forest(Decoder& decoder,
                                   std::span<KeyValueRun* const> given,
                                   std::span<const Tensor> gradients_PD);
 
+/// The passes of compute_key_values.
+Schedule key_value_schedule(std::span<const Row> rows, int64_t max_rows);
+
 /// K/V of `rows` as the first rows of a sequence, computed once, at most `max_rows` at a time: a
 /// given run for later forests.
 KeyValueRun compute_key_values(Decoder& decoder,
@@ -45,9 +48,32 @@ KeyValueRun compute_key_values(Decoder& decoder,
                                int64_t max_rows,
                                std::span<const Tensor> prompts_PD);
 
-/// FLOPs that `pass` needs, forward, or forward and input gradient (performance model of
-/// docs/NUMERICS.md).
-double count_flops(const DecoderConfig& config, const Pass& pass, bool training);
+/// Bytes of blocks that are held at a time. The backend keeps small and large ones apart: free ones
+/// of one kind do not serve the other (PagePool).
+struct BlockBytes {
+  size_t small = 0;
+  size_t large = 0;
+
+  void add(size_t block);
+  /// The larger of each kind.
+  void raise_to(const BlockBytes& other);
+  size_t total() const { return small + large; }
+};
+
+/// What a forest holds beside the weights.
+struct ForestBytes {
+  BlockBytes activations = {};  // of passes
+  BlockBytes key_values = {};   // of runs that outlive their pass, with gradients
+};
+
+/// The most that score_forest, or in `training` differentiate_forest, allocates at a time for the
+/// passes of `schedule`; given runs belong to others.
+ForestBytes forest_bytes(const Ops& ops,
+                         const DecoderConfig& config,
+                         DType dtype,
+                         const Schedule& schedule,
+                         const RunPlan& plan,
+                         bool training);
 
 /// Bytes that differentiate_forest needs for passes of `plan.max_rows` rows, beside the weights;
 /// all rows counted as output rows and targets, and the first pass's activations held while another

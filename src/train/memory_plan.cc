@@ -17,17 +17,21 @@ namespace {
 
 constexpr double kBytesOfGb = 1e9;
 
-// Pages of LibTorch that the first step touches: 50 to 70 MB, as measured.
-constexpr uint64_t kPagesToCome = 70'000'000;
+// Pages of code and heap that the first step touches: 3 to 4 MB, as measured.
+constexpr uint64_t kPagesToCome = 4'000'000;
 
 // What a message says is enough is so in the next process too, which may begin a little larger.
 constexpr uint64_t kMargin = 10'000'000;
 
-// Of the cpu backend: 128 targets' float32 logits, and in bfloat16 their gradients or, where a row
-// is long, their sums; packed operands, sums, and the scores of a block of attention with their
-// gradients.
-constexpr uint64_t kLogitRows = 2 * 128;
-constexpr uint64_t kScratchOfThread = 20'000'000;
+// Of the cpu backend: targets whose logits exist at a time; rows that a product holds packed, in
+// pieces of so many units; scores of attention that exist at a time.
+constexpr int64_t kLogitRows = 128;
+constexpr int64_t kHeldRows = 192;
+constexpr int64_t kPiece = 1024;
+constexpr double kScores = 1 << 19;
+
+// The smallest passes that are worth it.
+constexpr int64_t kFewestRows = 256;
 
 // A soft prompt in float32 and its gradient in the backend; the same, two moments and the best
 // beside them; the latter four once more in a checkpoint and twice in the bytes of its file.
@@ -76,18 +80,40 @@ uint64_t default_memory_bytes() {
   return available / 4 * 3 + resident_bytes();
 }
 
-ProcessMemory process_memory(const DecoderConfig& config,
-                             const TensorSource& tensors,
-                             int64_t num_threads) {
-  ProcessMemory process{.resident = resident_bytes() + kPagesToCome};
+ProcessMemory process_memory(const TensorSource& tensors, int64_t num_threads) {
+  ProcessMemory process{.resident = resident_bytes() + kPagesToCome, .num_threads = num_threads};
   for (const TensorInfo& tensor : tensors.list()) {
     process.model_file = std::max(process.model_file, tensor.bytes);
   }
-  const auto V = static_cast<uint64_t>(config.vocabulary_size);
-  const auto rotary = static_cast<uint64_t>(config.max_positions * config.head_size);
-  process.scratch = sizeof(float) * (kLogitRows * V + rotary) +
-                    kScratchOfThread * static_cast<uint64_t>(num_threads);
   return process;
+}
+
+uint64_t scratch_bytes(const DecoderConfig& config,
+                       DType dtype,
+                       int64_t num_threads,
+                       const ScratchExtents& extents) {
+  constexpr int64_t kFloat = sizeof(float);
+  const int64_t logit_bytes = kFloat + (dtype == DType::kBFloat16 ? kFloat / 2 : 0);
+  const int64_t logits =
+      std::min(kLogitRows, extents.targets) * config.vocabulary_size * logit_bytes;
+  const int64_t tables = kFloat * config.max_positions * config.head_size;
+  const int64_t attended = kFloat * extents.rows * config.query_size();
+  // Long sums are held for the whole result.
+  const bool is_long = config.hidden_size > kPiece;
+  const int64_t sums = is_long ? 2 * config.feed_forward_size : config.hidden_size;
+  const int64_t product = kFloat * kHeldRows * (kPiece + sums);
+  const double group = static_cast<double>(config.num_heads / config.num_kv_heads);
+  const auto scores = static_cast<int64_t>(2 * kFloat * std::min(kScores, group * extents.pairs));
+  return static_cast<uint64_t>(logits + tables + attended + num_threads * (product + scores));
+}
+
+uint64_t soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens) {
+  return kSoftPromptCopies * sizeof(float) *
+         static_cast<uint64_t>(virtual_tokens * config.hidden_size);
+}
+
+RunPlan least_plan(std::optional<int64_t> max_rows) {
+  return {.max_rows = max_rows.value_or(kFewestRows), .kept_layers = 0};
 }
 
 RunPlan plan_memory(const Ops& ops,
@@ -102,11 +128,17 @@ RunPlan plan_memory(const Ops& ops,
   const auto activations = [&](const RunPlan& plan) {
     return training_bytes(ops, config, dtype, plan) +
            KeyValueRun::bytes(config, dtype, held.head_start) +
-           kSoftPromptCopies * sizeof(float) *
-               static_cast<uint64_t>(held.virtual_tokens * config.hidden_size);
+           soft_prompt_bytes(config, held.virtual_tokens);
+  };
+  const auto scratch = [&](const RunPlan& plan) {
+    const auto rows = static_cast<double>(plan.max_rows);
+    return scratch_bytes(config,
+                         dtype,
+                         process.num_threads,
+                         {.rows = plan.max_rows, .targets = plan.max_rows, .pairs = rows * rows});
   };
   const auto needed = [&](const RunPlan& plan) {
-    return process.resident + process.model_file + process.scratch + weights + activations(plan);
+    return process.resident + process.model_file + weights + activations(plan) + scratch(plan);
   };
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
   const auto kept_layers_that_fit = [&](int64_t rows) {
@@ -115,7 +147,8 @@ RunPlan plan_memory(const Ops& ops,
     return kept;
   };
   const std::vector<int64_t> candidates =
-      max_rows ? std::vector<int64_t>{*max_rows} : std::vector<int64_t>{4096, 2048, 1024, 512, 256};
+      max_rows ? std::vector<int64_t>{*max_rows}
+               : std::vector<int64_t>{4096, 2048, 1024, 512, kFewestRows};
   // Recomputing costs a third of a step more; passes below 1024 rows are less efficient.
   for (const bool all_kept : {true, false}) {
     for (const int64_t rows : candidates) {
@@ -127,14 +160,13 @@ RunPlan plan_memory(const Ops& ops,
       }
     }
   }
-  const int64_t rows = candidates.back();
-  const RunPlan least{.max_rows = rows, .kept_layers = 0};
+  const RunPlan least = least_plan(max_rows);
   throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) + " is too little; at " +
-                    counted(rows, "row") + " a pass training takes at least " +
+                    counted(least.max_rows, "row") + " a pass training takes at least " +
                     in_gb(needed(least) + kMargin) + ": process " + in_gb(process.resident) +
                     ", model file " + in_gb(process.model_file) + ", weights " + in_gb(weights) +
                     ", activations " + in_gb(activations(least)) + ", scratch " +
-                    in_gb(process.scratch) +
+                    in_gb(scratch(least)) +
                     "; raise it and close other programs, lower training.micro_batch_tokens, or "
                     "use a smaller base model");
 }

@@ -17,18 +17,33 @@ uint64_t default_memory_bytes();
 struct ProcessMemory {
   uint64_t resident = 0;    // code, LibTorch, tokenizer, exemplars
   uint64_t model_file = 0;  // its pages, which are held for one tensor at a time
-  uint64_t scratch = 0;     // of the backend's operations
+  int64_t num_threads = 1;
 };
 
 /// Asks the system, and estimates what will follow; before weights are loaded.
-ProcessMemory process_memory(const DecoderConfig& config,
-                             const TensorSource& tensors,
-                             int64_t num_threads);
+ProcessMemory process_memory(const TensorSource& tensors, int64_t num_threads);
+
+/// What the scratch of the cpu backend's operations follows from, at most.
+struct ScratchExtents {
+  int64_t rows = 0;     // of a pass
+  int64_t targets = 0;  // of a pass
+  double pairs = 0;     // of query and key in a part
+};
+
+/// Bytes that the operations of the cpu backend hold from call to call, and the decoder's tables.
+uint64_t scratch_bytes(const DecoderConfig& config,
+                       DType dtype,
+                       int64_t num_threads,
+                       const ScratchExtents& extents);
+
+/// Bytes that so many virtual tokens take, with gradients, moments, the best of them, and a
+/// checkpoint.
+uint64_t soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens);
 
 /// Rows of a run's sequences that are held beside those of a pass.
 struct HeldRows {
   int64_t head_start = 0;      // their K/V, from the first step to the last
-  int64_t virtual_tokens = 0;  // of all candidates, with gradients, moments and the best of them
+  int64_t virtual_tokens = 0;  // of all candidates
 };
 
 /// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of
@@ -43,5 +58,8 @@ RunPlan plan_memory(const Ops& ops,
                     const HeldRows& held,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows);
+
+/// The plan that takes the least memory, for a run that does not fit.
+RunPlan least_plan(std::optional<int64_t> max_rows);
 
 }  // namespace prescript

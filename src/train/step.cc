@@ -13,41 +13,12 @@ namespace {
 /// Validation sets are cut into forests of about this many tokens.
 constexpr int64_t kMaxForestTokens = 1 << 16;
 
-/// How many of the first of `exemplars` are scored in one forest under so many soft prompts.
-size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts) {
-  size_t count = 0;
-  for (size_t tokens = 0; count < exemplars.size() && tokens < kMaxForestTokens; ++count) {
-    tokens += num_prompts * exemplars[count]->rendered.ids.size();
-  }
-  return count;
-}
-
-/// The sequences of all batches of a forest, and what each belongs to.
-struct PromptedSequences {
-  std::vector<Sequence> sequences;
-  std::vector<size_t> batch_of;
-  std::vector<const TrainingExemplar*> exemplar_of;
-};
-
-/// Sequences of batch i read soft prompt i. Adds the number of targets of each to `results`.
-PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
-                               int64_t num_virtual_tokens,
-                               PromptPosition position,
-                               std::span<PromptResult> results) {
-  PromptedSequences all;
+void count_targets(std::span<const PromptedBatch> batches, std::span<PromptResult> results) {
   for (size_t i = 0; i < batches.size(); ++i) {
-    const SplicedPrompt prompt{
-        .index = static_cast<int32_t>(i),
-        .num_virtual_tokens = batches[i].prompt_PD.empty() ? 0 : num_virtual_tokens,
-        .position = position};
     for (const TrainingExemplar* exemplar : batches[i].exemplars) {
-      all.sequences.push_back(splice(exemplar->rendered, prompt));
-      all.batch_of.push_back(i);
-      all.exemplar_of.push_back(exemplar);
       results[i].num_targets += std::ssize(exemplar->rendered.targets);
     }
   }
-  return all;
 }
 
 std::string ids_of(const std::vector<const TrainingExemplar*>& exemplars) {
@@ -101,6 +72,32 @@ void finish_losses(std::span<PromptResult> results) {
 
 }  // namespace
 
+PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
+                               int64_t num_virtual_tokens,
+                               PromptPosition position) {
+  PromptedSequences all;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const SplicedPrompt prompt{
+        .index = static_cast<int32_t>(i),
+        .num_virtual_tokens = batches[i].prompt_PD.empty() ? 0 : num_virtual_tokens,
+        .position = position};
+    for (const TrainingExemplar* exemplar : batches[i].exemplars) {
+      all.sequences.push_back(splice(exemplar->rendered, prompt));
+      all.batch_of.push_back(i);
+      all.exemplar_of.push_back(exemplar);
+    }
+  }
+  return all;
+}
+
+size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts) {
+  size_t count = 0;
+  for (size_t tokens = 0; count < exemplars.size() && tokens < kMaxForestTokens; ++count) {
+    tokens += num_prompts * exemplars[count]->rendered.ids.size();
+  }
+  return count;
+}
+
 PromptedDecoder::PromptedDecoder(Decoder& decoder,
                                  int64_t num_prompts,
                                  int64_t num_virtual_tokens,
@@ -142,8 +139,8 @@ void PromptedDecoder::upload(size_t index, std::span<const float> prompt_PD) {
 StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches) {
   StepResult result;
   result.prompts.resize(batches.size());
-  PromptedSequences all =
-      sequences_of(batches, num_virtual_tokens_, options_.position, result.prompts);
+  count_targets(batches, result.prompts);
+  PromptedSequences all = sequences_of(batches, num_virtual_tokens_, options_.position);
   for (size_t s = 0; s < all.sequences.size(); ++s) {
     const int64_t num_targets = result.prompts[all.batch_of[s]].num_targets;
     all.sequences[s].target_weight = 1.0F / static_cast<float>(num_targets);
@@ -184,8 +181,8 @@ StepResult PromptedDecoder::score(std::span<const TrainingExemplar* const> exemp
     for (const auto& prompt_PD : prompts_PD) {
       batches.push_back({{some.begin(), some.end()}, prompt_PD});
     }
-    const PromptedSequences all =
-        sequences_of(batches, num_virtual_tokens_, options_.position, result.prompts);
+    count_targets(batches, result.prompts);
+    const PromptedSequences all = sequences_of(batches, num_virtual_tokens_, options_.position);
     const Forest forest = build_forest(all.sequences, given_rows_, {.share = options_.share});
     const ForestResult run = score_forest(decoder_, forest, options_.plan, prompts_PD_, given());
     add_log_probs(all, forest, run.log_probs, result.prompts);

@@ -27,7 +27,22 @@ struct PromptedBatch {
   std::span<const float> prompt_PD;  // empty: without a soft prompt
 };
 
-/// What became of one of them.
+/// The sequences of all batches of a forest, those of batch i behind soft prompt i, and what each
+/// belongs to.
+struct PromptedSequences {
+  std::vector<Sequence> sequences;
+  std::vector<size_t> batch_of;
+  std::vector<const TrainingExemplar*> exemplar_of;
+};
+
+PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
+                               int64_t num_virtual_tokens,
+                               PromptPosition position);
+
+/// How many of the first of `exemplars` are scored in one forest under so many soft prompts.
+size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts);
+
+/// What became of a batch.
 struct PromptResult {
   double loss = 0;              // mean over all targets of the exemplars
   std::vector<float> gradient;  // of the loss, [P, D]; empty from validation

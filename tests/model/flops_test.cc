@@ -1,8 +1,9 @@
 // The FLOP model of docs/NUMERICS.md, counted by hand.
 
+#include "model/flops.h"
+
 #include <gtest/gtest.h>
 
-#include "model/forest_run.h"
 #include "support/tiny_decoder.h"
 
 namespace prescript {
@@ -36,6 +37,15 @@ TEST(Flops, OfAPassEqualTheCountByHand) {
   const double pairs = 2 * (55 + 100 + 10 + 21) + (13 + 14 + 15 + 16);
   EXPECT_EQ(count_flops(tiny_config(), pass, false), 2 * products + 4 * 32 * pairs);
   EXPECT_EQ(count_flops(tiny_config(), pass, true), 4 * products + 14 * 32 * pairs);
+
+  const Flops forward = forward_flops(tiny_config(), pass);
+  EXPECT_EQ(forward.head, 2 * 4 * 32 * 61);
+  EXPECT_EQ(forward.products, 2 * products - forward.head);
+  EXPECT_EQ(forward.attention, 4 * 32 * pairs);
+  const Flops inner = inner_layer_flops(tiny_config(), pass);
+  EXPECT_EQ(inner.products, 2 * 20 * (kv + others));
+  EXPECT_EQ(inner.attention, 4 * 32 * (55 + 100 + 10 + 21));
+  EXPECT_EQ(inner.head, 0);
 }
 
 TEST(Flops, OfAStepAreTheSumOverItsPasses) {

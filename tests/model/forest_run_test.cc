@@ -276,6 +276,52 @@ TEST(ForestRun, KeyValuesOfNoRowsAreRefused) {
   EXPECT_THROW(compute_key_values(decoder.decoder(), {}, 1, {}), ContractError);
 }
 
+/// Two sequences of 5 shared rows, 8 rows of their own and a target each.
+Forest two_branches() {
+  std::vector<Sequence> sequences(2);
+  for (int32_t s = 0; s < 2; ++s) {
+    for (int32_t i = 0; i < 5; ++i) sequences[s].rows.push_back(Row::virtual_token(0, i));
+    for (int32_t i = 0; i < 9; ++i) sequences[s].rows.push_back(Row::token(i + 10 * s));
+    sequences[s].target_positions = {13};
+  }
+  return build_forest(sequences, {}, {.min_saved_rows = 1});
+}
+
+TEST(ForestRun, HoldsTheFirstPassAndTheLargestOther) {
+  const auto ops = make_test_cpu_ops();
+  const DecoderConfig c = tiny_config();
+  const Schedule schedule = make_schedule(two_branches(), 8);
+  ASSERT_EQ(schedule.passes.size(), 3U);  // the shared rows, and each branch
+  const auto bytes = [&](int64_t rows, int64_t targets, const KeepPlan& keep) {
+    return PassRun::bytes(*ops, c, DType::kBFloat16, rows, targets, targets, keep);
+  };
+  const KeepPlan kept{Keep::kActivations, 2};
+  const ForestBytes training =
+      forest_bytes(*ops, c, DType::kBFloat16, schedule, {.kept_layers = 2}, true);
+  EXPECT_EQ(training.activations.small, bytes(5, 0, kept) + bytes(8, 1, kept));
+  EXPECT_EQ(training.activations.large, 0U);
+  // K and V of 5 rows in 3 layers, in bfloat16 and their gradients in float64.
+  EXPECT_EQ(training.key_values.total(),
+            KeyValueRun::bytes(c, DType::kBFloat16, 5) + KeyValueRun::bytes(c, DType::kFloat64, 5));
+  const ForestBytes scoring = forest_bytes(*ops, c, DType::kBFloat16, schedule, {}, false);
+  EXPECT_EQ(scoring.activations.total(), bytes(8, 1, {}));
+  EXPECT_EQ(scoring.key_values.total(), KeyValueRun::bytes(c, DType::kBFloat16, 5));
+}
+
+TEST(ForestRun, SmallAndLargeBlocksDoNotServeEachOther) {
+  constexpr size_t kMega = size_t{1} << 20;
+  BlockBytes blocks;
+  blocks.add(kMega);
+  blocks.add(100 * kMega);
+  blocks.add(31 * kMega);
+  EXPECT_EQ(blocks.small, 32 * kMega);
+  EXPECT_EQ(blocks.large, 100 * kMega);
+  BlockBytes other;
+  other.add(200 * kMega);
+  blocks.raise_to(other);
+  EXPECT_EQ(blocks.total(), 232 * kMega);
+}
+
 TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
   const auto ops = make_test_cpu_ops();
   const DecoderConfig c = tiny_config();

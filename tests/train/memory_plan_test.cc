@@ -14,7 +14,7 @@ using testing::HasSubstr;
 constexpr DType kDType = DType::kBFloat16;
 constexpr WeightFormat kConverted = WeightFormat::kConverted;
 constexpr ProcessMemory kProcess{
-    .resident = 10'000'000, .model_file = 20'000'000, .scratch = 30'000'000};
+    .resident = 10'000'000, .model_file = 20'000'000, .num_threads = 2};
 
 class MemoryPlan : public testing::Test {
  protected:
@@ -25,7 +25,9 @@ class MemoryPlan : public testing::Test {
   }
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
-    return 60'000'000 + weight_bytes(config_, kDType, kConverted) +
+    const auto most_pairs = static_cast<double>(rows * rows);
+    return 30'000'000 + weight_bytes(config_, kDType, kConverted) +
+           scratch_bytes(config_, kDType, 2, {.rows = rows, .targets = rows, .pairs = most_pairs}) +
            training_bytes(*ops_, config_, kDType, {.max_rows = rows, .kept_layers = kept_layers});
   }
 
@@ -117,7 +119,7 @@ TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould)
                         HasSubstr(std::to_string(rows.value_or(256)) + " rows a pass"),
                         HasSubstr("process 0.01 GB, model file 0.02 GB, weights "),
                         HasSubstr(" GB, activations "),
-                        HasSubstr(" GB, scratch 0.03 GB")));
+                        HasSubstr(" GB, scratch 0.0")));
       const std::string least = "at least ";
       const double gb = std::stod(message.substr(message.find(least) + least.size()));
       EXPECT_NO_THROW(plan(static_cast<uint64_t>(gb * 1e9), rows));
@@ -127,8 +129,8 @@ TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould)
 }
 
 TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
-  const uint64_t enough = 60'000'000 + weight_bytes(config_, kDType, WeightFormat::kAsStored) +
-                          training_bytes(*ops_, config_, kDType, {.max_rows = 1024});
+  const uint64_t enough = needed(1024, 6) - weight_bytes(config_, kDType, kConverted) +
+                          weight_bytes(config_, kDType, WeightFormat::kAsStored);
   EXPECT_LT(enough, needed(1024, 6));
   const auto as_stored = [&](uint64_t bytes) {
     return plan_memory(*ops_, config_, kDType, WeightFormat::kAsStored, kProcess, {}, bytes, {});
@@ -136,6 +138,22 @@ TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
   EXPECT_EQ(as_stored(enough).max_rows, 1024);
   EXPECT_EQ(as_stored(enough).kept_layers, 6);
   EXPECT_LT(as_stored(enough - 1).kept_layers, 6);
+}
+
+TEST_F(MemoryPlan, ScratchGrowsWithThreadsRowsTargetsAndPairsUpToABlock) {
+  const ScratchExtents extents{.rows = 100, .targets = 10, .pairs = 1e4};
+  const uint64_t bytes = scratch_bytes(config_, kDType, 1, extents);
+  const auto more = [&](const ScratchExtents& other) {
+    return scratch_bytes(config_, kDType, 1, other) - bytes;
+  };
+  // float32 and bfloat16 logits of one target more; attention's output of one row more.
+  EXPECT_EQ(more({.rows = 100, .targets = 11, .pairs = 1e4}), 1000U * (4 + 2));
+  EXPECT_EQ(more({.rows = 101, .targets = 10, .pairs = 1e4}), 64U * 4);
+  // Scores and their gradients of one pair more, for the two query heads of a group.
+  EXPECT_EQ(more({.rows = 100, .targets = 10, .pairs = 1e4 + 1}), 2U * 2 * 4);
+  EXPECT_EQ(more({.rows = 100, .targets = 10, .pairs = 1e8}),
+            more({.rows = 100, .targets = 10, .pairs = 1e9}));
+  EXPECT_GT(scratch_bytes(config_, kDType, 2, extents), bytes);
 }
 
 TEST_F(MemoryPlan, TheDefaultLeavesAQuarter) {

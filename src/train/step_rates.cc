@@ -1,0 +1,256 @@
+#include "train/step_rates.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "model/stored_weight.h"
+
+namespace prescript {
+namespace {
+
+// Parts of a second that a call may take at the processor's peak. With what is slower than that,
+// and all repetitions, it stays below a second.
+constexpr double kProductSeconds = 0.02;
+constexpr double kHeadSeconds = 0.005;
+constexpr double kAttentionSeconds = 0.005;
+constexpr int kTurns = 5;
+
+// Weights of a layer that are multiplied by; larger ones are no slower each.
+constexpr int64_t kMaxWeights = 1 << 22;
+
+constexpr int64_t kMaxTargets = 128;
+
+/// The shortest of several runs: one that is interrupted says less.
+template <typename Operation>
+double seconds_of_run(const Operation& operation) {
+  double best = INFINITY;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const auto begin = std::chrono::steady_clock::now();
+    operation();
+    best = std::min(
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best;
+}
+
+/// Operations on zeros, which take as long as other numbers.
+class Loops {
+ public:
+  Loops(Ops& ops, const DecoderConfig& config, DType dtype, double peak_flops_per_second)
+      : ops_(ops), config_(config), dtype_(dtype), peak_(peak_flops_per_second) {}
+
+  void measure_products(int64_t rows, StepRates& rates) {
+    int64_t D = config_.hidden_size;
+    int64_t HE = config_.query_size();
+    int64_t KE = config_.kv_size();
+    int64_t F = config_.feed_forward_size;
+    const auto num_weights = [&] { return D * (2 * HE + 2 * KE + 3 * F); };
+    while (num_weights() > kMaxWeights) {
+      for (int64_t* extent : {&D, &HE, &KE, &F}) *extent = (*extent + 1) / 2;
+    }
+    const double row_flops = 2 * static_cast<double>(num_weights());
+    const auto N =
+        std::clamp<int64_t>(static_cast<int64_t>(kProductSeconds * peak_ / row_flops), 1, rows);
+    struct Product {
+      Tensor x, y;
+      Weight weight;
+    };
+    std::vector<Product> products;
+    for (const auto& [in, out] : {std::pair{D, HE + 2 * KE}, {HE, D}, {D, 2 * F}, {F, D}}) {
+      products.push_back({zeros(N, in), zeros(N, out), zero_weight(out, in)});
+    }
+    const double flops = row_flops * static_cast<double>(N);
+    rates.forward.products = flops / seconds_of_run([&] {
+                               for (const Product& p : products)
+                                 ops_.linear(p.x, p.weight, p.y, false);
+                             });
+    rates.backward.products = flops / seconds_of_run([&] {
+                                for (const Product& p : products)
+                                  ops_.linear_input_gradient(p.y, p.weight, p.x);
+                              });
+    blocks_.clear();
+  }
+
+  void measure_head(int64_t targets, StepRates& rates) {
+    const int64_t D = config_.hidden_size;
+    const auto T = std::clamp<int64_t>(targets, 1, kMaxTargets);
+    const double row_flops = 2 * static_cast<double>(T * D);
+    const auto V = std::min(
+        std::max<int64_t>(kMaxTargets, static_cast<int64_t>(kHeadSeconds * peak_ / row_flops)),
+        config_.vocabulary_size);
+    const Tensor hidden = zeros(T, D);
+    const Tensor d_hidden = zeros(T, D);
+    const Tensor log_probs = zeros(1, T, ops_.accumulate_dtype());
+    const Weight head = zero_weight(V, D);
+    const std::vector<int32_t> ids(static_cast<size_t>(T), 0);
+    const std::vector<float> weights(static_cast<size_t>(T), 1.0F);
+    const double flops = row_flops * static_cast<double>(V);
+    const double score =
+        seconds_of_run([&] { ops_.cross_entropy(hidden, head, ids, weights, log_probs, {}); });
+    const double both = seconds_of_run(
+        [&] { ops_.cross_entropy(hidden, head, ids, weights, log_probs, d_hidden); });
+    rates.forward.head = flops / score;
+    rates.backward.head = flops / std::max(both - score, score / 2);
+    blocks_.clear();
+  }
+
+  /// The parts of `pass`, up to a row, under one kv head.
+  void measure_attention(const Schedule& schedule, const Pass& pass, StepRates& rates) {
+    DecoderConfig one_head = config_;
+    one_head.num_heads /= config_.num_kv_heads;
+    one_head.num_kv_heads = 1;
+    Pass some = pass;
+    const auto flops = [&] { return inner_layer_flops(one_head, some).attention; };
+    while (flops() > kAttentionSeconds * peak_ && some.num_rows() > 1) {
+      some.rows.resize((some.rows.size() + 1) / 2);
+      std::vector<int32_t> first_rows(some.rows.size());
+      for (size_t i = 0; i < first_rows.size(); ++i) first_rows[i] = static_cast<int32_t>(i);
+      some.parts = parts_of_rows(pass.parts, first_rows);
+    }
+    const int64_t E = one_head.head_size;
+    const int64_t GE = one_head.query_size();
+    const int64_t N = some.num_rows();
+    const AttentionShape shape{one_head.num_heads, 1, E, 1 / std::sqrt(static_cast<double>(E))};
+    std::vector<KeyValues> sources{{zeros(pass.num_rows(), E), zeros(pass.num_rows(), E)}};
+    for (const KeptRun& run : schedule.kept_runs) {
+      sources.push_back({zeros(run.num_rows, E), zeros(run.num_rows, E)});
+    }
+    std::vector<KeyValues> gradients;
+    for (const KeyValues& source : sources) {
+      const DType dtype = ops_.kv_gradient_dtype();
+      gradients.push_back({zeros(source.k.rows, E, dtype), zeros(source.k.rows, E, dtype)});
+    }
+    const Tensor q = zeros(N, GE);
+    const Tensor out = zeros(N, GE);
+    const Tensor lse = zeros(N, one_head.num_heads, ops_.accumulate_dtype());
+    const Tensor dq = zeros(N, GE, ops_.accumulate_dtype());
+    const double forward = flops();
+    rates.forward.attention =
+        forward / seconds_of_run([&] { ops_.attention(shape, some.parts, q, sources, out, lse); });
+    const double backward = input_gradient_flops({.attention = forward}).attention;
+    rates.backward.attention = backward / seconds_of_run([&] {
+                                 ops_.attention_input_gradient(
+                                     shape, some.parts, q, sources, out, lse, out, dq, gradients);
+                               });
+    blocks_.clear();
+  }
+
+  void measure_rows(int64_t rows, StepRates& rates) {
+    const int64_t D = config_.hidden_size;
+    const int64_t HE = config_.query_size();
+    const int64_t KE = config_.kv_size();
+    const DType sums = ops_.accumulate_dtype();
+    const Tensor x = zeros(rows, D);
+    const Tensor y = zeros(rows, D);
+    const Tensor norm = zeros(1, D);
+    const Tensor rstd = zeros(1, rows, sums);
+    const Tensor qk = zeros(rows, HE + KE);
+    const Tensor gate_up = zeros(rows, 2 * config_.feed_forward_size);
+    const Tensor hidden = zeros(rows, config_.feed_forward_size);
+    const Tensor dq = zeros(rows, HE, sums);
+    const Tensor dk = zeros(rows, KE, ops_.kv_gradient_dtype());
+    const Tensor table = zeros(1, config_.head_size / 2, sums);
+    const std::vector<int32_t> positions(static_cast<size_t>(rows), 0);
+    const auto turn = [&](const Tensor& heads, bool inverse) {
+      ops_.rotary(heads, config_.head_size, positions, table, table, inverse);
+    };
+    rates.forward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
+                                 for (int norms = 0; norms < 2; ++norms) {
+                                   ops_.rms_norm(x, norm, config_.rms_epsilon, y, rstd);
+                                   ops_.copy(x, y);
+                                 }
+                                 turn(qk, false);
+                                 ops_.swiglu(gate_up, hidden);
+                               });
+    rates.backward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
+                                  for (int norms = 0; norms < 2; ++norms) {
+                                    ops_.rms_norm_input_gradient(x, norm, rstd, y, x);
+                                    ops_.zero(dk);
+                                    ops_.copy(dk, qk.col_range(0, KE));
+                                  }
+                                  turn(dq, true);
+                                  turn(dk, true);
+                                  ops_.copy(dq, qk.col_range(0, HE));
+                                  ops_.swiglu_input_gradient(gate_up, hidden, gate_up);
+                                });
+    blocks_.clear();
+  }
+
+ private:
+  Tensor zeros(int64_t rows, int64_t cols, DType dtype) {
+    blocks_.push_back(ops_.allocate(static_cast<size_t>(rows * cols) * size_of(dtype)));
+    const Tensor x{blocks_.back().get(), dtype, rows, cols, cols};
+    ops_.zero(x);
+    return x;
+  }
+  Tensor zeros(int64_t rows, int64_t cols) { return zeros(rows, cols, dtype_); }
+
+  /// Zero in every layout.
+  Weight zero_weight(int64_t rows, int64_t cols) {
+    Weight weight{nullptr, dtype_, rows, cols};
+    const auto bytes = static_cast<int64_t>(weight.bytes());
+    weight.data =
+        zeros(1, bytes / static_cast<int64_t>(size_of(DType::kBFloat16)), DType::kBFloat16).data;
+    return weight;
+  }
+
+  Ops& ops_;
+  const DecoderConfig& config_;
+  DType dtype_;
+  double peak_;
+  std::vector<Buffer> blocks_;
+};
+
+double seconds_of(const PhaseWork& work, const PhaseRates& rates) {
+  return work.flops.products / rates.products + work.flops.attention / rates.attention +
+         work.flops.head / rates.head + work.row_layers / rates.row_layers;
+}
+
+}  // namespace
+
+StepRates measure_rates(Ops& ops,
+                        const DecoderConfig& config,
+                        DType dtype,
+                        const Schedule& step,
+                        double peak_flops_per_second) {
+  const auto smaller = [](const Pass& a, const Pass& b) { return a.num_rows() < b.num_rows(); };
+  const Pass& pass = *std::max_element(step.passes.begin(), step.passes.end(), smaller);
+  StepRates rates;
+  Loops loops(ops, config, dtype, peak_flops_per_second);
+  loops.measure_products(pass.num_rows(), rates);
+  loops.measure_head(std::ssize(pass.targets), rates);
+  loops.measure_attention(step, pass, rates);
+  constexpr int64_t kMaxRows = 512;
+  loops.measure_rows(std::min(kMaxRows, pass.num_rows()), rates);
+  return rates;
+}
+
+double measure_layout_rate(Ops& ops,
+                           const TensorSource& source,
+                           const DecoderConfig& config,
+                           DType dtype) {
+  const StoredWeight stored =
+      StoredWeights(config, kind_of(source)).projection(0, Projection::kGateUp);
+  Weight weight{nullptr,
+                dtype,
+                std::clamp(kMaxWeights / stored.cols, int64_t{1}, stored.rows()),
+                stored.cols};
+  const Buffer block = ops.allocate(weight.bytes());
+  weight.data = block.get();
+  const double seconds = seconds_of_run([&] {
+    ops.lay_out(
+        [&](int64_t begin, int64_t count, float* rows) { stored.read(source, begin, count, rows); },
+        weight);
+  });
+  stored.release(source);
+  return static_cast<double>(weight.rows * weight.cols) / seconds;
+}
+
+double seconds_of(const Work& work, const StepRates& rates) {
+  const double laying_out = rates.laid_out > 0 ? work.laid_out / rates.laid_out : 0;
+  return seconds_of(work.forward, rates.forward) + seconds_of(work.backward, rates.backward) +
+         laying_out;
+}
+
+}  // namespace prescript
