@@ -50,12 +50,9 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
                            step_options(run.recipe, plan, run.data));
   std::vector<PromptedBatch> batches;
   for (const CandidateOptions& candidate : tune_options(run.recipe).candidates) {
-    PromptedBatch batch{.exemplars = {}, .prompt_PD = run.initial[batches.size()].values_PD};
-    for (const size_t index :
-         batch_of_step(run.data.train.size(), run.recipe.training.batch_size, candidate.seed, 1)) {
-      batch.exemplars.push_back(&run.data.train[index]);
-    }
-    batches.push_back(std::move(batch));
+    batches.push_back(
+        {exemplars_of_step(run.data.train, run.recipe.training.batch_size, candidate.seed, 1),
+         run.initial[batches.size()].values_PD});
   }
   const double peak = peak_of(run.recipe);
   const auto begin = std::chrono::steady_clock::now();

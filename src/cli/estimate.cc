@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
+#include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
 #include "cli/run_plan.h"
 #include "io/tensor_source.h"
@@ -22,8 +23,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Arguments {
-  std::string recipe;
-  std::vector<std::string> overrides;
+  RecipeArguments run;
   bool json = false;
 };
 
@@ -197,7 +197,7 @@ void write_text(const Estimate& estimate) {
 }
 
 int estimate(const Arguments& arguments) {
-  const Estimate estimate = estimate_of(prepare_run(arguments.recipe, arguments.overrides));
+  const Estimate estimate = estimate_of(prepare_run(arguments.run.recipe, arguments.run.overrides));
   if (arguments.json) {
     write_json(estimate);
   } else {
@@ -217,11 +217,7 @@ void add_estimate(CLI::App& program, Action& action) {
       "Memory follows from the batches of the run and how they are divided; seconds from their "
       "FLOPs and\n"
       "from the speed of this machine, which is measured for about a second. Writes nothing.");
-  command->add_option("recipe", arguments->recipe, "YAML or JSON description of a run")
-      ->required()
-      ->type_name("RECIPE");
-  command->add_option("overrides", arguments->overrides, "settings that replace the recipe's")
-      ->type_name("key.path=value");
+  add_recipe_arguments(*command, arguments->run);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->callback(
       [arguments, &action] { action = [arguments] { return estimate(*arguments); }; });

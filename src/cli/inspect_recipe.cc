@@ -44,9 +44,9 @@ ordered_json step_facts(const Recipe& recipe, const TrainingData& data) {
   std::vector<Sequence> sequences;
   int32_t prompt = 0;
   for (const Recipe& candidate : candidates_of(recipe)) {
-    for (const size_t index : batch_of_step(
-             data.train.size(), recipe.training.batch_size, candidate.training.seed, /*step=*/1)) {
-      sequences.push_back(splice(data.train[index].rendered,
+    for (const TrainingExemplar* exemplar : exemplars_of_step(
+             data.train, recipe.training.batch_size, candidate.training.seed, /*step=*/1)) {
+      sequences.push_back(splice(exemplar->rendered,
                                  {.index = prompt,
                                   .num_virtual_tokens = options.num_virtual_tokens,
                                   .position = options.position}));

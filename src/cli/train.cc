@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/dry_run.h"
 #include "cli/prepared_run.h"
+#include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
 #include "cli/run_plan.h"
 #include "cli/search_report.h"
@@ -20,8 +21,7 @@ namespace prescript {
 namespace {
 
 struct Arguments {
-  std::string recipe;
-  std::vector<std::string> overrides;
+  RecipeArguments run;
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;
@@ -176,7 +176,7 @@ int run(PreparedRun run, const Arguments& arguments) {
 int train(const Arguments& arguments) {
   catch_stop_signals();
   if (arguments.gradient) check_gradient_path(*arguments.gradient);
-  PreparedRun prepared = prepare_run(arguments.recipe, arguments.overrides);
+  PreparedRun prepared = prepare_run(arguments.run.recipe, arguments.run.overrides);
   return arguments.dry_run ? dry_run(std::move(prepared), arguments.gradient)
                            : run(std::move(prepared), arguments);
 }
@@ -194,11 +194,7 @@ void add_train(CLI::App& program, Action& action) {
       "last\n"
       "finished step and exit with 75.\n"
       "docs/RECIPES.md explains every key.");
-  command->add_option("recipe", arguments->recipe, "YAML or JSON description of the run")
-      ->required()
-      ->type_name("RECIPE");
-  command->add_option("overrides", arguments->overrides, "settings that replace the recipe's")
-      ->type_name("key.path=value");
+  add_recipe_arguments(*command, arguments->run);
   auto* resume = command->add_flag(
       "--resume", arguments->resume, "go on after the last checkpoint in the output directory");
   auto* overwrite = command->add_flag(

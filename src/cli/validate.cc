@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
+#include "cli/recipe_arguments.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
 
@@ -21,8 +22,7 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 struct Arguments {
-  std::string recipe;
-  std::vector<std::string> overrides;
+  RecipeArguments run;
   bool json = false;
 };
 
@@ -49,7 +49,7 @@ void check_output(const std::string& output) {
 }
 
 int validate(const Arguments& arguments) {
-  PreparedRun run = prepare_run(arguments.recipe, arguments.overrides);
+  PreparedRun run = prepare_run(arguments.run.recipe, arguments.run.overrides);
   check_output(run.recipe.output);
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
@@ -83,11 +83,7 @@ void add_validate(CLI::App& program, Action& action) {
       "Checks the recipe, the model's files, every exemplar's rendering and length, how the soft "
       "prompt begins,\n"
       "memory, and the output directory. Writes nothing but one line, \"ok\" with counts.");
-  command->add_option("recipe", arguments->recipe, "YAML or JSON description of a run")
-      ->required()
-      ->type_name("RECIPE");
-  command->add_option("overrides", arguments->overrides, "settings that replace the recipe's")
-      ->type_name("key.path=value");
+  add_recipe_arguments(*command, arguments->run);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->callback(
       [arguments, &action] { action = [arguments] { return validate(*arguments); }; });

@@ -23,7 +23,7 @@ constexpr int64_t kSegmentKeys = 512;
 constexpr int64_t kHeldRows = 28;
 constexpr int64_t kMaxTiles = 8;
 
-// Rows of a block; with a segment its P and dS take 2 MB.
+// Rows of a block; with a segment its P and dS take 4 MB.
 constexpr int64_t kBlockRows = 1024;
 
 // Rows over which K/V gradients are summed up in float32.

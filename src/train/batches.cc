@@ -24,4 +24,16 @@ std::vector<size_t> batch_of_step(size_t num_exemplars,
   return batch;
 }
 
+std::vector<const TrainingExemplar*> exemplars_of_step(
+    const std::vector<TrainingExemplar>& exemplars,
+    int64_t batch_size,
+    uint64_t seed,
+    int64_t step) {
+  std::vector<const TrainingExemplar*> batch;
+  for (const size_t index : batch_of_step(exemplars.size(), batch_size, seed, step)) {
+    batch.push_back(&exemplars[index]);
+  }
+  return batch;
+}
+
 }  // namespace prescript

@@ -62,13 +62,7 @@ class Examiner {
   Work work_of_validation(std::span<const TrainingExemplar* const> exemplars,
                           std::span<const std::span<const float>> prompts_PD) const {
     Work work;
-    while (!exemplars.empty()) {
-      const auto some = exemplars.first(num_scored_together(exemplars, prompts_PD.size()));
-      exemplars = exemplars.subspan(some.size());
-      std::vector<PromptedBatch> batches;
-      for (const auto& prompt_PD : prompts_PD) {
-        batches.push_back({{some.begin(), some.end()}, prompt_PD});
-      }
+    for (const auto& batches : batches_of_validation(exemplars, prompts_PD)) {
       const PromptedSequences all = sequences_of(batches);
       work.add(work_of(all, schedules_of(all), /*training=*/false));
     }
@@ -166,12 +160,10 @@ RunWork work_of_run(const Ops& ops,
     ++run.num_steps_examined;
     std::vector<PromptedBatch> batches;
     for (const CandidateOptions& candidate : options.candidates) {
-      PromptedBatch batch{.exemplars = {}, .prompt_PD = prompts_PD[0]};
-      for (const size_t index : batch_of_step(
-               data.train.size(), options.batch_size, candidate.seed, run.num_steps_examined)) {
-        batch.exemplars.push_back(&data.train[index]);
-      }
-      batches.push_back(std::move(batch));
+      batches.push_back(
+          {exemplars_of_step(
+               data.train, options.batch_size, candidate.seed, run.num_steps_examined),
+           prompts_PD[0]});
     }
     const PromptedSequences all = examiner.sequences_of(batches);
     std::vector<Schedule> schedules = examiner.schedules_of(all);

@@ -70,6 +70,15 @@ void finish_losses(std::span<PromptResult> results) {
   }
 }
 
+/// How many of the first of `exemplars` are scored in one forest under so many soft prompts.
+size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts) {
+  size_t count = 0;
+  for (size_t tokens = 0; count < exemplars.size() && tokens < kMaxForestTokens; ++count) {
+    tokens += num_prompts * exemplars[count]->rendered.ids.size();
+  }
+  return count;
+}
+
 }  // namespace
 
 PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
@@ -90,12 +99,19 @@ PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
   return all;
 }
 
-size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts) {
-  size_t count = 0;
-  for (size_t tokens = 0; count < exemplars.size() && tokens < kMaxForestTokens; ++count) {
-    tokens += num_prompts * exemplars[count]->rendered.ids.size();
+std::vector<std::vector<PromptedBatch>> batches_of_validation(
+    std::span<const TrainingExemplar* const> exemplars,
+    std::span<const std::span<const float>> prompts_PD) {
+  std::vector<std::vector<PromptedBatch>> forests;
+  while (!exemplars.empty()) {
+    const auto some = exemplars.first(num_scored_together(exemplars, prompts_PD.size()));
+    exemplars = exemplars.subspan(some.size());
+    auto& batches = forests.emplace_back();
+    for (const auto& prompt_PD : prompts_PD) {
+      batches.push_back({{some.begin(), some.end()}, prompt_PD});
+    }
   }
-  return count;
+  return forests;
 }
 
 PromptedDecoder::PromptedDecoder(Decoder& decoder,
@@ -174,13 +190,7 @@ StepResult PromptedDecoder::score(std::span<const TrainingExemplar* const> exemp
   StepResult result;
   result.prompts.resize(prompts_PD.size());
   for (size_t i = 0; i < prompts_PD.size(); ++i) upload(i, prompts_PD[i]);
-  while (!exemplars.empty()) {
-    const auto some = exemplars.first(num_scored_together(exemplars, prompts_PD.size()));
-    exemplars = exemplars.subspan(some.size());
-    std::vector<PromptedBatch> batches;
-    for (const auto& prompt_PD : prompts_PD) {
-      batches.push_back({{some.begin(), some.end()}, prompt_PD});
-    }
+  for (const auto& batches : batches_of_validation(exemplars, prompts_PD)) {
     count_targets(batches, result.prompts);
     const PromptedSequences all = sequences_of(batches, num_virtual_tokens_, options_.position);
     const Forest forest = build_forest(all.sequences, given_rows_, {.share = options_.share});

@@ -39,8 +39,10 @@ PromptedSequences sequences_of(std::span<const PromptedBatch> batches,
                                int64_t num_virtual_tokens,
                                PromptPosition position);
 
-/// How many of the first of `exemplars` are scored in one forest under so many soft prompts.
-size_t num_scored_together(std::span<const TrainingExemplar* const> exemplars, size_t num_prompts);
+/// The batches of each forest in which validation scores `exemplars` under all `prompts_PD`.
+std::vector<std::vector<PromptedBatch>> batches_of_validation(
+    std::span<const TrainingExemplar* const> exemplars,
+    std::span<const std::span<const float>> prompts_PD);
 
 /// What became of a batch.
 struct PromptResult {

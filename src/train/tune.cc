@@ -102,12 +102,8 @@ class Tuner {
   }
 
   std::vector<const TrainingExemplar*> batch_of(size_t candidate, int64_t step) const {
-    std::vector<const TrainingExemplar*> batch;
-    for (const size_t index : batch_of_step(
-             data_.train.size(), options_.batch_size, options_.candidates[candidate].seed, step)) {
-      batch.push_back(&data_.train[index]);
-    }
-    return batch;
+    return exemplars_of_step(
+        data_.train, options_.batch_size, options_.candidates[candidate].seed, step);
   }
 
   /// Clips the gradient of a candidate and moves its soft prompt.
