@@ -1,0 +1,68 @@
+// Runs that are stopped anywhere and resumed.
+
+#include <filesystem>
+
+#include "train/tune_run.h"
+
+namespace prescript {
+namespace {
+
+class TuneResume : public Tune {
+ protected:
+  void expect_stops_and_resumes(const TuneOptions& options);
+};
+
+/// Stops such a run at every question whether it is to stop, and goes on with it.
+void TuneResume::expect_stops_and_resumes(const TuneOptions& options) {
+  int64_t num_questions = 0;
+  const RunState expected = run_new("whole", options, {.stop_requested = [&] {
+                                      ++num_questions;
+                                      return false;
+                                    }});
+  const auto expected_metrics = metrics("whole");
+  ASSERT_GT(num_questions, 20);
+  for (int64_t stop = 1; stop <= num_questions; ++stop) {
+    const std::string name = "stopped " + std::to_string(stop);
+    int64_t questions = 0;
+    {
+      RunDirectory directory = open(name);
+      directory.begin("");
+      RunState state = first_state(options);
+      ASSERT_EQ(
+          run(directory, state, options, {.stop_requested = [&] { return ++questions == stop; }}),
+          TuneEnd::kStopped)
+          << stop;
+    }
+    RunDirectory directory = open(name);
+    RunState state = newest(directory).state;
+    ASSERT_EQ(run(directory, state, options), TuneEnd::kFinished);
+    expect_same_state(state, expected);
+    expect_same_state(newest(directory).state, expected);
+    EXPECT_EQ(metrics(name), expected_metrics);
+    ASSERT_FALSE(HasFailure()) << "stopped at question " << stop << " of " << num_questions;
+    std::filesystem::remove_all(directory_ / name);
+  }
+}
+
+TEST_F(TuneResume, ARunStoppedAtAnyQuestionAndResumedEndsWithTheSameBits) {
+  expect_stops_and_resumes(short_run());
+}
+
+TEST_F(TuneResume, SoDoesOneWithAHeadStart) {
+  TuneOptions options = short_run();
+  options.schedule.steps = 3;
+  set_head_start();
+  expect_stops_and_resumes(options);
+}
+
+TEST_F(TuneResume, SoDoesASearch) {
+  TuneOptions options = grid();
+  options.schedule.steps = 3;
+  options.patience = 1;
+  options.candidates[1].learning_rate = -0.01;  // uphill: it stops before the others
+  options.candidates[2].learning_rate = 1e39;   // it fails
+  expect_stops_and_resumes(options);
+}
+
+}  // namespace
+}  // namespace prescript
