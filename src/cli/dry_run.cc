@@ -66,12 +66,12 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
                  ": loss " + rounded(step.prompts[c].loss, 6) + ", gradient norm " +
                  rounded(norm_of(step.prompts[c].gradient), 6));
   }
-  const StepReport report{.seconds = seconds.count(),
-                          .rows_computed = step.rows_computed,
-                          .rows_unshared = step.rows_unshared,
-                          .rows_padded = step.rows_padded,
-                          .flops = step.flops,
-                          .peak_flops_per_second = peak};
+  StepReport report{.seconds = seconds.count(),
+                    .rows_computed = step.rows_computed,
+                    .rows_unshared = step.rows_unshared,
+                    .rows_padded = step.rows_padded,
+                    .flops = step.flops};
+  report.set_peak(peak);
   int64_t num_targets = 0;
   for (const PromptResult& of_prompt : step.prompts) num_targets += of_prompt.num_targets;
   write_result(counted(batches.size() * batches[0].exemplars.size(), "exemplar") + ", " +

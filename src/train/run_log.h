@@ -1,6 +1,7 @@
 #pragma once
 // What a run writes down step by step: metrics.jsonl, and TensorBoard's events.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,12 @@ struct StepReport {
 
   double flops_per_second() const { return flops / seconds; }
   double share_of_peak() const { return flops_per_second() / peak_flops_per_second; }
+
+  /// Takes `measured` as the peak, or what this step reached where that is more: loops that other
+  /// programs interrupt say too little. 0 stays 0.
+  void set_peak(double measured) {
+    peak_flops_per_second = measured > 0 ? std::max(measured, flops_per_second()) : 0;
+  }
 };
 
 struct CandidateValidation {

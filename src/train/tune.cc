@@ -34,6 +34,7 @@ class Tuner {
         data_(data),
         validation_(pointers_to(data.validation)),
         options_(options),
+        peak_(options.peak_flops_per_second),
         directory_(directory),
         identity_(identity),
         state_(state),
@@ -89,14 +90,15 @@ class Tuner {
                       .rows_computed = result.rows_computed,
                       .rows_unshared = result.rows_unshared,
                       .rows_padded = result.rows_padded,
-                      .flops = result.flops,
-                      .peak_flops_per_second = options_.peak_flops_per_second};
+                      .flops = result.flops};
     for (size_t i = 0; i < active.size(); ++i) {
       report.candidates.push_back(update(active[i], step, result.prompts[i]));
     }
     state_.step = step;
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    report.set_peak(peak_);
+    peak_ = report.peak_flops_per_second;
     log_.add(report);
     if (observer_.on_step) observer_.on_step(report);
   }
@@ -207,6 +209,7 @@ class Tuner {
   const TrainingData& data_;
   std::vector<const TrainingExemplar*> validation_;
   const TuneOptions& options_;
+  double peak_;  // FLOP/s: as measured, or of the best step so far
   RunDirectory& directory_;
   const RunIdentity& identity_;
   RunState& state_;

@@ -65,6 +65,19 @@ TEST_F(Tune, ObserversHearWhatTheLogHolds) {
   EXPECT_THAT(heard, ElementsAre("v0", "s1", "s2", "v2", "s3", "s4", "v4", "s5", "v5"));
 }
 
+TEST_F(Tune, NoStepReachesMoreThanThePeak) {
+  TuneOptions options = short_run();
+  options.peak_flops_per_second = 1;  // as if others had used the processor while it was measured
+  std::vector<double> peaks = {1};
+  run_new("run", options, {.on_step = [&](const StepReport& report) {
+            EXPECT_LE(report.share_of_peak(), 1);
+            EXPECT_GE(report.peak_flops_per_second, peaks.back());
+            peaks.push_back(report.peak_flops_per_second);
+          }});
+  EXPECT_EQ(peaks.size(), 6U);
+  EXPECT_GT(peaks[1], 1);
+}
+
 TEST_F(Tune, KeepsTheBestByValidationAndNeverStepZero) {
   TuneOptions options = short_run();
   options.schedule.steps = 12;
