@@ -36,7 +36,7 @@ def our_worker(name, dtype, folder, *options):
 
 
 def warm_peer(peer, name, dtype):
-    """A worker behind two steps (the second takes more memory), and what it said of the first. Raises Died and TooLong."""
+    """A worker behind two steps, one where it is a long one, and what it said of the first. Raises Died and TooLong."""
     limit_s = LONGEST_STEP_S * (2 if peer == "P1c" else 1)  # compiling is no step
     largest = len(cases.CASES[name].lengths)
     while True:
@@ -44,7 +44,8 @@ def warm_peer(peer, name, dtype):
         try:
             worker = Worker(sys.executable, "-B", HERE / "peer_worker.py", peer, name, dtype, largest, limit_s=limit_s)
             first = worker.ask("step", limit_s)
-            worker.ask("step", limit_s)
+            if first[0] <= LONG_STEP_S or peer == "P1c":
+                worker.ask("step", limit_s)  # it takes more memory than the first
             return worker, first
         except (Died, TooLong) as error:
             if worker:
@@ -55,7 +56,7 @@ def warm_peer(peer, name, dtype):
 
 
 def compare(name, dtype, peer):
-    """Training steps beside a peer's; our first and the peer's first two do not count."""
+    """Training steps beside a peer's; our first and what warm_peer asked for do not count."""
     with tempfile.TemporaryDirectory() as folder, our_worker(name, dtype, folder) as ours:
         own_first = ours.ask()
         try:

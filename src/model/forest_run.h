@@ -11,7 +11,7 @@ namespace prescript {
 
 /// How the rows of a forest are cut and what is kept of them.
 struct RunPlan {
-  int64_t max_rows = 4096;   // rows of a pass (training.micro_batch_tokens)
+  int64_t max_rows = 2048;   // rows of a pass (training.micro_batch_tokens)
   int64_t kept_layers = -1;  // layers whose activations training keeps; -1: all
 };
 

@@ -148,7 +148,7 @@ RunPlan plan_memory(const Ops& ops,
   };
   const std::vector<int64_t> candidates =
       max_rows ? std::vector<int64_t>{*max_rows}
-               : std::vector<int64_t>{4096, 2048, 1024, 512, kFewestRows};
+               : std::vector<int64_t>{2048, 1024, 512, kFewestRows};
   // Recomputing costs a third of a step more; passes below 1024 rows are less efficient.
   for (const bool all_kept : {true, false}) {
     for (const int64_t rows : candidates) {

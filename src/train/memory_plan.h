@@ -47,7 +47,7 @@ struct HeldRows {
 };
 
 /// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of
-/// 4096, 2048, 1024, 512 and 256 rows that fits with every activation kept, of the smaller ones
+/// 2048, 1024, 512 and 256 rows that fits with every activation kept, of the smaller ones
 /// with recomputation; bits depend on the rows of a pass, not on what is kept. Throws DeviceError
 /// (exit 5) with the breakdown and the least that would do when nothing fits.
 RunPlan plan_memory(const Ops& ops,

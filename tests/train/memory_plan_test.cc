@@ -47,12 +47,12 @@ class MemoryPlan : public testing::Test {
 };
 
 TEST_F(MemoryPlan, TakesTheMostRowsThatFitWithEveryActivationKept) {
-  for (const int64_t rows : {4096, 2048, 1024}) {
+  for (const int64_t rows : {2048, 1024}) {
     const RunPlan found = plan(needed(rows, 6));
     EXPECT_EQ(found.max_rows, rows);
     EXPECT_EQ(found.kept_layers, 6);
   }
-  EXPECT_EQ(plan(uint64_t{1} << 40).max_rows, 4096);
+  EXPECT_EQ(plan(uint64_t{1} << 40).max_rows, 2048);
 }
 
 TEST_F(MemoryPlan, RecomputesInPassesThatStayEfficientBeforeItMakesThemSmaller) {
@@ -63,10 +63,10 @@ TEST_F(MemoryPlan, RecomputesInPassesThatStayEfficientBeforeItMakesThemSmaller) 
 }
 
 TEST_F(MemoryPlan, LessMemoryNeverMeansMoreRowsAndAlwaysFits) {
-  int64_t rows = 4096;
+  int64_t rows = 2048;
   int64_t plans_with_recomputation = 0;
   const uint64_t least = needed(256, 0);
-  for (uint64_t bytes = needed(4096, 6) + 1; bytes >= least; bytes -= (bytes - least) / 40 + 1) {
+  for (uint64_t bytes = needed(2048, 6) + 1; bytes >= least; bytes -= (bytes - least) / 40 + 1) {
     const RunPlan found = plan(bytes);
     EXPECT_LE(needed(found.max_rows, found.kept_layers), bytes);
     EXPECT_LE(found.max_rows, rows);
