@@ -110,7 +110,7 @@ def sharing(name, dtype, _):
 
 
 def peak_flops(dtype):
-    """What this processor does in one second, in products of `dtype` that lie in registers and in cache."""
+    """What this processor does in a second, in products of `dtype` that lie in registers and in cache."""
     with turn():
         run = subprocess.run([PROGRAMS / "prescript_peak", dtype], check=True, capture_output=True, text=True)
     return float(run.stdout)

@@ -1,28 +1,39 @@
 #include "model/flops.h"
 
 #include <algorithm>
-#include <span>
 
 namespace prescript {
 namespace {
 
-/// Query-key pairs that the parts look at.
-double num_pairs(std::span<const Part> parts) {
+/// Query-key pairs that the part looks at.
+double num_pairs(const Part& part) {
+  if (part.causal_offset == Part::kNoMask) {
+    return static_cast<double>(part.num_queries) * part.num_keys;
+  }
   double pairs = 0;
-  for (const Part& part : parts) {
-    if (part.causal_offset == Part::kNoMask) {
-      pairs += static_cast<double>(part.num_queries) * part.num_keys;
-      continue;
-    }
-    for (int32_t j = 0; j < part.num_queries; ++j) {
-      pairs += std::min(part.num_keys, part.causal_offset + j + 1);
-    }
+  for (int32_t j = 0; j < part.num_queries; ++j) {
+    pairs += std::min(part.num_keys, part.causal_offset + j + 1);
   }
   return pairs;
 }
 
 double flops_of_pairs(const DecoderConfig& config, std::span<const Part> parts) {
-  return 4 * static_cast<double>(config.query_size()) * num_pairs(parts);
+  double pairs = 0;
+  for (const Part& part : parts) pairs += num_pairs(part);
+  return 4 * static_cast<double>(config.query_size()) * pairs;
+}
+
+/// The scores again, dP and dQ; and dK and dV where they are wanted.
+double input_gradient_flops_of_pairs(const DecoderConfig& config,
+                                     std::span<const Part> parts,
+                                     std::span<const KeptRun> kept_runs) {
+  double products = 0;
+  for (const Part& part : parts) {
+    const bool to_keys =
+        part.source == Part::kThisPass || kept_runs[part.source - 1].needs_gradient;
+    products += (to_keys ? 5 : 3) * num_pairs(part);
+  }
+  return 2 * static_cast<double>(config.query_size()) * products;
 }
 
 /// Weights of a layer that all rows meet, and those that output rows alone meet in the last.
@@ -55,15 +66,32 @@ Flops forward_flops(const DecoderConfig& config, const Pass& pass) {
                   static_cast<double>(config.vocabulary_size)};
 }
 
-Flops input_gradient_flops(const Flops& forward) {
-  // Of a pair's two products of a head the backward repeats the scores, and adds dP, dV, dQ, dK.
-  return {
-      .products = forward.products, .attention = forward.attention / 2 * 5, .head = forward.head};
+Flops input_gradient_flops(const DecoderConfig& config,
+                           const Pass& pass,
+                           std::span<const KeptRun> kept_runs) {
+  const Flops forward = forward_flops(config, pass);
+  const auto inner_layers = static_cast<double>(config.num_layers - 1);
+  const Flops inner = inner_layer_input_gradient_flops(config, pass, kept_runs);
+  return {.products = forward.products,
+          .attention = inner_layers * inner.attention +
+                       input_gradient_flops_of_pairs(config, pass.output_parts, kept_runs),
+          .head = forward.head};
 }
 
-double count_flops(const DecoderConfig& config, const Pass& pass, bool training) {
-  const Flops forward = forward_flops(config, pass);
-  return forward.total() + (training ? input_gradient_flops(forward).total() : 0);
+Flops inner_layer_input_gradient_flops(const DecoderConfig& config,
+                                       const Pass& pass,
+                                       std::span<const KeptRun> kept_runs) {
+  return {.products = inner_layer_flops(config, pass).products,
+          .attention = input_gradient_flops_of_pairs(config, pass.parts, kept_runs)};
+}
+
+double count_flops(const DecoderConfig& config,
+                   const Schedule& schedule,
+                   const Pass& pass,
+                   bool training) {
+  const double forward = forward_flops(config, pass).total();
+  if (!training) return forward;
+  return forward + input_gradient_flops(config, pass, schedule.kept_runs).total();
 }
 
 }  // namespace prescript

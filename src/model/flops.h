@@ -1,6 +1,8 @@
 #pragma once
 // FLOPs of a pass (a multiply-add is two), by what they are spent on.
 
+#include <span>
+
 #include "forest/pass.h"
 #include "model/decoder_config.h"
 
@@ -20,10 +22,22 @@ Flops forward_flops(const DecoderConfig& config, const Pass& pass);
 /// Of the forward of one layer that is not the last.
 Flops inner_layer_flops(const DecoderConfig& config, const Pass& pass);
 
-/// Of the input gradient, where that of the forward are `forward`.
-Flops input_gradient_flops(const Flops& forward);
+/// Of the input gradient. `kept_runs` are those of the pass's schedule; the keys and values of one
+/// that needs no gradient take none.
+Flops input_gradient_flops(const DecoderConfig& config,
+                           const Pass& pass,
+                           std::span<const KeptRun> kept_runs);
 
-/// FLOPs that `pass` needs, forward, or forward and input gradient; nothing recomputed counts.
-double count_flops(const DecoderConfig& config, const Pass& pass, bool training);
+/// The same of one layer that is not the last.
+Flops inner_layer_input_gradient_flops(const DecoderConfig& config,
+                                       const Pass& pass,
+                                       std::span<const KeptRun> kept_runs);
+
+/// FLOPs that pass `pass` of `schedule` needs, forward, or forward and input gradient; nothing
+/// recomputed counts.
+double count_flops(const DecoderConfig& config,
+                   const Schedule& schedule,
+                   const Pass& pass,
+                   bool training);
 
 }  // namespace prescript

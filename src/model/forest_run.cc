@@ -38,7 +38,11 @@ class KeptRuns {
   std::vector<KeyValueRun*> runs_;
 };
 
-void collect(const Decoder& decoder, const PassRun& run, bool training, ForestResult& result) {
+void collect(const Decoder& decoder,
+             const Schedule& schedule,
+             const PassRun& run,
+             bool training,
+             ForestResult& result) {
   const Pass& pass = run.pass();
   std::vector<float> log_probs(pass.targets.size());
   decoder.ops().download(run.log_probs_T, log_probs.data());
@@ -46,7 +50,7 @@ void collect(const Decoder& decoder, const PassRun& run, bool training, ForestRe
     result.log_probs[pass.targets[t].forest_target] = log_probs[t];
   }
   result.rows_computed += pass.num_rows();
-  result.flops += count_flops(decoder.config(), pass, training);
+  result.flops += count_flops(decoder.config(), schedule, pass, training);
 }
 
 KeepPlan keep_plan(const DecoderConfig& config, const RunPlan& plan) {
@@ -69,7 +73,7 @@ ForestResult score_forest(Decoder& decoder,
       PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept.runs(), {});
       decoder.forward(run, prompts_PD);
       decoder.score_targets(run);
-      collect(decoder, run, /*training=*/false, result);
+      collect(decoder, schedule, run, /*training=*/false, result);
     }
   }
   return result;
@@ -93,7 +97,7 @@ ForestResult differentiate_forest(Decoder& decoder,
                   keep_plan(decoder.config(), plan));
       decoder.forward(run, prompts_PD);
       decoder.score_targets(run);
-      collect(decoder, run, /*training=*/true, result);
+      collect(decoder, schedule, run, /*training=*/true, result);
       return run;
     };
     // The first pass holds what the others stand on: its forward comes first, its backward, which

@@ -74,30 +74,22 @@ Loop register_loop(const GemmKernel& kernel) {
   return {turn_avx2, 2.0 * 8 * kChains * kTurns};
 }
 
-/// FLOP/s of all threads in the best of several rounds, `seconds` in all. In each round every
-/// thread calls what `make` returns: short rounds, since one that is interrupted counts for less.
+/// FLOP/s of all threads, each of which calls what `make` returns for so many seconds.
 template <typename Make>
 double measure(double seconds, const Make& make) {
   using Clock = std::chrono::steady_clock;
-  using Seconds = std::chrono::duration<double>;
-  constexpr double kRoundSeconds = 0.005;
   std::vector<double> rates(static_cast<size_t>(at::get_num_threads()));
-  double best = 0;
-  const auto begin = Clock::now();
-  do {
-    at::parallel_for(0, std::ssize(rates), 1, [&](int64_t first, int64_t last) {
-      for (int64_t thread = first; thread < last; ++thread) {
-        const auto work = make();
-        double flops = 0;
-        const auto start = Clock::now();
-        Seconds passed{};
-        while ((passed = Clock::now() - start).count() < kRoundSeconds) flops += work();
-        rates[thread] = flops / passed.count();
-      }
-    });
-    best = std::max(best, std::accumulate(rates.begin(), rates.end(), 0.0));
-  } while (Seconds(Clock::now() - begin).count() < seconds);
-  return best;
+  at::parallel_for(0, std::ssize(rates), 1, [&](int64_t first, int64_t last) {
+    for (int64_t thread = first; thread < last; ++thread) {
+      const auto work = make();
+      double flops = 0;
+      const auto start = Clock::now();
+      std::chrono::duration<double> passed{};
+      while ((passed = Clock::now() - start).count() < seconds) flops += work();
+      rates[thread] = flops / passed.count();
+    }
+  });
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
 /// Tiles of the product kernel on operands of zeros in the first-level cache.

@@ -217,7 +217,7 @@ std::string describe_cpu_backend();
 
 /// FLOP/s that the cpu backend's threads can reach on operands of `dtype`: the larger of
 /// multiply-adds in registers and of tiles of the product kernel on operands in the first-level
-/// cache, each the best of short loops; `seconds` in all. Interruptions only make it smaller.
+/// cache, each for half of `seconds`. Interruptions only make it smaller.
 double measure_cpu_peak(DType dtype, double seconds);
 
 /// CUDA kernels. Throws InputError (exit 2) in a build without them.

@@ -81,16 +81,16 @@ class Examiner {
  private:
   Work work_of(const Schedule& schedule, bool training) const {
     Work work{.num_passes = static_cast<double>(schedule.passes.size())};
-    for (const Pass& pass : schedule.passes) add_pass(pass, training, work);
+    for (const Pass& pass : schedule.passes) add_pass(schedule, pass, training, work);
     work.bytes = forest_bytes(ops_, config_, dtype_, schedule, options_.plan, training);
     return work;
   }
 
-  void add_pass(const Pass& pass, bool training, Work& work) const {
+  void add_pass(const Schedule& schedule, const Pass& pass, bool training, Work& work) const {
     const int64_t inner_layers = config_.num_layers - 1;
     const PhaseWork forward{forward_flops(config_, pass), row_layers(pass, inner_layers)};
     work.rows_computed += static_cast<double>(pass.num_rows());
-    work.flops += count_flops(config_, pass, training);
+    work.flops += count_flops(config_, schedule, pass, training);
     add(forward, 1, work.forward);
     work.scratch.rows = std::max(work.scratch.rows, pass.num_rows());
     work.scratch.targets = std::max(work.scratch.targets, std::ssize(pass.targets));
@@ -106,7 +106,9 @@ class Examiner {
     work.laid_out += pass_weights;
     if (!training) return;
     work.laid_out += pass_weights;
-    add({input_gradient_flops(forward.flops), forward.row_layers}, 1, work.backward);
+    add({input_gradient_flops(config_, pass, schedule.kept_runs), forward.row_layers},
+        1,
+        work.backward);
     const int64_t kept = options_.plan.kept_layers;
     if (kept < 0 || kept >= inner_layers) return;
     const auto recomputed = static_cast<double>(inner_layers - kept);

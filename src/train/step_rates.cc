@@ -116,10 +116,13 @@ class Loops {
     for (const KeptRun& run : schedule.kept_runs) {
       sources.push_back({zeros(run.num_rows, E), zeros(run.num_rows, E)});
     }
-    std::vector<KeyValues> gradients;
-    for (const KeyValues& source : sources) {
-      const DType dtype = ops_.kv_gradient_dtype();
-      gradients.push_back({zeros(source.k.rows, E, dtype), zeros(source.k.rows, E, dtype)});
+    const DType kv_gradients = ops_.kv_gradient_dtype();
+    const auto gradients_of = [&](int64_t rows) {
+      return KeyValues{zeros(rows, E, kv_gradients), zeros(rows, E, kv_gradients)};
+    };
+    std::vector<KeyValues> gradients{gradients_of(pass.num_rows())};
+    for (const KeptRun& run : schedule.kept_runs) {
+      gradients.push_back(run.needs_gradient ? gradients_of(run.num_rows) : KeyValues{});
     }
     const Tensor q = zeros(N, GE);
     const Tensor out = zeros(N, GE);
@@ -128,7 +131,8 @@ class Loops {
     const double forward = flops();
     rates.forward.attention =
         forward / seconds_of_run([&] { ops_.attention(shape, some.parts, q, sources, out, lse); });
-    const double backward = input_gradient_flops({.attention = forward}).attention;
+    const double backward =
+        inner_layer_input_gradient_flops(one_head, some, schedule.kept_runs).attention;
     rates.backward.attention = backward / seconds_of_run([&] {
                                  ops_.attention_input_gradient(
                                      shape, some.parts, q, sources, out, lse, out, dq, gradients);

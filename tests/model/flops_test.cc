@@ -11,7 +11,7 @@ namespace {
 
 /// A shared run of 10 rows and two leaves of 4 and 6 rows behind it, each with two targets: rows 2
 /// and 3 of the first, rows 4 and 5 of the second predict something.
-Pass two_leaves() {
+Schedule two_leaves(const std::vector<std::vector<Row>>& given = {}) {
   std::vector<Sequence> sequences;
   for (const int32_t size : {4, 6}) {
     Sequence sequence;
@@ -20,11 +20,12 @@ Pass two_leaves() {
     sequence.target_positions = {10 + size - 1, 10 + size};
     sequences.push_back(sequence);
   }
-  return make_schedule(build_forest(sequences, {}, {}), 1000).passes.at(0);
+  return make_schedule(build_forest(sequences, given, {}), 1000);
 }
 
 TEST(Flops, OfAPassEqualTheCountByHand) {
-  const Pass pass = two_leaves();
+  const Schedule schedule = two_leaves();
+  const Pass& pass = schedule.passes.at(0);
   ASSERT_EQ(pass.num_rows(), 20);
   ASSERT_EQ(pass.num_output_rows(), 4);
   // D 32, H·E 32, K·E 16, F 40, V 61, 3 layers.
@@ -35,8 +36,8 @@ TEST(Flops, OfAPassEqualTheCountByHand) {
   // Pairs: 10·11/2 in the shared run, 10·10 of the leaves with it, 4·5/2 and 6·7/2 in the leaves;
   // in the last layer those of four rows: 13, 14, 15 and 16.
   const double pairs = 2 * (55 + 100 + 10 + 21) + (13 + 14 + 15 + 16);
-  EXPECT_EQ(count_flops(tiny_config(), pass, false), 2 * products + 4 * 32 * pairs);
-  EXPECT_EQ(count_flops(tiny_config(), pass, true), 4 * products + 14 * 32 * pairs);
+  EXPECT_EQ(count_flops(tiny_config(), schedule, pass, false), 2 * products + 4 * 32 * pairs);
+  EXPECT_EQ(count_flops(tiny_config(), schedule, pass, true), 4 * products + 14 * 32 * pairs);
 
   const Flops forward = forward_flops(tiny_config(), pass);
   EXPECT_EQ(forward.head, 2 * 4 * 32 * 61);
@@ -48,21 +49,39 @@ TEST(Flops, OfAPassEqualTheCountByHand) {
   EXPECT_EQ(inner.head, 0);
 }
 
+TEST(Flops, KeysOfAGivenRunTakeNoGradient) {
+  std::vector<Row> shared;
+  for (int32_t i = 0; i < 10; ++i) shared.push_back(Row::token(i));
+  const Schedule schedule = two_leaves({shared});
+  const Pass& pass = schedule.passes.at(0);
+  ASSERT_EQ(pass.num_rows(), 10);
+  const Flops forward = forward_flops(tiny_config(), pass);
+  const Flops backward = input_gradient_flops(tiny_config(), pass, schedule.kept_runs);
+  // Pairs with the given run: 10·10, and 4·10 in the last layer; of a leaf with itself: 10 + 21,
+  // and 3 + 4 + 5 + 6.
+  EXPECT_EQ(forward.attention, 4 * 32 * (2 * (100 + 31) + 40 + 18));
+  EXPECT_EQ(backward.attention, 2 * 32 * (3 * (2 * 100 + 40) + 5 * (2 * 31 + 18)));
+  EXPECT_EQ(backward.products, forward.products);
+  EXPECT_EQ(count_flops(tiny_config(), schedule, pass, true), forward.total() + backward.total());
+}
+
 TEST(Flops, OfAStepAreTheSumOverItsPasses) {
   const DecoderConfig c = tiny_config();
   TinyDecoder decoder(kBackends[1], c, random_llama(c));
   std::vector<Sequence> sequences(2);
   for (int32_t i = 0; i < 2; ++i) {
-    for (int32_t r = 0; r < 20; ++r) sequences[i].rows.push_back(Row::token(r < 10 ? r : 10 + i));
+    sequences[i].rows.push_back(Row::virtual_token(0, 0));
+    for (int32_t r = 1; r < 20; ++r) sequences[i].rows.push_back(Row::token(r < 10 ? r : 10 + i));
     sequences[i].target_positions = {15, 19};
   }
-  const auto whole = decoder.differentiate(sequences, {});
-  const auto cut = decoder.differentiate(sequences, {}, {.forest = {}, .plan = {.max_rows = 10}});
+  const std::vector<Matrix> prompts{Matrix(1, c.hidden_size, 0.5)};
+  const auto whole = decoder.differentiate(sequences, prompts);
+  const auto cut = decoder.differentiate(sequences, prompts, {.forest = {}, .plan = {.max_rows = 10}});
   EXPECT_EQ(whole.flops, cut.flops);
   const auto recomputed =
-      decoder.differentiate(sequences, {}, {.forest = {}, .plan = {.kept_layers = 0}});
+      decoder.differentiate(sequences, prompts, {.forest = {}, .plan = {.kept_layers = 0}});
   EXPECT_EQ(whole.flops, recomputed.flops) << "recomputation counts";
-  EXPECT_LT(decoder.score(sequences, {}).flops, whole.flops / 2);
+  EXPECT_LT(decoder.score(sequences, prompts).flops, whole.flops / 2);
 }
 
 }  // namespace
