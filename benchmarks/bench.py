@@ -6,6 +6,9 @@ Cases A to F are training steps (benchmarks/cases.py), each beside every peer an
   start       from the start of the program to the begin of its first step
   generation  greedy answers to 16 questions beside llama.cpp
   as-stored   steps on weights that stay quantised in memory beside converted ones
+  search      six candidates in one run beside six runs
+  head-start  what a soft prompt learns behind a hard prompt that is computed once, beside one before it
+  estimate    the seconds of a step that `prescript estimate` tells beside those that a step takes
 A finished row is kept in build/bench/rows.jsonl, and a later run goes on behind it.
 
 Every turn holds an exclusive lock on build/bench/turn.lock, or on the file that PRESCRIPT_TURN_LOCK names, so that a build
@@ -19,6 +22,7 @@ import generation
 import measure
 import page
 import rows
+import runs
 
 DTYPES = ("fp32", "bf16")
 PEERS = ("P1", "P2", "P3", "P1c")
@@ -26,9 +30,12 @@ PEERS = ("P1", "P2", "P3", "P1c")
 CASES = {
     "break-even": (DTYPES, [("unshared", measure.sharing)]),
     "evaluation": (DTYPES, [("training", measure.evaluation)]),
-    "start": (DTYPES, [("", measure.start)]),
+    "start": (DTYPES, [("", runs.start)]),
     "as-stored": (("bf16",), [("converted", measure.as_stored)]),
     "generation": (("bf16",), [("llama.cpp", generation.generation)]),
+    "estimate": (DTYPES, [("", runs.estimate)]),
+    "search": (("bf16",), [("six runs", runs.search)]),
+    "head-start": (("bf16",), [("start", runs.head_start)]),
 } | {name: (DTYPES, [("unshared", measure.sharing), *((peer, measure.compare) for peer in PEERS)]) for name in "ABCDEF"}
 
 

@@ -1,13 +1,11 @@
 """What a row of each table is measured by: both sides of a comparison take turns, so that a noisy machine hits both alike."""
 
-import json
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import cases
 from worker import ROOT, Died, TooLong, Worker, turn
@@ -138,20 +136,3 @@ def as_stored(_, dtype, peer):
             "weights_kib": max(s[5] for s in own), "peer_weights_kib": max(s[5] for s in others),
             "peak_kib": max(s[1] for s in own), "peer_peak_kib": max(s[1] for s in others),
             "file_bytes": MODEL.stat().st_size}
-
-
-def start(_, dtype, peer):
-    """From the start of the program to the begin of its first step; before it, once to fill the page cache and to know the
-    base's hash."""
-    seconds = []
-    for i in range(STEPS + 1):
-        with tempfile.TemporaryDirectory() as folder, turn():
-            command = [PROGRAMS / "prescript", "train", ROOT / "recipes" / "demo.yaml", f"dtype={dtype}", "training.steps=1",
-                       "data.validation=null", f"output={folder}/run"]
-            begin = time.time()
-            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-            metrics = pathlib.Path(folder, "run", "metrics.jsonl")
-            step = json.loads(metrics.read_text().splitlines()[0])
-            seconds.append(metrics.stat().st_mtime - step["seconds"] - begin)
-        say(f"start-{dtype}: {seconds[-1]:.2f} s")
-    return {"seconds": quartiles(seconds[1:]), "steps": STEPS}

@@ -8,7 +8,7 @@ from worker import ROOT
 
 PAGE, README = ROOT / "docs" / "PERFORMANCE.md", ROOT / "README.md"
 BEGIN, END = "<!-- scripts/bench writes from here -->\n", "<!-- to here -->\n"
-ORDER = [*cases.CASES, "evaluation", "start", "generation", "as-stored"]
+ORDER = [*cases.CASES, "evaluation", "start", "generation", "as-stored", "estimate", "search", "head-start"]
 
 
 def middle(values, digits=2):
@@ -70,6 +70,17 @@ def as_stored_line(row):
                 *map(megabytes, (*sizes, row["file_bytes"])))
 
 
+def head_start_lines(row):
+    for side, position in (("", "before_question"), ("peer_", "start")):
+        losses = [", ".join(f"{loss:.3f}" for loss in row[side + key]) for key in ("losses_at_start", "losses")]
+        yield line(position, row["dtype"], *losses, middle(row[side + "seconds"]), f"{row[side + 'rows']:.0f}")
+
+
+def estimate_lines(row):
+    for what, told, measured in row["estimates"]:
+        yield line(row["dtype"], what, f"{told:.2f}", f"{measured:.2f}", f"{told / measured:.2f}")
+
+
 def tables(rows) -> list:
     """Lines of Markdown; `rows` of one machine."""
     rows = sorted(rows, key=lambda row: (ORDER.index(row["case"]), row["dtype"], row["peer"]))
@@ -91,6 +102,13 @@ def tables(rows) -> list:
                 "peak, MB", "llama.cpp", "same tokens"], map(generation_line, of("generation"))),
         *table(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
                 "converted", "file, MB"], map(as_stored_line, of("as-stored"))),
+        *table(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"],
+               (cells for row in of("estimate") for cells in estimate_lines(row))),
+        *table(["search", "six candidates in one run, s", "six runs, s", "ratio"],
+               (line(row["dtype"], middle(row["seconds"], 1), middle(row["peer_seconds"], 1), f"{targets.speedup(row)[0]:.2f}")
+                for row in of("search"))),
+        *table(["soft prompt", "dtype", "validation loss at the start", "the best of each seed", "s a step", "rows a step"],
+               (cells for row in of("head-start") for cells in head_start_lines(row))),
     ]
 
 
