@@ -24,8 +24,9 @@ ordered_json architecture(const DecoderConfig& config) {
           {"num_kv_heads", config.num_kv_heads},
           {"head_size", config.head_size},
           {"max_positions", config.max_positions},
-          {"rope_theta", config.rope_theta},
-          {"rms_epsilon", config.rms_epsilon},
+          {"rope_theta", config.rope.theta},
+          {"rope_scaling", config.rope.scaling},
+          {"norm_epsilon", config.norm_epsilon},
           {"tied_head", config.tied_head}};
 }
 

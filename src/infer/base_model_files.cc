@@ -106,8 +106,10 @@ std::string describe_architecture(const DecoderConfig& c) {
   std::ostringstream text;
   text << c.family << " V=" << c.vocabulary_size << " D=" << c.hidden_size
        << " F=" << c.feed_forward_size << " layers=" << c.num_layers << " H=" << c.num_heads
-       << " K=" << c.num_kv_heads << " E=" << c.head_size << " rope_theta=" << c.rope_theta
-       << " epsilon=" << c.rms_epsilon << (c.tied_head ? " tied" : "");
+       << " K=" << c.num_kv_heads << " E=" << c.head_size << " rope_theta=" << c.rope.theta
+       << " epsilon=" << c.norm_epsilon << (c.tied_head ? " tied" : "");
+  if (c.rotary_size != c.head_size) text << " rotary=" << c.rotary_size;
+  if (c.rope.scaling != "default") text << " rope_scaling=" << c.rope.scaling;
   return text.str();
 }
 

@@ -50,7 +50,7 @@ Decoder::Decoder(Ops& ops,
                        config.num_kv_heads,
                        config.head_size,
                        1 / std::sqrt(static_cast<double>(config.head_size))} {
-  const int64_t half = config.head_size / 2;
+  const int64_t half = config.rotary_size / 2;
   const DType sums = ops.accumulate_dtype();
   const auto lay_out = [&](Arena& arena) {
     cos_ = arena.take(num_positions, half, sums);
@@ -62,19 +62,15 @@ Decoder::Decoder(Ops& ops,
   Arena arena(rotary_block_.get(), measuring.used());
   lay_out(arena);
 
-  // Angles as transformers computes them: inverse frequencies and their product with the position
-  // are rounded to float32 first. At position 8000 that rounding turns a pair by up to 5e-4, so it
-  // is part of the model.
+  const std::vector<float> frequencies = frequencies_of(config.rope, config.rotary_size);
+  const auto factor = static_cast<float>(config.rope.attention_factor);
   std::vector<float> cosines(half);
   std::vector<float> sines(half);
   for (int64_t position = 0; position < num_positions; ++position) {
     for (int64_t i = 0; i < half; ++i) {
-      const auto exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_size);
-      const float inverse_frequency =
-          1.0F / std::pow(static_cast<float>(config.rope_theta), exponent);
-      const float angle = static_cast<float>(position) * inverse_frequency;
-      cosines[i] = std::cos(angle);
-      sines[i] = std::sin(angle);
+      const float angle = static_cast<float>(position) * frequencies[i];
+      cosines[i] = std::cos(angle) * factor;
+      sines[i] = std::sin(angle) * factor;
     }
     ops.upload(cosines.data(), cos_.row_range(position, 1));
     ops.upload(sines.data(), sin_.row_range(position, 1));
@@ -86,7 +82,7 @@ void Decoder::forward(PassRun& run, std::span<const Tensor> prompts_PD) {
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) layer_forward(layer, run);
   ops_.rms_norm(run.layer_input(config_.num_layers),
                 weights_.final_norm_D(),
-                config_.rms_epsilon,
+                config_.norm_epsilon,
                 run.final_AD,
                 run.final_rstd_A);
 }
@@ -98,26 +94,55 @@ void Decoder::layer_forward(int64_t layer, PassRun& run) {
   if (run.layer(layer).mid_AD.rows > 0) feed_forward(layer, run);
 }
 
+/// A bias that a family has not has no data.
+void Decoder::add_bias(Tensor bias, Tensor x) {
+  if (bias.data != nullptr) ops_.add_row(bias, x);
+}
+
+void Decoder::project_queries_keys_values(int64_t layer, PassRun& run) {
+  const LayerActivations& a = run.layer(layer);
+  const int64_t HE = config_.query_size();
+  const Tensor bias = vector(layer, LayerVector::kQueryKeyValueBias);
+  if (!is_last(layer)) {
+    ops_.linear(
+        run.normed_ND, weights_.projection(layer, Projection::kQueryKeyValue), a.qkv_N, false);
+    add_bias(bias, a.qkv_N);
+    return;
+  }
+  // Only rows that lead to an output go past K/V.
+  ops_.linear(run.normed_ND, weights_.projection(layer, Projection::kKeyValue), a.qkv_N, false);
+  ops_.gather_rows(run.normed_ND, run.pass().output_rows, run.final_AD);
+  ops_.linear(run.final_AD, weights_.projection(layer, Projection::kQuery), a.raw_q_AHE, false);
+  if (bias.data == nullptr) return;
+  ops_.add_row(bias.col_range(0, HE), a.raw_q_AHE);
+  ops_.add_row(bias.col_range(HE, a.qkv_N.cols), a.qkv_N);
+}
+
+void Decoder::turn_queries_and_keys(int64_t layer, PassRun& run) {
+  const LayerActivations& a = run.layer(layer);
+  const Pass& pass = run.pass();
+  if (config_.query_key_norms) {
+    const double epsilon = config_.norm_epsilon;
+    ops_.rms_norm(
+        a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), epsilon, a.q_AHE, a.q_rstd_AH);
+    ops_.rms_norm(a.raw_k_NKE, vector(layer, LayerVector::kKeyNorm), epsilon, a.k_NKE, a.k_rstd_NK);
+  }
+  const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
+  ops_.rotary(a.q_AHE, config_.head_size, positions, cos_, sin_, false);
+  ops_.rotary(a.k_NKE, config_.head_size, pass.positions, cos_, sin_, false);
+}
+
 void Decoder::attention_forward(int64_t layer, PassRun& run) {
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
 
   ops_.rms_norm(a.x_ND,
-                weights_.attention_norm_D(layer),
-                config_.rms_epsilon,
+                vector(layer, LayerVector::kAttentionNorm),
+                config_.norm_epsilon,
                 run.normed_ND,
                 a.attention_rstd_N);
-  if (is_last(layer)) {  // only rows that lead to an output go past K/V
-    ops_.linear(run.normed_ND, weights_.projection(layer, Projection::kKeyValue), a.qkv_N, false);
-    ops_.gather_rows(run.normed_ND, pass.output_rows, run.final_AD);
-    ops_.linear(run.final_AD, weights_.projection(layer, Projection::kQuery), a.q_AHE, false);
-    ops_.rotary(a.q_AHE, config_.head_size, output_positions(pass), cos_, sin_, false);
-  } else {
-    ops_.linear(
-        run.normed_ND, weights_.projection(layer, Projection::kQueryKeyValue), a.qkv_N, false);
-    ops_.rotary(a.q_AHE, config_.head_size, pass.positions, cos_, sin_, false);
-  }
-  ops_.rotary(a.k_NKE, config_.head_size, pass.positions, cos_, sin_, false);
+  project_queries_keys_values(layer, run);
+  turn_queries_and_keys(layer, run);
   for (const KeptRows& rows : pass.kept) {
     const KeyValues kept = run.kept()[rows.run]->layer(layer);
     ops_.copy(a.k_NKE.row_range(rows.row_begin, rows.num_rows),
@@ -140,6 +165,7 @@ void Decoder::attention_forward(int64_t layer, PassRun& run) {
               weights_.projection(layer, Projection::kOutput),
               a.mid_AD,
               true);  // reduction point: sum over devices
+  add_bias(vector(layer, LayerVector::kOutputBias), a.mid_AD);
 }
 
 void Decoder::feed_forward(int64_t layer, PassRun& run) {
@@ -148,14 +174,20 @@ void Decoder::feed_forward(int64_t layer, PassRun& run) {
   const Tensor hidden_AF = run.hidden_NF.row_range(0, a.mid_AD.rows);
   const Tensor out_AD = run.layer_input(layer + 1);
 
-  ops_.rms_norm(a.mid_AD, weights_.ffn_norm_D(layer), config_.rms_epsilon, normed_AD, a.ffn_rstd_A);
+  ops_.rms_norm(a.mid_AD,
+                vector(layer, LayerVector::kFeedForwardNorm),
+                config_.norm_epsilon,
+                normed_AD,
+                a.ffn_rstd_A);
   ops_.linear(normed_AD, weights_.projection(layer, Projection::kGateUp), a.gate_up_A2F, false);
+  add_bias(vector(layer, LayerVector::kGateUpBias), a.gate_up_A2F);
   ops_.swiglu(a.gate_up_A2F, hidden_AF);
   ops_.copy(a.mid_AD, out_AD);
   ops_.linear(hidden_AF,
               weights_.projection(layer, Projection::kDown),
               out_AD,
               true);  // reduction point: sum over devices
+  add_bias(vector(layer, LayerVector::kDownBias), out_AD);
 }
 
 void Decoder::score_targets(PassRun& run) {
@@ -212,7 +244,7 @@ void Decoder::feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
   ops_.linear_input_gradient(
       a.gate_up_A2F, weights_.projection(layer, Projection::kGateUp), d_normed_AD);
   ops_.rms_norm_input_gradient(
-      a.mid_AD, weights_.ffn_norm_D(layer), a.ffn_rstd_A, d_normed_AD, dx_AD);
+      a.mid_AD, vector(layer, LayerVector::kFeedForwardNorm), a.ffn_rstd_A, d_normed_AD, dx_AD);
 }
 
 // On entry dx holds the gradient of mid, on return run.dx_ND that of the layer's input.
@@ -251,30 +283,57 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
                                 dq_AHE,
                                 gradients);
 
-  ops_.rotary(run.dk_NKE, config_.head_size, pass.positions, cos_, sin_, true);
-  const Tensor dkv_N = run.d_qkv_N.col_range(HE, 2 * KE);
-  ops_.copy(run.dk_NKE, dkv_N.col_range(0, KE));
-  ops_.copy(run.dv_NKE, dkv_N.col_range(KE, KE));
   const Tensor d_normed_ND = run.normed_ND;
+  const Tensor dkv_N = run.d_qkv_N.col_range(HE, 2 * KE);
+  // Queries first: keys behind a norm take their room.
   if (is_last(layer)) {
-    ops_.rotary(dq_AHE, config_.head_size, output_positions(pass), cos_, sin_, true);
     const Tensor cast_dq_AHE = d_attended_AHE;  // done with
-    ops_.copy(dq_AHE, cast_dq_AHE);
-    ops_.linear_input_gradient(
-        dkv_N, weights_.projection(layer, Projection::kKeyValue), d_normed_ND);
+    query_backward(layer, run, dq_AHE, cast_dq_AHE);
     ops_.linear_input_gradient(
         cast_dq_AHE, weights_.projection(layer, Projection::kQuery), run.final_AD);
+  } else {
+    query_backward(layer, run, dq_AHE, run.d_qkv_N.col_range(0, HE));
+  }
+  key_backward(layer, run, dkv_N.col_range(0, KE));
+  ops_.copy(run.dv_NKE, dkv_N.col_range(KE, KE));
+  if (is_last(layer)) {
+    ops_.linear_input_gradient(
+        dkv_N, weights_.projection(layer, Projection::kKeyValue), d_normed_ND);
     ops_.scatter_add_rows(run.final_AD, pass.output_rows, d_normed_ND);
     ops_.zero(run.dx_ND);
     ops_.scatter_add_rows(dx_AD, pass.output_rows, run.dx_ND);
   } else {
-    ops_.rotary(dq_AHE, config_.head_size, pass.positions, cos_, sin_, true);
-    ops_.copy(dq_AHE, run.d_qkv_N.col_range(0, HE));
     ops_.linear_input_gradient(
         run.d_qkv_N, weights_.projection(layer, Projection::kQueryKeyValue), d_normed_ND);
   }
+  ops_.rms_norm_input_gradient(a.x_ND,
+                               vector(layer, LayerVector::kAttentionNorm),
+                               a.attention_rstd_N,
+                               d_normed_ND,
+                               run.dx_ND);
+}
+
+/// From the gradient of turned queries to that of the projection.
+void Decoder::query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor to) {
+  const Pass& pass = run.pass();
+  const LayerActivations& a = run.layer(layer);
+  const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
+  ops_.rotary(dq_AHE, config_.head_size, positions, cos_, sin_, true);
+  if (!config_.query_key_norms) return ops_.copy(dq_AHE, to);
+  ops_.zero(to);
   ops_.rms_norm_input_gradient(
-      a.x_ND, weights_.attention_norm_D(layer), a.attention_rstd_N, d_normed_ND, run.dx_ND);
+      a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), a.q_rstd_AH, dq_AHE, to);
+}
+
+void Decoder::key_backward(int64_t layer, PassRun& run, Tensor to) {
+  const LayerActivations& a = run.layer(layer);
+  ops_.rotary(run.dk_NKE, config_.head_size, run.pass().positions, cos_, sin_, true);
+  if (!config_.query_key_norms) return ops_.copy(run.dk_NKE, to);
+  const Tensor dk_NKE = run.dq_NHE.col_range(0, config_.kv_size());
+  ops_.copy(run.dk_NKE, dk_NKE);
+  ops_.zero(to);
+  ops_.rms_norm_input_gradient(
+      a.raw_k_NKE, vector(layer, LayerVector::kKeyNorm), a.k_rstd_NK, dk_NKE, to);
 }
 
 std::vector<KeyValues> Decoder::sources(int64_t layer, const PassRun& run) const {

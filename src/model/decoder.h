@@ -51,9 +51,15 @@ class Decoder {
  private:
   bool is_last(int64_t layer) const { return layer + 1 == config_.num_layers; }
   std::vector<KeyValues> sources(int64_t layer, const PassRun& run) const;
+  Tensor vector(int64_t layer, LayerVector which) const { return weights_.vector(layer, which); }
+  void add_bias(Tensor bias, Tensor x);
+  void project_queries_keys_values(int64_t layer, PassRun& run);
+  void turn_queries_and_keys(int64_t layer, PassRun& run);
   void attention_forward(int64_t layer, PassRun& run);
   void feed_forward(int64_t layer, PassRun& run);
   void attention_backward(int64_t layer, PassRun& run, Tensor dx_AD);
+  void query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor to);
+  void key_backward(int64_t layer, PassRun& run, Tensor to);
   void feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD);
 
   Ops& ops_;

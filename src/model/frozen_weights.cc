@@ -11,7 +11,8 @@ namespace {
 
 /// What is held in memory, in one block.
 struct HeldWeights {
-  std::vector<Tensor> norms;  // of a layer's attention and feed-forward, by layers; the final one
+  std::vector<std::array<Tensor, kNumLayerVectors>> vectors;  // by layers
+  Tensor final_norm_D;
   // kConverted:
   Weight embedding_VD;
   std::vector<std::array<Weight, kNumProjections>> layers;
@@ -20,7 +21,8 @@ struct HeldWeights {
   Weight scratch;  // room for the largest weight that is asked for
 };
 
-size_t index_of(Projection which) {
+template <typename Which>
+size_t index_of(Which which) {
   return static_cast<size_t>(which);
 }
 
@@ -47,9 +49,13 @@ HeldWeights lay_out(Arena& arena,
     return arena.take_weight(weight.rows(), weight.cols, dtype);
   };
   HeldWeights held;
-  for (int64_t i = 0; i < 2 * config.num_layers + 1; ++i) {
-    held.norms.push_back(arena.take(1, config.hidden_size, dtype));
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    auto& vectors = held.vectors.emplace_back();
+    for (const LayerVector which : vectors_of(config)) {
+      vectors[index_of(which)] = arena.take(1, stored.vector(layer, which).size(), dtype);
+    }
   }
+  held.final_norm_D = arena.take(1, config.hidden_size, dtype);
   if (format == WeightFormat::kAsStored) {
     const Weight largest = largest_weight(config, stored, dtype);
     held.scratch = arena.take_weight(largest.rows, largest.cols, dtype);
@@ -67,13 +73,13 @@ HeldWeights lay_out(Arena& arena,
 }
 
 /// What both formats have in common.
-class WeightsWithNorms : public FrozenWeights {
+class WeightsWithVectors : public FrozenWeights {
  public:
-  WeightsWithNorms(Ops& ops,
-                   const TensorSource& source,
-                   const DecoderConfig& config,
-                   DType dtype,
-                   WeightFormat format)
+  WeightsWithVectors(Ops& ops,
+                     const TensorSource& source,
+                     const DecoderConfig& config,
+                     DType dtype,
+                     WeightFormat format)
       : ops_(ops),
         source_(source),
         stored_(config, kind_of(source)),
@@ -83,17 +89,19 @@ class WeightsWithNorms : public FrozenWeights {
     Arena arena(block_.get(), bytes_);
     held_ = lay_out(arena, config, stored_, dtype, format);
     for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-      upload(stored_.attention_norm(layer), attention_norm_D(layer));
-      upload(stored_.ffn_norm(layer), ffn_norm_D(layer));
+      for (const LayerVector which : vectors_of(config)) {
+        ops.upload(stored_.vector(layer, which).read(source).data(), vector(layer, which));
+      }
     }
-    upload(stored_.final_norm(), final_norm_D());
+    ops.upload(stored_.final_norm().read(source).data(), final_norm_D());
   }
 
   DType dtype() const override { return dtype_; }
   size_t bytes() const override { return bytes_; }
-  Tensor attention_norm_D(int64_t layer) const override { return held_.norms[2 * layer]; }
-  Tensor ffn_norm_D(int64_t layer) const override { return held_.norms[2 * layer + 1]; }
-  Tensor final_norm_D() const override { return held_.norms.back(); }
+  Tensor vector(int64_t layer, LayerVector which) const override {
+    return held_.vectors[layer][index_of(which)];
+  }
+  Tensor final_norm_D() const override { return held_.final_norm_D; }
 
  protected:
   /// Fills `weight` with rows of `stored` from `first` on.
@@ -112,22 +120,16 @@ class WeightsWithNorms : public FrozenWeights {
   HeldWeights held_;
 
  private:
-  void upload(const StoredWeight& stored, const Tensor& norm) {
-    std::vector<float> row(static_cast<size_t>(stored.cols));
-    stored.read(source_, 0, 1, row.data());
-    ops_.upload(row.data(), norm);
-  }
-
   DType dtype_;
   size_t bytes_;
   Buffer block_;
 };
 
 /// Every weight is laid out at the beginning; the source is not read again.
-class ConvertedWeights final : public WeightsWithNorms {
+class ConvertedWeights final : public WeightsWithVectors {
  public:
   ConvertedWeights(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
-      : WeightsWithNorms(ops, source, config, dtype, WeightFormat::kConverted) {
+      : WeightsWithVectors(ops, source, config, dtype, WeightFormat::kConverted) {
     read(stored_.embedding(), 0, held_.embedding_VD);
     for (int64_t layer = 0; layer < config.num_layers; ++layer) {
       for (const Projection which : projections_of(config, layer)) {
@@ -149,10 +151,10 @@ class ConvertedWeights final : public WeightsWithNorms {
 };
 
 /// One weight at a time is laid out, in scratch.
-class AsStoredWeights final : public WeightsWithNorms {
+class AsStoredWeights final : public WeightsWithVectors {
  public:
   AsStoredWeights(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
-      : WeightsWithNorms(ops, source, config, dtype, WeightFormat::kAsStored),
+      : WeightsWithVectors(ops, source, config, dtype, WeightFormat::kAsStored),
         embedding_(stored_.embedding()),
         head_(stored_.head()) {}
 

@@ -14,8 +14,8 @@ enum class WeightFormat {
   kAsStored,   // in the mapped file, from which it is laid out whenever it is asked for
 };
 
-/// Their numbers and their layout do not depend on the format. Norms are always in memory. For one
-/// thread at a time.
+/// Their numbers and their layout do not depend on the format. Norms and biases are always in
+/// memory. For one thread at a time.
 class FrozenWeights {
  public:
   virtual ~FrozenWeights() = default;
@@ -25,8 +25,8 @@ class FrozenWeights {
   /// What they take in memory, beside pages of the file.
   virtual size_t bytes() const = 0;
 
-  virtual Tensor attention_norm_D(int64_t layer) const = 0;
-  virtual Tensor ffn_norm_D(int64_t layer) const = 0;
+  /// [1, size], without data where layers have none.
+  virtual Tensor vector(int64_t layer, LayerVector which) const = 0;
   virtual Tensor final_norm_D() const = 0;
 
   // What these give is valid until the next call of any of them, and of `head_VD`'s rows.

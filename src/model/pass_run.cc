@@ -26,14 +26,22 @@ LayerActivations lay_out_layer(Arena& arena,
   layer.attention_rstd_N = arena.take(1, N, ops.accumulate_dtype());
   if (is_last) {
     layer.qkv_N = arena.take(N, 2 * KE, dtype);
-    layer.q_AHE = arena.take(A, HE, dtype);
-    layer.k_NKE = layer.qkv_N.col_range(0, KE);
+    layer.raw_q_AHE = arena.take(A, HE, dtype);
+    layer.raw_k_NKE = layer.qkv_N.col_range(0, KE);
     layer.v_NKE = layer.qkv_N.col_range(KE, KE);
   } else {
     layer.qkv_N = arena.take(N, HE + 2 * KE, dtype);
-    layer.q_AHE = layer.qkv_N.col_range(0, HE);
-    layer.k_NKE = layer.qkv_N.col_range(HE, KE);
+    layer.raw_q_AHE = layer.qkv_N.col_range(0, HE);
+    layer.raw_k_NKE = layer.qkv_N.col_range(HE, KE);
     layer.v_NKE = layer.qkv_N.col_range(HE + KE, KE);
+  }
+  layer.q_AHE = layer.raw_q_AHE;
+  layer.k_NKE = layer.raw_k_NKE;
+  if (config.query_key_norms) {
+    layer.q_AHE = arena.take(A, HE, dtype);
+    layer.k_NKE = arena.take(N, KE, dtype);
+    layer.q_rstd_AH = arena.take(1, A * config.num_heads, ops.accumulate_dtype());
+    layer.k_rstd_NK = arena.take(1, N * config.num_kv_heads, ops.accumulate_dtype());
   }
   layer.attended_AHE = arena.take(A, HE, dtype);
   layer.lse_AH = arena.take(A, config.num_heads, ops.accumulate_dtype());
@@ -87,7 +95,7 @@ void PassRun::lay_out(Arena& arena,
   if (!training) return;
 
   d_attended_NHE = arena.take(L > 1 ? N : A, config.query_size(), dtype);
-  dq_NHE = arena.take(L > 1 ? N : A, config.query_size(), sums);
+  dq_NHE = arena.take(L > 1 || config.query_key_norms ? N : A, config.query_size(), sums);
   dk_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
   dv_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
   d_qkv_N = arena.take(N, config.query_size() + 2 * config.kv_size(), dtype);

@@ -11,11 +11,16 @@
 namespace prescript {
 
 /// What the input gradient of a layer needs of its forward. A rows are all N rows of the pass, or
-/// in the last layer the output rows. q, k, v are after rotary.
+/// in the last layer the output rows. q and k are after norm and rotary.
 struct LayerActivations {
   Tensor x_ND;  // the layer's input
   Tensor attention_rstd_N;
-  Tensor qkv_N;  // [N, (H + 2K)·E]; in the last layer [N, 2K·E]
+  Tensor qkv_N;  // what is projected, [N, (H + 2K)·E]; in the last layer [N, 2K·E]
+  // Queries and keys before norms of their own; without such norms q and k themselves.
+  Tensor raw_q_AHE;
+  Tensor raw_k_NKE;
+  Tensor q_rstd_AH;  // [1, A·H]
+  Tensor k_rstd_NK;  // [1, N·K]
   Tensor q_AHE;
   Tensor k_NKE;
   Tensor v_NKE;
@@ -71,7 +76,7 @@ class PassRun {
   Tensor normed_ND;  // a norm's output, then its gradient
   Tensor hidden_NF;  // swiglu's output, then its gradient
   Tensor d_attended_NHE;
-  Tensor dq_NHE;  // accumulate dtype
+  Tensor dq_NHE;  // accumulate dtype; then the gradient of keys behind their norm
   Tensor dk_NKE;  // K/V gradient dtype
   Tensor dv_NKE;
   Tensor d_qkv_N;

@@ -23,14 +23,17 @@ std::string extents(int64_t rows, int64_t cols) {
   throw InputError(ExitCode::kModel, source.path() + ": tensor " + name + " " + message);
 }
 
+/// `cols` is 0 of a vector.
 void check_tensor(const TensorSource& source, const StoredRows& stored, int64_t cols) {
   const TensorInfo* info = source.find(stored.name);
   if (info == nullptr) refuse(source, stored.name, "is missing");
-  if (info->rows() != stored.num_rows || info->cols() != cols) {
+  const int64_t rows = cols == 0 ? 1 : stored.tensor_rows;
+  const int64_t wanted_cols = cols == 0 ? stored.tensor_rows : cols;
+  if (info->rows() != rows || info->cols() != wanted_cols) {
     refuse(source,
            stored.name,
            "is " + extents(info->rows(), info->cols()) + "; the configuration asks for " +
-               extents(stored.num_rows, cols));
+               extents(rows, wanted_cols));
   }
   if (!info->is_readable) {
     refuse(source,
@@ -38,6 +41,12 @@ void check_tensor(const TensorSource& source, const StoredRows& stored, int64_t 
            "is stored as " + info->stored_type +
                ", which is not readable; convert it to F32, F16 or BF16");
   }
+}
+
+int64_t sum_of_rows(const std::vector<StoredRows>& tensors) {
+  int64_t rows = 0;
+  for (const StoredRows& tensor : tensors) rows += tensor.num_rows;
+  return rows;
 }
 
 }  // namespace
@@ -53,10 +62,20 @@ std::vector<Projection> projections_of(const DecoderConfig& config, int64_t laye
   return {Projection::kQueryKeyValue, Projection::kOutput, Projection::kGateUp, Projection::kDown};
 }
 
+std::vector<LayerVector> vectors_of(const DecoderConfig& config) {
+  std::vector<LayerVector> result = {LayerVector::kAttentionNorm, LayerVector::kFeedForwardNorm};
+  const auto add = [&](bool is_there, std::initializer_list<LayerVector> vectors) {
+    if (is_there) result.insert(result.end(), vectors);
+  };
+  add(config.query_key_norms, {LayerVector::kQueryNorm, LayerVector::kKeyNorm});
+  add(config.query_key_value_bias, {LayerVector::kQueryKeyValueBias});
+  add(config.output_bias, {LayerVector::kOutputBias});
+  add(config.feed_forward_bias, {LayerVector::kGateUpBias, LayerVector::kDownBias});
+  return result;
+}
+
 int64_t StoredWeight::rows() const {
-  int64_t rows = 0;
-  for (const StoredRows& tensor : tensors) rows += tensor.num_rows;
-  return rows;
+  return sum_of_rows(tensors);
 }
 
 void StoredWeight::read(const TensorSource& source,
@@ -71,7 +90,7 @@ void StoredWeight::read(const TensorSource& source,
     first += tensor.num_rows;
     if (from >= to) continue;
     if (tensor.interleaved_head_size == 0) {
-      source.read(tensor.name, from, to, 0, cols, rows);
+      source.read(tensor.name, tensor.first_row + from, tensor.first_row + to, 0, cols, rows);
       rows += (to - from) * cols;
       continue;
     }
@@ -86,6 +105,24 @@ void StoredWeight::release(const TensorSource& source) const {
   for (const StoredRows& tensor : tensors) source.release(tensor.name);
 }
 
+int64_t StoredVector::size() const {
+  return sum_of_rows(tensors);
+}
+
+std::vector<float> StoredVector::read(const TensorSource& source) const {
+  std::vector<float> result;
+  for (const StoredRows& tensor : tensors) {
+    const std::vector<float> stored = source.read_all(tensor.name);
+    for (int64_t i = 0; i < tensor.num_rows; ++i) {
+      const int64_t from = tensor.interleaved_head_size == 0
+                               ? tensor.first_row + i
+                               : interleaved(i, tensor.interleaved_head_size);
+      result.push_back(stored[static_cast<size_t>(from)]);
+    }
+  }
+  return result;
+}
+
 FileKind kind_of(const TensorSource& source) {
   const bool is_gguf = source.find("token_embd.weight") != nullptr;
   return is_gguf ? FileKind::kGguf : FileKind::kHuggingFace;
@@ -93,8 +130,7 @@ FileKind kind_of(const TensorSource& source) {
 
 std::string StoredWeights::in_layer(int64_t layer, const char* gguf, const char* hf) const {
   const std::string index = std::to_string(layer);
-  return is_gguf_ ? "blk." + index + "." + gguf + ".weight"
-                  : "model.layers." + index + "." + hf + ".weight";
+  return is_gguf_ ? "blk." + index + "." + gguf + "." : "model.layers." + index + "." + hf + ".";
 }
 
 StoredWeight StoredWeights::embedding() const {
@@ -108,61 +144,100 @@ StoredWeight StoredWeights::head() const {
   return {{{name, config_.vocabulary_size}}, config_.hidden_size};
 }
 
-StoredWeight StoredWeights::final_norm() const {
-  return {{{is_gguf_ ? "output_norm.weight" : "model.norm.weight", 1}}, config_.hidden_size};
+StoredVector StoredWeights::final_norm() const {
+  return {{{is_gguf_ ? "output_norm.weight" : "model.norm.weight", config_.hidden_size}}};
 }
 
-StoredWeight StoredWeights::attention_norm(int64_t layer) const {
-  return {{{in_layer(layer, "attn_norm", "input_layernorm"), 1}}, config_.hidden_size};
+std::vector<StoredRows> StoredWeights::query_key_value(int64_t layer,
+                                                       const std::string& kind) const {
+  const int64_t HE = config_.query_size();
+  const int64_t KE = config_.kv_size();
+  if (config_.fused_tensors) {
+    const std::string name = in_layer(layer, "attn_qkv", "self_attn.qkv_proj") + kind;
+    const int64_t all = HE + 2 * KE;
+    return {{.name = name, .num_rows = HE, .tensor_rows = all},
+            {.name = name, .num_rows = KE, .first_row = HE, .tensor_rows = all},
+            {.name = name, .num_rows = KE, .first_row = HE + KE, .tensor_rows = all}};
+  }
+  const int64_t head_size = is_gguf_ && config_.interleaved_in_gguf ? config_.head_size : 0;
+  return {{in_layer(layer, "attn_q", "self_attn.q_proj") + kind, HE, head_size},
+          {in_layer(layer, "attn_k", "self_attn.k_proj") + kind, KE, head_size},
+          {in_layer(layer, "attn_v", "self_attn.v_proj") + kind, KE}};
 }
 
-StoredWeight StoredWeights::ffn_norm(int64_t layer) const {
-  return {{{in_layer(layer, "ffn_norm", "post_attention_layernorm"), 1}}, config_.hidden_size};
+std::vector<StoredRows> StoredWeights::gate_up(int64_t layer, const std::string& kind) const {
+  const int64_t F = config_.feed_forward_size;
+  if (config_.fused_tensors) return {{in_layer(layer, "ffn_up", "mlp.gate_up_proj") + kind, 2 * F}};
+  return {{in_layer(layer, "ffn_gate", "mlp.gate_proj") + kind, F},
+          {in_layer(layer, "ffn_up", "mlp.up_proj") + kind, F}};
+}
+
+StoredVector StoredWeights::vector(int64_t layer, LayerVector which) const {
+  const int64_t D = config_.hidden_size;
+  const int64_t E = config_.head_size;
+  switch (which) {
+    case LayerVector::kAttentionNorm:
+      return {{{in_layer(layer, "attn_norm", "input_layernorm") + "weight", D}}};
+    case LayerVector::kFeedForwardNorm:
+      return {{{in_layer(layer, "ffn_norm", "post_attention_layernorm") + "weight", D}}};
+    case LayerVector::kQueryNorm:
+      return {{{in_layer(layer, "attn_q_norm", "self_attn.q_norm") + "weight", E}}};
+    case LayerVector::kKeyNorm:
+      return {{{in_layer(layer, "attn_k_norm", "self_attn.k_norm") + "weight", E}}};
+    case LayerVector::kQueryKeyValueBias:
+      return {query_key_value(layer, "bias")};
+    case LayerVector::kOutputBias:
+      return {{{in_layer(layer, "attn_output", "self_attn.o_proj") + "bias", D}}};
+    case LayerVector::kGateUpBias:
+      return {gate_up(layer, "bias")};
+    case LayerVector::kDownBias:
+      return {{{in_layer(layer, "ffn_down", "mlp.down_proj") + "bias", D}}};
+  }
+  throw ContractError("unknown vector");
 }
 
 StoredWeight StoredWeights::projection(int64_t layer, Projection which) const {
   const int64_t D = config_.hidden_size;
-  const int64_t F = config_.feed_forward_size;
-  const int64_t HE = config_.query_size();
-  const int64_t KE = config_.kv_size();
-  const int64_t interleaved = is_gguf_ ? config_.head_size : 0;
-  const StoredRows query = {in_layer(layer, "attn_q", "self_attn.q_proj"), HE, interleaved};
-  const StoredRows key = {in_layer(layer, "attn_k", "self_attn.k_proj"), KE, interleaved};
-  const StoredRows value = {in_layer(layer, "attn_v", "self_attn.v_proj"), KE};
+  const auto qkv = query_key_value(layer, "weight");
   switch (which) {
     case Projection::kQueryKeyValue:
-      return {{query, key, value}, D};
+      return {qkv, D};
     case Projection::kQuery:
-      return {{query}, D};
+      return {{qkv[0]}, D};
     case Projection::kKeyValue:
-      return {{key, value}, D};
+      return {{qkv[1], qkv[2]}, D};
     case Projection::kOutput:
-      return {{{in_layer(layer, "attn_output", "self_attn.o_proj"), D}}, HE};
+      return {{{in_layer(layer, "attn_output", "self_attn.o_proj") + "weight", D}},
+              config_.query_size()};
     case Projection::kGateUp:
-      return {{{in_layer(layer, "ffn_gate", "mlp.gate_proj"), F},
-               {in_layer(layer, "ffn_up", "mlp.up_proj"), F}},
-              D};
+      return {gate_up(layer, "weight"), D};
     case Projection::kDown:
-      return {{{in_layer(layer, "ffn_down", "mlp.down_proj"), D}}, F};
+      return {{{in_layer(layer, "ffn_down", "mlp.down_proj") + "weight", D}},
+              config_.feed_forward_size};
   }
   throw ContractError("unknown projection");
 }
 
 void check_weights(const TensorSource& source, const DecoderConfig& config) {
   const StoredWeights weights(config, kind_of(source));
-  std::vector<StoredWeight> all = {weights.embedding(), weights.head(), weights.final_norm()};
-  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    all.push_back(weights.attention_norm(layer));
-    all.push_back(weights.ffn_norm(layer));
-    for (const Projection which : projections_of(config, layer)) {
-      all.push_back(weights.projection(layer, which));
-    }
-  }
   std::set<std::string> known;
-  for (const StoredWeight& weight : all) {
-    for (const StoredRows& tensor : weight.tensors) {
-      check_tensor(source, tensor, weight.cols);
+  const auto check = [&](const std::vector<StoredRows>& tensors, int64_t cols) {
+    for (const StoredRows& tensor : tensors) {
+      check_tensor(source, tensor, cols);
       known.insert(tensor.name);
+    }
+  };
+  for (const StoredWeight& weight : {weights.embedding(), weights.head()}) {
+    check(weight.tensors, weight.cols);
+  }
+  check(weights.final_norm().tensors, 0);
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    for (const LayerVector which : vectors_of(config)) {
+      check(weights.vector(layer, which).tensors, 0);
+    }
+    for (const Projection which : projections_of(config, layer)) {
+      const StoredWeight weight = weights.projection(layer, which);
+      check(weight.tensors, weight.cols);
     }
   }
   DecoderConfig untied = config;
@@ -171,7 +246,10 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
   // A tensor that nothing reads would change the model's output if the layer function knew it.
   for (const TensorInfo& info : source.list()) {
     const bool is_tied_copy = config.tied_head && info.name == head;
-    const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq");
+    // The configuration has read them, or they follow from it.
+    const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq") ||
+                                 info.name == "rope_freqs.weight" ||
+                                 info.name.starts_with("rope_factors_");
     if (known.contains(info.name) || is_tied_copy || is_rotary_table) continue;
     refuse(source, info.name, "belongs to a variant of the architecture that is not implemented");
   }

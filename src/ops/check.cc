@@ -68,10 +68,17 @@ void linear(const char* op, Tensor x, Weight weight, Tensor y) {
   dtype(op, y, x.dtype);
 }
 
+void add_row(Tensor row, Tensor y) {
+  shape("add_row: row", row, 1, y.cols);
+  dtype("add_row: row", row, y.dtype);
+}
+
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd) {
   same_shape("rms_norm", x, y);
-  shape("rms_norm: weight", weight, 1, x.cols);
-  shape("rms_norm: rstd", rstd, 1, x.rows);
+  PRESCRIPT_CHECK(weight.cols > 0 && x.cols % weight.cols == 0,
+                  "rms_norm: weight " + weight.describe() + ", x " + x.describe());
+  shape("rms_norm: weight", weight, 1, weight.cols);
+  shape("rms_norm: rstd", rstd, 1, x.rows * (x.cols / weight.cols));
   dtype("rms_norm", y, x.dtype);
   dtype("rms_norm: weight", weight, x.dtype);
   dtype("rms_norm: rstd", rstd, sums_of(x.dtype));
@@ -89,10 +96,10 @@ void rotary(Tensor x,
             Tensor cos,
             Tensor sin,
             DType table_dtype) {
-  PRESCRIPT_CHECK(head_size > 0 && head_size % 2 == 0 && x.cols % head_size == 0,
+  PRESCRIPT_CHECK(head_size > 0 && x.cols % head_size == 0,
                   "rotary: head size " + std::to_string(head_size) + ", x " + x.describe());
+  PRESCRIPT_CHECK(cos.cols > 0 && 2 * cos.cols <= head_size, "rotary: cos " + cos.describe());
   PRESCRIPT_CHECK(x.rows == static_cast<int64_t>(positions.size()), "rotary: positions");
-  shape("rotary: cos", cos, cos.rows, head_size / 2);
   same_shape("rotary: tables", cos, sin);
   dtype("rotary: cos", cos, table_dtype);
   dtype("rotary: sin", sin, table_dtype);

@@ -39,6 +39,7 @@ void embed_input_gradient(Tensor dx, std::span<const Row> rows, std::span<const 
 void gather_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
 void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y);
 void linear(const char* op, Tensor x, Weight weight, Tensor y);
+void add_row(Tensor row, Tensor y);
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
 void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx);
 void rotary(Tensor x,

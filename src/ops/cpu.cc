@@ -61,6 +61,7 @@ class CpuOps final : public Ops {
   void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) override {
     cpu::linear_input_gradient(dy_NO, weight_OI, dx_NI);
   }
+  void add_row(Tensor row_D, Tensor y_ND) override { cpu::add_row(row_D, y_ND); }
   void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
     cpu::rms_norm(x_ND, weight_D, epsilon, y_ND, rstd_N);
   }

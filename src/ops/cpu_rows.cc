@@ -53,6 +53,15 @@ void for_rows(int64_t num_rows, const Body& body) {
   });
 }
 
+/// Calls `body(row, column, group)` for the groups of `size` columns of every row.
+template <typename Body>
+void for_groups(const Tensor& x, int64_t size, const Body& body) {
+  const int64_t groups = x.cols / size;
+  for_rows(x.rows, [&](int64_t n) {
+    for (int64_t g = 0; g < groups; ++g) body(n, g * size, n * groups + g);
+  });
+}
+
 /// Σ term(i) over [0, size), in a fixed order.
 template <typename Term>
 float sum(int64_t size, const Term& term) {
@@ -141,21 +150,28 @@ void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) {
   });
 }
 
+void add_row(Tensor row_D, Tensor y_ND) {
+  ops_check::add_row(row_D, y_ND);
+  with_element_type(y_ND.dtype, [&]<typename Y>(Y*) {
+    for_rows(y_ND.rows, [&](int64_t n) { accumulate(row_D.row<Y>(0), y_ND.row<Y>(n), y_ND.cols); });
+  });
+}
+
 void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) {
   ops_check::rms_norm(x_ND, weight_D, y_ND, rstd_N);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
-    for_rows(x_ND.rows, [&](int64_t n) {
-      const X* x = x_ND.row<X>(n);
-      const X* g = weight_D.row<X>(0);
-      X* y = y_ND.row<X>(n);
-      const float squares = sum(x_ND.cols, [x](int64_t d) {
+    const X* w = weight_D.row<X>(0);
+    for_groups(x_ND, weight_D.cols, [&](int64_t n, int64_t col, int64_t group) {
+      const X* x = x_ND.row<X>(n) + col;
+      X* y = y_ND.row<X>(n) + col;
+      const float squares = sum(weight_D.cols, [x](int64_t d) {
         return static_cast<float>(x[d]) * static_cast<float>(x[d]);
       });
-      const auto mean = static_cast<double>(squares) / static_cast<double>(x_ND.cols);
+      const auto mean = static_cast<double>(squares) / static_cast<double>(weight_D.cols);
       const auto rstd = static_cast<float>(1 / std::sqrt(mean + epsilon));
-      rstd_N.row<float>(0)[n] = rstd;
-      for (int64_t d = 0; d < x_ND.cols; ++d) {
-        y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * static_cast<float>(g[d]));
+      rstd_N.row<float>(0)[group] = rstd;
+      for (int64_t d = 0; d < weight_D.cols; ++d) {
+        y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * static_cast<float>(w[d]));
       }
     });
   });
@@ -166,18 +182,19 @@ void rms_norm_input_gradient(
   ops_check::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
     with_element_type(dy_ND.dtype, [&]<typename DY>(DY*) {
-      for_rows(x_ND.rows, [&](int64_t n) {
-        const X* x = x_ND.row<X>(n);
-        const X* g = weight_D.row<X>(0);
-        const DY* dy = dy_ND.row<DY>(n);
-        X* dx = dx_ND.row<X>(n);
-        const float rstd = rstd_N.row<float>(0)[n];
-        const float projection = sum(x_ND.cols, [=](int64_t d) {
-          return static_cast<float>(g[d]) * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
+      const int64_t D = weight_D.cols;
+      const X* w = weight_D.row<X>(0);
+      for_groups(x_ND, D, [&](int64_t n, int64_t col, int64_t group) {
+        const X* x = x_ND.row<X>(n) + col;
+        const DY* dy = dy_ND.row<DY>(n) + col;
+        X* dx = dx_ND.row<X>(n) + col;
+        const float rstd = rstd_N.row<float>(0)[group];
+        const float projection = sum(D, [=](int64_t d) {
+          return static_cast<float>(w[d]) * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
         });
-        const float factor = rstd * rstd * rstd / static_cast<float>(x_ND.cols) * projection;
-        for (int64_t d = 0; d < x_ND.cols; ++d) {
-          const float branch = rstd * static_cast<float>(g[d]) * static_cast<float>(dy[d]);
+        const float factor = rstd * rstd * rstd / static_cast<float>(D) * projection;
+        for (int64_t d = 0; d < D; ++d) {
+          const float branch = rstd * static_cast<float>(w[d]) * static_cast<float>(dy[d]);
           dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch -
                                  static_cast<float>(x[d]) * factor);
         }
@@ -193,7 +210,7 @@ void rotary(Tensor x,
             Tensor sin,
             bool inverse) {
   ops_check::rotary(x, head_size, positions, cos, sin, DType::kFloat32);
-  const int64_t half = head_size / 2;
+  const int64_t half = cos.cols;
   const float direction = inverse ? -1.0F : 1.0F;
   with_any_element_type(x.dtype, [&]<typename X>(X*) {
     for_rows(x.rows, [&](int64_t n) {

@@ -17,6 +17,7 @@ void embed_input_gradient(Tensor dx_ND,
                           std::span<const Tensor> gradients_PD);
 void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y);
 void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND);
+void add_row(Tensor row_D, Tensor y_ND);
 void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N);
 void rms_norm_input_gradient(
     Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND);

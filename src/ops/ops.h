@@ -132,7 +132,11 @@ class Ops {
   /// dx_NI = dy_NO · weight_OI.
   virtual void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) = 0;
 
-  /// y = x · rstd · weight, rstd_N = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype). Zhang &
+  /// Adds row_D, [1, D], to every row of y: a bias.
+  virtual void add_row(Tensor row_D, Tensor y_ND) = 0;
+
+  /// y = x · rstd · weight, rstd = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype). Rows may
+  /// consist of several groups of weight_D's size, as of heads: rstd is [1, N · groups]. Zhang &
   /// Sennrich 2019.
   virtual void rms_norm(
       Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) = 0;
@@ -143,10 +147,11 @@ class Ops {
 
   // --- attention ---
 
-  /// Turns each head of x (rows of heads of size E, in place) by its row's position: element i and
-  /// i + E/2 of a head are a pair, turned by the angle whose cosine and sine stand in row
-  /// `position`, column i of the tables (accumulate dtype). `inverse` turns back, which is the
-  /// input gradient. Su et al. 2021, in the half-split order of transformers.
+  /// Turns each head of x (rows of heads of size E, in place) by its row's position: of C columns
+  /// of the tables (accumulate dtype), element i and i + C of a head are a pair, turned by the
+  /// angle whose cosine and sine stand in row `position`, column i; elements from 2C on stay.
+  /// `inverse` turns back, which is the input gradient. Su et al. 2021, in the half-split order of
+  /// transformers.
   virtual void rotary(Tensor x,
                       int64_t head_size,
                       std::span<const int32_t> positions,

@@ -172,15 +172,23 @@ class ReferenceOps final : public Ops {
     }
   }
 
+  void add_row(Tensor row_D, Tensor y_ND) override {
+    require_float64({row_D, y_ND});
+    ops_check::add_row(row_D, y_ND);
+    for (int64_t n = 0; n < y_ND.rows; ++n) add_scaled(1, row(row_D, 0), row(y_ND, n), y_ND.cols);
+  }
+
   void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
     require_float64({x_ND, weight_D, y_ND, rstd_N});
     ops_check::rms_norm(x_ND, weight_D, y_ND, rstd_N);
-    const auto D = static_cast<double>(x_ND.cols);
-    for (int64_t n = 0; n < x_ND.rows; ++n) {
-      const double* x = row(x_ND, n);
-      const double rstd = 1 / std::sqrt(dot(x, x, x_ND.cols) / D + epsilon);
-      row(rstd_N, 0)[n] = rstd;
-      for (int64_t d = 0; d < x_ND.cols; ++d) row(y_ND, n)[d] = x[d] * rstd * row(weight_D, 0)[d];
+    const int64_t D = weight_D.cols;
+    const int64_t groups = x_ND.cols / D;
+    for (int64_t g = 0; g < x_ND.rows * groups; ++g) {
+      const double* x = row(x_ND, g / groups) + g % groups * D;
+      double* y = row(y_ND, g / groups) + g % groups * D;
+      const double rstd = 1 / std::sqrt(dot(x, x, D) / static_cast<double>(D) + epsilon);
+      row(rstd_N, 0)[g] = rstd;
+      for (int64_t d = 0; d < D; ++d) y[d] = x[d] * rstd * row(weight_D, 0)[d];
     }
   }
 
@@ -188,17 +196,19 @@ class ReferenceOps final : public Ops {
       Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) override {
     require_float64({x_ND, weight_D, rstd_N, dy_ND, dx_ND});
     ops_check::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
-    const auto D = static_cast<double>(x_ND.cols);
-    const double* g = row(weight_D, 0);
-    for (int64_t n = 0; n < x_ND.rows; ++n) {
-      const double* x = row(x_ND, n);
-      const double* dy = row(dy_ND, n);
-      const double rstd = row(rstd_N, 0)[n];
+    const int64_t D = weight_D.cols;
+    const int64_t groups = x_ND.cols / D;
+    const double* w = row(weight_D, 0);
+    for (int64_t g = 0; g < x_ND.rows * groups; ++g) {
+      const int64_t col = g % groups * D;
+      const double* x = row(x_ND, g / groups) + col;
+      const double* dy = row(dy_ND, g / groups) + col;
+      double* dx = row(dx_ND, g / groups) + col;
+      const double rstd = row(rstd_N, 0)[g];
       double projection = 0;
-      for (int64_t d = 0; d < x_ND.cols; ++d) projection += g[d] * dy[d] * x[d];
-      for (int64_t d = 0; d < x_ND.cols; ++d) {
-        row(dx_ND, n)[d] += rstd * g[d] * dy[d] - x[d] * rstd * rstd * rstd / D * projection;
-      }
+      for (int64_t d = 0; d < D; ++d) projection += w[d] * dy[d] * x[d];
+      const double factor = rstd * rstd * rstd / static_cast<double>(D) * projection;
+      for (int64_t d = 0; d < D; ++d) dx[d] += rstd * w[d] * dy[d] - x[d] * factor;
     }
   }
 
@@ -210,7 +220,7 @@ class ReferenceOps final : public Ops {
               bool inverse) override {
     require_float64({x, cos, sin});
     ops_check::rotary(x, head_size, positions, cos, sin, DType::kFloat64);
-    const int64_t half = head_size / 2;
+    const int64_t half = cos.cols;
     for (int64_t n = 0; n < x.rows; ++n) {
       for (int64_t begin = 0; begin < x.cols; begin += head_size) {
         double* head = row(x, n) + begin;

@@ -161,7 +161,7 @@ class Loops {
     };
     rates.forward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
                                  for (int norms = 0; norms < 2; ++norms) {
-                                   ops_.rms_norm(x, norm, config_.rms_epsilon, y, rstd);
+                                   ops_.rms_norm(x, norm, config_.norm_epsilon, y, rstd);
                                    ops_.copy(x, y);
                                  }
                                  turn(qk, false);

@@ -40,10 +40,12 @@ DecoderConfig config_of_whole_blocks() {
           .num_heads = 4,
           .num_kv_heads = 2,
           .head_size = 64,
+          .rotary_size = 64,
           .max_positions = 512,
-          .rms_epsilon = 1e-5,
-          .rope_theta = 10000,
-          .tied_head = false};
+          .norm_epsilon = 1e-5,
+          .rope = {.theta = 10000},
+          .tied_head = false,
+          .interleaved_in_gguf = true};
 }
 
 template <typename T>
@@ -114,15 +116,14 @@ void for_tensors(const DecoderConfig& config, FileKind kind, const Add& add) {
   const auto add_weight = [&](const StoredWeight& weight) {
     for (const StoredRows& tensor : weight.tensors) add(tensor.name, tensor.num_rows, weight.cols);
   };
-  const auto add_norm = [&](const StoredWeight& norm) {
-    add(norm.tensors.front().name, int64_t{0}, norm.cols);
+  const auto add_vector = [&](const StoredVector& vector) {
+    add(vector.tensors.front().name, int64_t{0}, vector.size());
   };
   add_weight(stored.embedding());
   if (!config.tied_head) add_weight(stored.head());
-  add_norm(stored.final_norm());
+  add_vector(stored.final_norm());
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    add_norm(stored.attention_norm(layer));
-    add_norm(stored.ffn_norm(layer));
+    for (const LayerVector which : vectors_of(config)) add_vector(stored.vector(layer, which));
     for (const Projection which : projections_of(config, layer)) {
       add_weight(stored.projection(layer, which));
     }

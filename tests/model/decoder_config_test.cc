@@ -90,8 +90,8 @@ void expect_smollm2(const DecoderConfig& c, int64_t vocabulary_size) {
   EXPECT_EQ(c.num_kv_heads, 3);
   EXPECT_EQ(c.head_size, 64);
   EXPECT_EQ(c.max_positions, 8192);
-  EXPECT_NEAR(c.rms_epsilon, 1e-5, 1e-12);
-  EXPECT_EQ(c.rope_theta, 100000);
+  EXPECT_NEAR(c.norm_epsilon, 1e-5, 1e-12);
+  EXPECT_EQ(c.rope.theta, 100000);
   EXPECT_TRUE(c.tied_head);
 }
 
@@ -145,22 +145,19 @@ TEST(DecoderConfig, OfHuggingFaceMayHaveHeadsOfAnotherSize) {
 
 TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
   hf_refuses_with({{"model_type", "gemma3_text"}}, "the family \"gemma3_text\" is not implemented");
-  hf_refuses_with({{"rope_parameters", {{"rope_type", "llama3"}}}},
-                  "rope_parameters.rope_type: rope scaling \"llama3\" is not implemented");
+  hf_refuses_with({{"rope_parameters", {{"rope_type", "proportional"}}}},
+                  "rope_parameters.rope_type: rope scaling \"proportional\" is not implemented");
   hf_refuses_with({{"rope_parameters", {{"factor", 2.0}}}},
                   "rope_parameters.factor is not implemented");
   hf_refuses_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}},
-                  "rope_scaling.type: rope scaling \"linear\" is not implemented");
+                  "rope_parameters: is beside rope_scaling");
   hf_refuses_with({{"sliding_window", 4096}}, "sliding_window is not implemented");
   hf_refuses_with({{"layer_types", {"full_attention", "sliding_attention"}}},
                   "layer_types: \"sliding_attention\" is not implemented");
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
-  hf_refuses_with({{"attention_bias", true}}, "attention_bias: biases are not implemented");
-  hf_refuses_with({{"mlp_bias", true}}, "mlp_bias: biases are not implemented");
   hf_refuses_with({{"final_logit_softcapping", 30.0}},
                   "final_logit_softcapping is not implemented");
   hf_refuses_with({{"attn_logit_softcapping", 50.0}}, "attn_logit_softcapping is not implemented");
-  hf_refuses_with({{"partial_rotary_factor", 0.5}}, "partial_rotary_factor is not implemented");
   hf_refuses_with({{"hidden_act", "gelu"}}, "hidden_act \"gelu\" is not implemented");
   hf_refuses_with({{"quantization_config", {{"bits", 4}}}},
                   "quantization_config is not implemented");
@@ -189,14 +186,14 @@ TEST(DecoderConfig, AMissingRopeBaseIsRefusedAndNeverGuessed) {
 TEST(DecoderConfig, TwoRopeBasesMustAgree) {
   json config = config_json();
   config["rope_theta"] = 100000;
-  EXPECT_EQ(read_hf(config).rope_theta, 100000);
+  EXPECT_EQ(read_hf(config).rope.theta, 100000);
   config["rope_theta"] = 10000;
   hf_refuses("differs from the rope_theta of rope_parameters", config);
 }
 
 TEST(DecoderConfig, ImpossibleNumbersAreRefused) {
   hf_refuses_with({{"num_key_value_heads", 2}}, "9 query heads are not a multiple of 2");
-  hf_refuses_with({{"head_dim", 63}}, "head size 63 is odd");
+  hf_refuses_with({{"head_dim", 63}}, "rotary size 63 is odd");
   hf_refuses_with({{"head_dim", nullptr}, {"hidden_size", 577}},
                   "hidden_size: is not a multiple of num_attention_heads");
   hf_refuses_with({{"rms_norm_eps", 0}}, "epsilon of the norms");
@@ -237,7 +234,7 @@ TEST(DecoderConfig, OfGgufIsRead) {
 TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with(
       "general.architecture", std::string("gemma3"), "the family \"gemma3\" is not implemented");
-  gguf_refuses_with("llama.rope.scaling.type", std::string("yarn"), "rope scaling \"yarn\"");
+  gguf_refuses_with("llama.rope.scaling.type", std::string("ntk"), "rope scaling \"ntk\"");
   gguf_refuses_with("llama.attention.sliding_window", 4096U, "sliding-window attention");
   gguf_refuses_with("llama.expert_count", 8U, "a mixture of experts");
   gguf_refuses_with("llama.rope.dimension_count", 32U, "rotary positions on a part of the head");
@@ -246,13 +243,12 @@ TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
   gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
-  GgufBytes scaled = gguf();
-  scaled.set("llama.rope.scaling.factor", 4.0F);
-  scaled.set("llama.rope.scaling.type", std::string("yarn"));
-  gguf_refuses("rope scaling \"yarn\"", scaled);
-  GgufBytes llama3 = gguf();
-  llama3.set_tensor("rope_freqs.weight", {32});
-  gguf_refuses("the rope scaling of Llama 3", llama3);
+  gguf_refuses_with("llama.rope.scaling.type",
+                    std::string("linear"),
+                    "llama.rope.scaling.factor: missing");
+  GgufBytes misshapen = gguf();
+  misshapen.set_tensor("rope_freqs.weight", {31});
+  gguf_refuses("tensor rope_freqs.weight is not 32 numbers", misshapen);
 }
 
 TEST(DecoderConfig, OfGgufAllowsFeaturesThatAreSwitchedOff) {

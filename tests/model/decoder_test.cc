@@ -135,7 +135,7 @@ TEST(WrongSwitch, AnotherRopeBaseMissesTheLogits) {
   for (const char* variant : {"grouped", "rope_base"}) {
     const Golden expected = golden(variant);
     DecoderConfig other = expected.config;
-    other.rope_theta = expected.config.rope_theta == 10000 ? 500000 : 10000;
+    other.rope.theta = expected.config.rope.theta == 10000 ? 500000 : 10000;
     EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
   }
 }
@@ -143,7 +143,7 @@ TEST(WrongSwitch, AnotherRopeBaseMissesTheLogits) {
 TEST(WrongSwitch, AnotherEpsilonMissesTheLogits) {
   const Golden expected = golden("grouped");
   DecoderConfig other = expected.config;
-  other.rms_epsilon = 0.5;
+  other.norm_epsilon = 0.5;
   EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
 }
 

@@ -76,7 +76,8 @@ TEST(Flops, OfAStepAreTheSumOverItsPasses) {
   }
   const std::vector<Matrix> prompts{Matrix(1, c.hidden_size, 0.5)};
   const auto whole = decoder.differentiate(sequences, prompts);
-  const auto cut = decoder.differentiate(sequences, prompts, {.forest = {}, .plan = {.max_rows = 10}});
+  const auto cut =
+      decoder.differentiate(sequences, prompts, {.forest = {}, .plan = {.max_rows = 10}});
   EXPECT_EQ(whole.flops, cut.flops);
   const auto recomputed =
       decoder.differentiate(sequences, prompts, {.forest = {}, .plan = {.kept_layers = 0}});

@@ -37,8 +37,9 @@ std::vector<Matrix> all_weights(Decoder& decoder) {
   Workbench bench(decoder.ops(), decoder.dtype());
   std::vector<Matrix> all = {bench.get(weights.final_norm_D())};
   for (int64_t layer = 0; layer < decoder.config().num_layers; ++layer) {
-    all.push_back(bench.get(weights.attention_norm_D(layer)));
-    all.push_back(bench.get(weights.ffn_norm_D(layer)));
+    for (const LayerVector which : vectors_of(decoder.config())) {
+      all.push_back(bench.get(weights.vector(layer, which)));
+    }
     for (const Projection which : projections_of(decoder.config(), layer)) {
       all.push_back(bench.get(weights.projection(layer, which)));
     }

@@ -100,8 +100,9 @@ void FrozenWeightsTest::expect_layer(FrozenWeights& weights,
   expect(Projection::kOutput, {"self_attn.o_proj"});
   expect(Projection::kGateUp, {"mlp.gate_proj", "mlp.up_proj"});
   expect(Projection::kDown, {"mlp.down_proj"});
-  expect_equal(weights.attention_norm_D(layer), matrix("input_layernorm"));
-  expect_equal(weights.ffn_norm_D(layer), matrix("post_attention_layernorm"));
+  expect_equal(weights.vector(layer, LayerVector::kAttentionNorm), matrix("input_layernorm"));
+  expect_equal(weights.vector(layer, LayerVector::kFeedForwardNorm),
+               matrix("post_attention_layernorm"));
 }
 
 TEST_F(FrozenWeightsTest, OfEitherFileStandInTheOrderOfHuggingFace) {

@@ -82,9 +82,10 @@ TEST(Step, OfEveryVariantOfTheArchitectureEqualsAutograd) {
   DecoderConfig one_kv_head = tiny_config();
   one_kv_head.num_kv_heads = 1;
   DecoderConfig rope_base = tiny_config();
-  rope_base.rope_theta = 500000;
+  rope_base.rope.theta = 500000;
   DecoderConfig wide_heads = tiny_config();
   wide_heads.head_size = 12;
+  wide_heads.rotary_size = 12;
   for (const DecoderConfig& config : {tied, full_heads, one_kv_head, rope_base, wide_heads}) {
     expect_equals_autograd(reference(), config, batch);
   }

@@ -100,6 +100,8 @@ TEST_P(CheckTest, NormsRefuseAnotherShapeOrDtype) {
     ops().rms_norm(compute(2, 4), weight, 1e-5, y, rstd);
   };
   EXPECT_NO_THROW(norm(compute(1, 4), compute(2, 4), wide(1, 2)));
+  EXPECT_NO_THROW(norm(compute(1, 2), compute(2, 4), wide(1, 4)));  // of two heads
+  refuses([&] { norm(compute(1, 2), compute(2, 4), wide(1, 2)); });
   refuses([&] { norm(compute(1, 3), compute(2, 4), wide(1, 2)); });
   refuses([&] { norm(foreign(1, 4), compute(2, 4), wide(1, 2)); });
   refuses([&] { norm(compute(1, 4), compute(2, 3), wide(1, 2)); });
@@ -114,6 +116,13 @@ TEST_P(CheckTest, NormsRefuseAnotherShapeOrDtype) {
   refuses([&] { gradient(foreign(2, 4), compute(2, 4)); });
   refuses([&] { gradient(compute(2, 4), compute(1, 4)); });
   refuses([&] { gradient(compute(2, 4), foreign(2, 4)); });
+}
+
+TEST_P(CheckTest, AddingARowRefusesAnotherShapeOrDtype) {
+  EXPECT_NO_THROW(ops().add_row(compute(1, 4), compute(2, 4)));
+  refuses([&] { ops().add_row(compute(1, 3), compute(2, 4)); });
+  refuses([&] { ops().add_row(compute(2, 4), compute(2, 4)); });
+  refuses([&] { ops().add_row(foreign(1, 4), compute(2, 4)); });
 }
 
 TEST_P(CheckTest, RotaryRefusesPositionsBeyondItsTables) {

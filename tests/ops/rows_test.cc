@@ -150,30 +150,65 @@ TEST_P(RowsTest, RmsNormsInputGradientIsAdded) {
   }
 }
 
+TEST_P(RowsTest, RmsNormOfHeadsNormsEachByItself) {
+  const int64_t E = 24;
+  const int64_t heads = 3;
+  for (const int64_t rows : kEdgeRows) {
+    const Matrix x = random_matrix(rows, heads * E, "x", 3);
+    const Matrix weight = random_matrix(1, E, "weight", 0.2, 1);
+    const Matrix dy = random_matrix(rows, heads * E, "dy");
+    const Tensor x_NHE = put(x, 3);
+    const Tensor weight_E = put(weight, 0);
+    const Tensor y = bench().take(rows, heads * E, dtype(), 3);
+    const Tensor dx = put(Matrix(rows, heads * E), 3);
+    const Tensor rstd = bench().take(1, rows * heads, sums());
+    ops().rms_norm(x_NHE, weight_E, 1e-5, y, rstd);
+    ops().rms_norm_input_gradient(x_NHE, weight_E, rstd, put(dy, 3), dx);
+    const auto plain =
+        once_per_dtype([&](DType type) { return plain::rms_norm(type, x, weight, 1e-5, dy); });
+    expect_close(y, [&](DType type) { return plain(type).out; });
+    expect_close(dx, [&](DType type) { return plain(type).gradients[0]; });
+  }
+}
+
+TEST_P(RowsTest, ARowIsAddedToEveryOther) {
+  for (const int64_t guard : kGuards) {
+    for (const int64_t rows : kEdgeRows) {
+      const Matrix x = random_matrix(rows, 36, "x");
+      const Matrix row = random_matrix(1, 36, "row");
+      const Tensor y = put(x, guard);
+      ops().add_row(put(row, guard), y);
+      expect_close(y, [&](DType type) { return plain::add_row(type, row, x); });
+    }
+  }
+}
+
 TEST_P(RowsTest, RotaryTurnsPairsByTheirRowsPositionAndTurnsBack) {
   const int64_t head_size = 12;
   const int64_t cols = 3 * head_size;
-  for (const int64_t guard : kGuards) {
-    for (const int64_t rows : kEdgeRows) {
-      const Matrix x = random_matrix(rows, cols, "x");
-      const Matrix cos = random_matrix(50, head_size / 2, "cos");
-      const Matrix sin = random_matrix(50, head_size / 2, "sin");
-      std::vector<int32_t> positions;  // of a tree: they jump
-      for (int64_t n = 0; n < rows; ++n) positions.push_back(static_cast<int32_t>(n * 17 % 50));
-      const Tensor turned = put(x, guard);
-      const Tensor turned_back = put(x, guard);
-      const Tensor gradient = put_gradient(x, guard);
-      const Tensor cos_table = put_sums(cos, guard);
-      const Tensor sin_table = put_sums(sin, guard);
-      ops().rotary(turned, head_size, positions, cos_table, sin_table, false);
-      ops().rotary(turned_back, head_size, positions, cos_table, sin_table, true);
-      ops().rotary(gradient, head_size, positions, cos_table, sin_table, true);
-      const auto plain = once_per_dtype(
-          [&](DType type) { return plain::rotary(type, x, head_size, positions, cos, sin, x); });
-      expect_close(turned, [&](DType type) { return plain(type).out; });
-      expect_close(turned_back, [&](DType type) { return plain(type).gradients[0]; });
-      EXPECT_LE(tolerance::row_error(bench().get(gradient), plain(DType::kFloat64).gradients[0]),
-                tolerance::kOperationFloat32);
+  for (const int64_t pairs : {6, 4, 1}) {  // of the whole head, or of its first elements
+    for (const int64_t guard : kGuards) {
+      for (const int64_t rows : kEdgeRows) {
+        const Matrix x = random_matrix(rows, cols, "x");
+        const Matrix cos = random_matrix(50, pairs, "cos");
+        const Matrix sin = random_matrix(50, pairs, "sin");
+        std::vector<int32_t> positions;  // of a tree: they jump
+        for (int64_t n = 0; n < rows; ++n) positions.push_back(static_cast<int32_t>(n * 17 % 50));
+        const Tensor turned = put(x, guard);
+        const Tensor turned_back = put(x, guard);
+        const Tensor gradient = put_gradient(x, guard);
+        const Tensor cos_table = put_sums(cos, guard);
+        const Tensor sin_table = put_sums(sin, guard);
+        ops().rotary(turned, head_size, positions, cos_table, sin_table, false);
+        ops().rotary(turned_back, head_size, positions, cos_table, sin_table, true);
+        ops().rotary(gradient, head_size, positions, cos_table, sin_table, true);
+        const auto plain = once_per_dtype(
+            [&](DType type) { return plain::rotary(type, x, head_size, positions, cos, sin, x); });
+        expect_close(turned, [&](DType type) { return plain(type).out; });
+        expect_close(turned_back, [&](DType type) { return plain(type).gradients[0]; });
+        EXPECT_LE(tolerance::row_error(bench().get(gradient), plain(DType::kFloat64).gradients[0]),
+                  tolerance::kOperationFloat32);
+      }
     }
   }
 }

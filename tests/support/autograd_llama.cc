@@ -85,7 +85,7 @@ class Llama {
 
   at::Tensor norm(const at::Tensor& x, const std::string& name) const {
     const at::Tensor wide = type_ == at::kBFloat16 ? x.to(at::kFloat) : x;
-    const at::Tensor rstd = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + c_.rms_epsilon);
+    const at::Tensor rstd = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + c_.norm_epsilon);
     return (wide * rstd).to(type_) * weight(name);
   }
 
@@ -96,7 +96,7 @@ class Llama {
     for (int64_t n = 0; n < N; ++n) {
       for (int64_t e = 0; e < E; ++e) {
         const float power = static_cast<float>(2 * (e % (E / 2))) / static_cast<float>(E);
-        const float frequency = 1.0F / std::pow(static_cast<float>(c_.rope_theta), power);
+        const float frequency = 1.0F / std::pow(static_cast<float>(c_.rope.theta), power);
         const float angle = static_cast<float>(n) * frequency;
         cos.data_ptr<float>()[n * E + e] = std::cos(angle);
         sin.data_ptr<float>()[n * E + e] = std::sin(angle);

@@ -66,16 +66,20 @@ Result linear(DType dtype, const Matrix& x_NI, const Matrix& weight_OI, const Ma
   return differentiated(at::mm(x, to_torch(dtype, weight_OI).t()), dout_NO, {x});
 }
 
+Matrix add_row(DType dtype, const Matrix& row_D, const Matrix& y_ND) {
+  return from_torch(to_torch(dtype, y_ND) + to_torch(dtype, row_D));
+}
+
 Result rms_norm(DType dtype,
                 const Matrix& x_ND,
                 const Matrix& weight_D,
                 double epsilon,
                 const Matrix& dout_ND) {
   const at::Tensor x = leaf(dtype, x_ND);
-  const at::Tensor wide = at_least_float32(x);
+  const at::Tensor wide = at_least_float32(x).view({-1, weight_D.cols});  // a row for each group
   const at::Tensor rstd = at::rsqrt(wide.square().mean(1, /*keepdim=*/true) + epsilon);
-  return differentiated(
-      (wide * rstd).to(scalar_type(dtype)) * to_torch(dtype, weight_D), dout_ND, {x});
+  const at::Tensor y = (wide * rstd).to(scalar_type(dtype)) * to_torch(dtype, weight_D);
+  return differentiated(y.view({x_ND.rows, x_ND.cols}), dout_ND, {x});
 }
 
 Result rotary(DType dtype,
@@ -86,7 +90,7 @@ Result rotary(DType dtype,
               const Matrix& sin,
               const Matrix& dout) {
   const at::Tensor flat = leaf(dtype, x);
-  const int64_t half = head_size / 2;
+  const int64_t half = cos.cols;
   const auto table = [&](const Matrix& values) {
     Matrix rows(x.rows, half);
     for (int64_t n = 0; n < x.rows; ++n) {
@@ -95,8 +99,10 @@ Result rotary(DType dtype,
     return to_torch(dtype, rows).repeat({1, 2}).unsqueeze(1);
   };
   const at::Tensor heads = flat.view({x.rows, x.cols / head_size, head_size});
-  const at::Tensor turned = at::cat({-heads.slice(-1, half), heads.slice(-1, 0, half)}, -1);
-  const at::Tensor y = heads * table(cos) + turned * table(sin);
+  const at::Tensor pairs = heads.slice(-1, 0, 2 * half);
+  const at::Tensor turned = at::cat({-pairs.slice(-1, half), pairs.slice(-1, 0, half)}, -1);
+  const at::Tensor y =
+      at::cat({pairs * table(cos) + turned * table(sin), heads.slice(-1, 2 * half)}, -1);
   return differentiated(y.reshape({x.rows, x.cols}), dout, {flat});
 }
 

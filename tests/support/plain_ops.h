@@ -17,11 +17,14 @@ struct Result {
 
 Result linear(DType dtype, const Matrix& x_NI, const Matrix& weight_OI, const Matrix& dout_NO);
 
-/// float32 inside whatever is narrower, as transformers computes it.
+Matrix add_row(DType dtype, const Matrix& row_D, const Matrix& y_ND);
+
+/// Of each group of weight_D's size. float32 inside whatever is narrower, as transformers computes
+/// it.
 Result rms_norm(
     DType dtype, const Matrix& x_ND, const Matrix& weight_D, double epsilon, const Matrix& dout_ND);
 
-/// transformers' rotate_half, by tables [positions, E/2].
+/// transformers' rotate_half, by tables [positions, pairs], of the first elements of each head.
 Result rotary(DType dtype,
               const Matrix& x,
               int64_t head_size,

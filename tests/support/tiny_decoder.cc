@@ -47,10 +47,12 @@ DecoderConfig tiny_config() {
           .num_heads = 4,
           .num_kv_heads = 2,
           .head_size = 8,
+          .rotary_size = 8,
           .max_positions = 512,
-          .rms_epsilon = 1e-5,
-          .rope_theta = 10000,
-          .tied_head = false};
+          .norm_epsilon = 1e-5,
+          .rope = {.theta = 10000},
+          .tied_head = false,
+          .interleaved_in_gguf = true};
 }
 
 MemoryTensors random_llama(const DecoderConfig& c, uint64_t seed) {
@@ -81,36 +83,56 @@ MemoryTensors random_llama(const DecoderConfig& c, uint64_t seed) {
 }
 
 MemoryTensors as_gguf(const MemoryTensors& hf, const DecoderConfig& config) {
-  MemoryTensors gguf;
-  const int64_t half = config.head_size / 2;
+  // gguf-py's tensor_mapping.py.
+  static const std::vector<std::pair<std::string, std::string>> kNames = {
+      {"model.embed_tokens", "token_embd"},
+      {"model.norm", "output_norm"},
+      {"lm_head", "output"},
+      {"input_layernorm", "attn_norm"},
+      {"post_attention_layernorm", "ffn_norm"},
+      {"self_attn.q_proj", "attn_q"},
+      {"self_attn.k_proj", "attn_k"},
+      {"self_attn.v_proj", "attn_v"},
+      {"self_attn.qkv_proj", "attn_qkv"},
+      {"self_attn.o_proj", "attn_output"},
+      {"self_attn.q_norm", "attn_q_norm"},
+      {"self_attn.k_norm", "attn_k_norm"},
+      {"mlp.gate_proj", "ffn_gate"},
+      {"mlp.up_proj", "ffn_up"},
+      {"mlp.gate_up_proj", "ffn_up"},
+      {"mlp.down_proj", "ffn_down"},
+  };
   // llama.cpp's convert_hf_to_gguf.py: weights.reshape(heads, 2, E / 2, D).swapaxes(1, 2).
   const auto permuted = [&](const Matrix& x) {
-    Matrix y(x.rows, x.cols);
-    for (int64_t head = 0; head < x.rows; head += config.head_size) {
-      for (int64_t part = 0; part < 2; ++part) {
-        for (int64_t i = 0; i < half; ++i) {
-          std::copy_n(x.row(head + part * half + i), x.cols, y.row(head + i * 2 + part));
-        }
+    const bool is_bias = x.rows == 1;
+    const int64_t half = config.head_size / 2;
+    Matrix y = x;
+    for (int64_t row = 0; row < (is_bias ? x.cols : x.rows); ++row) {
+      const int64_t i = row % config.head_size;
+      const int64_t to = row - i + i % half * 2 + i / half;
+      if (is_bias) {
+        y.at(0, to) = x.at(0, row);
+      } else {
+        std::copy_n(x.row(row), x.cols, y.row(to));
       }
     }
     return y;
   };
-  gguf.set("token_embd.weight", hf.matrix("model.embed_tokens.weight"));
-  gguf.set("output_norm.weight", hf.matrix("model.norm.weight"));
-  if (!config.tied_head) gguf.set("output.weight", hf.matrix("lm_head.weight"));
-  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    const std::string from = "model.layers." + std::to_string(layer) + ".";
-    const std::string to = "blk." + std::to_string(layer) + ".";
-    gguf.set(to + "attn_norm.weight", hf.matrix(from + "input_layernorm.weight"));
-    gguf.set(to + "attn_q.weight", permuted(hf.matrix(from + "self_attn.q_proj.weight")));
-    gguf.set(to + "attn_k.weight", permuted(hf.matrix(from + "self_attn.k_proj.weight")));
-    gguf.set(to + "attn_v.weight", hf.matrix(from + "self_attn.v_proj.weight"));
-    gguf.set(to + "attn_output.weight", hf.matrix(from + "self_attn.o_proj.weight"));
-    gguf.set(to + "ffn_norm.weight", hf.matrix(from + "post_attention_layernorm.weight"));
-    gguf.set(to + "ffn_gate.weight", hf.matrix(from + "mlp.gate_proj.weight"));
-    gguf.set(to + "ffn_up.weight", hf.matrix(from + "mlp.up_proj.weight"));
-    gguf.set(to + "ffn_down.weight", hf.matrix(from + "mlp.down_proj.weight"));
+  MemoryTensors gguf;
+  for (const std::string& name : hf.names()) {
+    std::string renamed = name;
+    const bool is_in_layer = renamed.starts_with("model.layers.");
+    if (is_in_layer) renamed.replace(0, std::string("model.layers").size(), "blk");
+    for (const auto& [from, to] : kNames) {
+      const size_t at = renamed.find(from + ".");
+      if (at != std::string::npos) renamed.replace(at, from.size(), to);
+    }
+    const bool turns =
+        name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos;
+    const Matrix& x = hf.matrix(name);
+    gguf.set(renamed, turns && config.interleaved_in_gguf ? permuted(x) : x);
   }
+  if (config.tied_head) gguf.erase("output.weight");
   return gguf;
 }
 

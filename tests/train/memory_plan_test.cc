@@ -40,9 +40,10 @@ class MemoryPlan : public testing::Test {
                         .num_heads = 4,
                         .num_kv_heads = 2,
                         .head_size = 16,
+                        .rotary_size = 16,
                         .max_positions = 512,
-                        .rms_epsilon = 1e-5,
-                        .rope_theta = 10000,
+                        .norm_epsilon = 1e-5,
+                        .rope = {.theta = 10000},
                         .tied_head = true};
 };
 

@@ -66,9 +66,10 @@ TEST(StepRates, AreMeasuredForAModelOfAnySize) {
                             .num_heads = 64,
                             .num_kv_heads = 8,
                             .head_size = 128,
+                            .rotary_size = 128,
                             .max_positions = 8192,
-                            .rms_epsilon = 1e-5,
-                            .rope_theta = 10000,
+                            .norm_epsilon = 1e-5,
+                            .rope = {.theta = 10000},
                             .tied_head = false};
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     expect_rates(tiny.decoder().config(), dtype);

@@ -1,0 +1,212 @@
+// The metadata of a GGUF file.
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "io/quote.h"
+#include "model/decoder_config.h"
+#include "model/decoder_config_check.h"
+#include "model/family.h"
+
+namespace prescript {
+namespace {
+
+/// Keys, behind the family's name, that this program reads, or that say nothing about the numbers.
+constexpr std::array<std::string_view, 20> kKnownKeys = {
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.layer_norm_rms_epsilon",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.sliding_window",
+    "rope.freq_base",
+    "rope.dimension_count",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.finetuned",
+    "rope.scaling.attn_factor",
+    "vocab_size",
+    "expert_count",
+    "expert_used_count",
+};
+
+/// The metadata of the file's family.
+class Metadata {
+ public:
+  explicit Metadata(const GgufFile& file)
+      : file_(file), name_(file.string("general.architecture")) {
+    family_ = find_gguf_family(name_);
+    if (family_ == nullptr) {
+      refuse("general.architecture: the family " + quote(name_) + " is not implemented");
+    }
+  }
+
+  const GgufFile& file() const { return file_; }
+  const std::string& name() const { return name_; }
+  const Family& family() const { return *family_; }
+  std::string key(const char* name) const { return name_ + "." + name; }
+
+  int64_t integer(const char* name, int64_t max) const { return file_.integer(key(name), 1, max); }
+  std::optional<int64_t> find_integer(const char* name, int64_t min, int64_t max) const {
+    return file_.find_integer(key(name), min, max);
+  }
+  double number(const char* name) const { return file_.number(key(name)); }
+  std::optional<double> find_number(const char* name) const { return file_.find_number(key(name)); }
+  std::optional<std::string> find_string(const char* name) const {
+    return file_.find_string(key(name));
+  }
+  double positive(const char* name) const {
+    if (!(number(name) > 0)) fail(name, "is not positive");
+    return number(name);
+  }
+
+  [[noreturn]] void refuse(const std::string& what) const { refuse_model(file_.path(), what); }
+  [[noreturn]] void fail(const char* name, const std::string& what) const {
+    throw InputError(ExitCode::kModel, file_.path() + ": " + key(name) + " " + what);
+  }
+
+ private:
+  const GgufFile& file_;
+  std::string name_;
+  const Family* family_ = nullptr;
+};
+
+void refuse_unknown_features(const Metadata& metadata, int64_t max_positions) {
+  if (metadata.find_integer("expert_count", 0, kMaxSize).value_or(0) > 0) {
+    metadata.refuse(metadata.key("expert_count") + ": a mixture of experts is not implemented");
+  }
+  const int64_t window =
+      metadata.find_integer("attention.sliding_window", 0, kMaxPositions).value_or(0);
+  if (window > 0 && window < max_positions) {
+    metadata.refuse(metadata.key("attention.sliding_window") +
+                    ": sliding-window attention is not implemented");
+  }
+  const std::string prefix = metadata.name() + ".";
+  for (const std::string& key : metadata.file().keys()) {
+    if (!key.starts_with(prefix)) continue;
+    const auto name = std::string_view(key).substr(prefix.size());
+    if (std::find(kKnownKeys.begin(), kKnownKeys.end(), name) == kKnownKeys.end()) {
+      metadata.refuse("metadata key " + quote(key) + " names a feature that is not implemented");
+    }
+  }
+}
+
+/// The tensor of a factor for each pair, or nothing.
+std::vector<float> divisors(const Metadata& metadata, const char* name, int64_t size) {
+  const GgufTensor* tensor = metadata.file().find_tensor(name);
+  if (tensor == nullptr) return {};
+  if (tensor->type != GgmlType::kF32 || tensor->shape != std::vector<int64_t>{size / 2}) {
+    metadata.refuse("tensor " + std::string(name) + " is not " + std::to_string(size / 2) +
+                    " numbers of type F32");
+  }
+  std::vector<float> values(static_cast<size_t>(size / 2));
+  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
+  for (const float value : values) {
+    if (!(value > 0))
+      metadata.refuse("tensor " + std::string(name) + " has a factor that is not positive");
+  }
+  return values;
+}
+
+struct RopeAndContext {
+  Rope rope;
+  int64_t max_positions = 0;  // whose frequencies do not depend on the length of the sequence
+};
+
+RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
+  const double theta = metadata.number("rope.freq_base");
+  const int64_t context = metadata.integer("context_length", kMaxPositions);
+  const std::string type = metadata.find_string("rope.scaling.type").value_or("none");
+  const auto short_divisors = divisors(metadata, "rope_factors_short.weight", size);
+  if (!short_divisors.empty()) {
+    Rope rope = divided_rope(theta, size, short_divisors);
+    rope.attention_factor = metadata.find_number("rope.scaling.attn_factor").value_or(1);
+    const int64_t original =
+        metadata.integer("rope.scaling.original_context_length", kMaxPositions);
+    return {rope, std::min(context, original)};
+  }
+  const auto llama3_divisors = divisors(metadata, "rope_freqs.weight", size);
+  if (!llama3_divisors.empty()) {
+    if (type != "none") metadata.refuse("rope_freqs.weight beside rope scaling " + quote(type));
+    Rope rope = divided_rope(theta, size, llama3_divisors);
+    rope.scaling = "llama3";
+    return {rope, context};
+  }
+  if (type == "none") return {{.theta = theta}, context};
+  if (type == "linear") {
+    return {linear_rope(theta, size, metadata.positive("rope.scaling.factor")), context};
+  }
+  if (type == "yarn") {
+    const YarnScaling scaling{
+        .factor = metadata.positive("rope.scaling.factor"),
+        .original_positions = metadata.positive("rope.scaling.original_context_length")};
+    return {yarn_rope(theta, size, scaling), context};
+  }
+  metadata.refuse(metadata.key("rope.scaling.type") + ": rope scaling " + quote(type) +
+                  " is not implemented");
+}
+
+}  // namespace
+
+DecoderConfig decoder_config_from_gguf(const GgufFile& file) {
+  const Metadata metadata(file);
+  const GgufTensor* embedding = file.find_tensor("token_embd.weight");
+  if (embedding == nullptr || embedding->shape.size() != 2) {
+    throw InputError(ExitCode::kModel,
+                     file.path() +
+                         ": tensor token_embd.weight is missing or no matrix; a file with a "
+                         "vocabulary only cannot be run");
+  }
+
+  DecoderConfig c;
+  c.family = metadata.family().gguf;
+  c.hidden_size = metadata.integer("embedding_length", kMaxSize);
+  c.feed_forward_size = metadata.integer("feed_forward_length", kMaxSize);
+  c.num_layers = metadata.integer("block_count", kMaxLayers);
+  c.num_heads = metadata.integer("attention.head_count", kMaxSize);
+  c.num_kv_heads =
+      metadata.find_integer("attention.head_count_kv", 1, kMaxSize).value_or(c.num_heads);
+  const auto key_length = metadata.find_integer("attention.key_length", 1, kMaxSize);
+  if (!key_length && c.hidden_size % c.num_heads != 0) {
+    metadata.fail("embedding_length", "is not a multiple of the number of heads");
+  }
+  c.head_size = key_length.value_or(c.hidden_size / c.num_heads);
+  const auto value_length = metadata.find_integer("attention.value_length", 1, kMaxSize);
+  if (value_length.value_or(c.head_size) != c.head_size) {
+    metadata.refuse(metadata.key("attention.value_length") + ": values of another size than keys");
+  }
+  c.rotary_size = metadata.find_integer("rope.dimension_count", 1, kMaxSize).value_or(c.head_size);
+  if (metadata.family().interleaved_in_gguf && c.rotary_size != c.head_size) {
+    metadata.refuse(metadata.key("rope.dimension_count") +
+                    ": rotary positions on a part of the head");
+  }
+  c.norm_epsilon = metadata.number("attention.layer_norm_rms_epsilon");
+  c.vocabulary_size = embedding->shape[0];
+  if (c.vocabulary_size < 1 || c.vocabulary_size > kMaxVocabulary) {
+    throw InputError(ExitCode::kModel, file.path() + ": token_embd.weight: vocabulary size");
+  }
+  c.tied_head = file.find_tensor("output.weight") == nullptr;
+  c.query_key_value_bias =
+      metadata.family().query_key_value_bias || file.find_tensor("blk.0.attn_q.bias") != nullptr;
+  c.output_bias = file.find_tensor("blk.0.attn_output.bias") != nullptr;
+  c.feed_forward_bias = file.find_tensor("blk.0.ffn_up.bias") != nullptr;
+  c.query_key_norms = metadata.family().query_key_norms;
+  c.fused_tensors = metadata.family().fused_tensors;
+  c.interleaved_in_gguf = metadata.family().interleaved_in_gguf;
+  // Before frequencies are computed from them.
+  c.rope.theta = metadata.number("rope.freq_base");
+  check_decoder_config(c, file.path());
+  const auto [rope, max_positions] = read_rope(metadata, c.rotary_size);
+  c.rope = rope;
+  c.max_positions = max_positions;
+  refuse_unknown_features(metadata, c.max_positions);
+  return c;
+}
+
+}  // namespace prescript
