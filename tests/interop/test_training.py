@@ -97,7 +97,8 @@ class Run(program.ProgramTest):
                     [prompt], lr=0.02, weight_decay=0.1, scale_parameter=False, relative_step=False, warmup_init=False)
                 for line in program.metrics(self.folder / "run"):
                     loss, prompt.grad = peers.loss_and_gradient(peers.model(), prompt, sequences)
-                    self.assertLessEqual(abs(line["loss"] - loss), 1e-5 * loss, line)
+                    # Behind the first step the rounding of all gradients so far shows.
+                    self.assertLessEqual(abs(line["loss"] - loss), (1e-5 if line["step"] == 1 else 1e-4) * loss, line)
                     optimizer.step()
                 trained = load_file(self.folder / "run" / "adapter" / "adapter_model.safetensors")["prompt_embeddings"]
                 self.assertLessEqual((trained - prompt).norm(), 1e-3 * (prompt - start).norm())

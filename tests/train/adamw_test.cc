@@ -98,17 +98,5 @@ TEST(AdamW, StateOfAnotherSizeIsRefused) {
   EXPECT_THROW(adamw_step({}, 0.1, Floats{1, 1, 1}, parameters, state), ContractError);
 }
 
-TEST(Clipping, ScalesDownToTheNormAndNeverUp) {
-  Floats gradient = {3, 4};
-  clip_to_norm(gradient, norm_of(gradient), 1);
-  EXPECT_NEAR(norm_of(gradient), 1, 1e-7);
-  EXPECT_FLOAT_EQ(gradient[0] / gradient[1], 0.75F);
-  Floats small = {0.3F, 0.4F};
-  clip_to_norm(small, norm_of(small), 1);
-  EXPECT_EQ(small, (Floats{0.3F, 0.4F}));
-  clip_to_norm(small, norm_of(small), 0);
-  EXPECT_EQ(small, (Floats{0.3F, 0.4F})) << "0 is no clipping";
-}
-
 }  // namespace
 }  // namespace prescript
