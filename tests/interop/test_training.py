@@ -87,16 +87,17 @@ class Run(program.ProgramTest):
             with self.subTest(num_virtual_tokens=num_virtual_tokens):
                 recipe = program.write_recipe(
                     self.folder / "recipe.json", train, soft_prompt={"num_virtual_tokens": num_virtual_tokens},
-                    optimizer={"name": "adafactor", "learning_rate": 0.02, "weight_decay": 0.1, "clip_norm": 0},
+                    optimizer={"name": "adafactor", "learning_rate": 0.005, "weight_decay": 0.1, "clip_norm": 0},
                     training={"steps": 4, "batch_size": 3})
                 program.run("train", recipe, "--overwrite")
 
-                start = peers.rows_of_text(program.TEXT, num_virtual_tokens)
+                # In float64, since transformers' own float32 gradient is off (above), and more so from step to step.
+                start = peers.rows_of_text(program.TEXT, num_virtual_tokens).double()
                 prompt = torch.nn.Parameter(start.clone())
                 optimizer = transformers.optimization.Adafactor(
-                    [prompt], lr=0.02, weight_decay=0.1, scale_parameter=False, relative_step=False, warmup_init=False)
+                    [prompt], lr=0.005, weight_decay=0.1, scale_parameter=False, relative_step=False, warmup_init=False)
                 for line in program.metrics(self.folder / "run"):
-                    loss, prompt.grad = peers.loss_and_gradient(peers.model(), prompt, sequences)
+                    loss, prompt.grad = peers.loss_and_gradient(peers.model(torch.float64), prompt, sequences)
                     # Behind the first step the rounding of all gradients so far shows.
                     self.assertLessEqual(abs(line["loss"] - loss), (1e-5 if line["step"] == 1 else 1e-4) * loss, line)
                     optimizer.step()
