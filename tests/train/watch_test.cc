@@ -54,7 +54,7 @@ TEST(Watch, AGoodRunHasNoWarning) {
 
 TEST(Watch, ALossThatHasNotFallenIsWarnedOfOnce) {
   const Seen seen = run([](WatchedStep& step) { step.loss = 3.5; });
-  EXPECT_THAT(seen.steps, ElementsAre(100));
+  ASSERT_THAT(seen.steps, ElementsAre(100));
   EXPECT_THAT(seen.warnings[0],
               HasSubstr("has not fallen in 100 steps: 3.5 over the first 20, 3.5 over the last;"));
   const auto to = [](double end) {
@@ -112,11 +112,11 @@ TEST(Watch, RowsFarFromTheVocabularysNormAreWarnedOfOnce) {
     };
   };
   const Seen large = run(norm_at_50(33));
-  EXPECT_THAT(large.steps, ElementsAre(50));
+  ASSERT_THAT(large.steps, ElementsAre(50));
   EXPECT_THAT(large.warnings[0],
               HasSubstr("step 50: rows of the soft prompt have 10 times the norm"));
   const Seen small = run(norm_at_50(0.1));
-  EXPECT_THAT(small.steps, ElementsAre(50));
+  ASSERT_THAT(small.steps, ElementsAre(50));
   EXPECT_THAT(small.warnings[0], HasSubstr("0.031 times the norm"));
   EXPECT_THAT(run(norm_at_50(7.2)).steps, IsEmpty()) << "Med-PaLM's U(-0.5, 0.5)";
   EXPECT_THAT(run(norm_at_50(0.5)).steps, IsEmpty());
@@ -132,12 +132,12 @@ std::function<void(WatchedStep&)> at_rate(double rate) {
 
 TEST(Watch, ALearningRateThatIsFarOffIsWarnedOfOnce) {
   const Seen high = run(at_rate(0.3));
-  EXPECT_THAT(high.steps, ElementsAre(1));
+  ASSERT_THAT(high.steps, ElementsAre(1));
   EXPECT_THAT(high.warnings[0],
               HasSubstr("learning rate 0.3: step 1 moved the soft prompt by 2.2 times its norm; "
                         "0.003 would move it by about 0.02"));
   const Seen low = run(at_rate(3e-6));
-  EXPECT_THAT(low.steps, ElementsAre(1));
+  ASSERT_THAT(low.steps, ElementsAre(1));
   EXPECT_THAT(low.warnings[0], HasSubstr("by 2.2e-05 times its norm; 0.003 would move it"));
   EXPECT_THAT(run(at_rate(0)).warnings, ElementsAre(HasSubstr("by 0 times its norm")));
   for (const double published : {0.001, 0.003, 0.01}) {
