@@ -87,7 +87,7 @@ int run(int argc, char** argv) {
   weights->embed({}, first_rows, rows_PD);
   ops->download(rows_PD, prompt.data());
 
-  AdamWState state;
+  OptimizerState state;
   const Tensor prompt_PD{prompt.data(), DType::kFloat32, P, config.hidden_size, config.hidden_size};
   const auto prompts_PD = std::span(&prompt_PD, 1);
   const ForestOptions options{.share = !is_given("unshared")};

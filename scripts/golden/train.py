@@ -1,4 +1,4 @@
-"""Golden numbers of src/train, made by torch's AdamW and transformers' schedules: tests/golden/train."""
+"""Golden numbers of src/train, made by torch's AdamW, transformers' Adafactor and its schedules: tests/golden/train."""
 
 import json
 import pathlib
@@ -70,6 +70,42 @@ def make_trajectories():
             "gradients": [gradient.flatten().tolist() for gradient in gradients], "cases": cases}
 
 
+def adafactor_trajectory(dtype, start, gradients, rates, weight_decay):
+    """The parameter after each step, and the last moments."""
+    parameter = torch.nn.Parameter(start.to(dtype).clone())
+    optimizer = transformers.optimization.Adafactor(
+        [parameter], lr=rates[0], weight_decay=weight_decay, scale_parameter=False, relative_step=False, warmup_init=False)
+    parameters = []
+    for gradient, rate in zip(gradients, rates):
+        parameter.grad = gradient.to(dtype).clone()
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        parameters.append(parameter.detach().flatten().tolist())
+    state = optimizer.state[parameter]
+    return {"parameters": parameters, "row_moment": state["exp_avg_sq_row"].tolist(),
+            "column_moment": state["exp_avg_sq_col"].tolist()}
+
+
+def make_adafactor_trajectories():
+    """Gradients that grow and shrink, so that some updates are clipped and some are not; one is zero throughout."""
+    torch.manual_seed(21)
+    cases = []
+    for shape in [(3, 8), (1, 8), (5, 1), (1, 1), (6, 4)]:
+        start = torch.randn(shape)
+        scales = 10.0 ** torch.empty(STEPS).uniform_(-6, 1)
+        gradients = [torch.randn(shape) * scale for scale in scales]
+        gradients[4] = torch.zeros(shape)
+        rates = [0.3 * step / 4 if step <= 4 else 0.3 for step in range(1, STEPS + 1)]
+        for weight_decay in [0.0, 0.1]:
+            arguments = (start, gradients, rates, weight_decay)
+            cases.append({"shape": shape, "weight_decay": weight_decay, "start": start.flatten().tolist(), "rates": rates,
+                          "gradients": [gradient.flatten().tolist() for gradient in gradients],
+                          "float64": adafactor_trajectory(torch.float64, *arguments),
+                          "float32": adafactor_trajectory(torch.float32, *arguments)})
+    return cases
+
+
 def make(directory: pathlib.Path):
-    for name, value in [("schedules", make_schedules()), ("adamw", make_trajectories())]:
+    golden = {"schedules": make_schedules(), "adamw": make_trajectories(), "adafactor": make_adafactor_trajectories()}
+    for name, value in golden.items():
         (directory / f"{name}.json").write_text(json.dumps(value) + "\n")

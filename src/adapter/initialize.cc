@@ -51,6 +51,26 @@ SoftPrompt soft_prompt_of_rows(const std::vector<int32_t>& ids,
   return prompt;
 }
 
+SoftPrompt soft_prompt_of_labels(std::span<const std::vector<int32_t>> labels,
+                                 const std::vector<int32_t>& fill,
+                                 int64_t hidden_size,
+                                 const EmbeddingRows& embedding) {
+  SoftPrompt prompt = soft_prompt_of_rows(fill, hidden_size, embedding);
+  std::vector<float> means;
+  for (const std::vector<int32_t>& ids : labels) {
+    PRESCRIPT_CHECK(!ids.empty(), "a label without tokens has no row");
+    const SoftPrompt rows = soft_prompt_of_rows(ids, hidden_size, embedding);
+    for (int64_t d = 0; d < hidden_size; ++d) {
+      double sum = 0;
+      for (int64_t i = 0; i < std::ssize(ids); ++i) sum += rows.values_PD[i * hidden_size + d];
+      means.push_back(static_cast<float>(sum / static_cast<double>(ids.size())));
+    }
+  }
+  prompt.num_virtual_tokens += std::ssize(labels);
+  prompt.values_PD.insert(prompt.values_PD.begin(), means.begin(), means.end());
+  return prompt;
+}
+
 SoftPrompt uniform_soft_prompt(int64_t num_virtual_tokens,
                                int64_t hidden_size,
                                double scale,
@@ -67,9 +87,7 @@ SoftPrompt uniform_soft_prompt(int64_t num_virtual_tokens,
   return prompt;
 }
 
-double scale_of_vocabulary(const std::vector<int32_t>& ids,
-                           int64_t hidden_size,
-                           const EmbeddingRows& embedding) {
+double norm_of_vocabulary(const std::vector<int32_t>& ids, const EmbeddingRows& embedding) {
   PRESCRIPT_CHECK(!ids.empty(), "no rows to measure");
   double sum_of_squares = 0;
   for (size_t begin = 0; begin < ids.size(); begin += kRowsAtOnce) {
@@ -78,8 +96,13 @@ double scale_of_vocabulary(const std::vector<int32_t>& ids,
                                     ids.begin() + static_cast<ptrdiff_t>(end));
     for (const float x : embedding(some)) sum_of_squares += static_cast<double>(x) * x;
   }
-  const double mean_square_norm = sum_of_squares / static_cast<double>(ids.size());
-  return std::sqrt(3 * mean_square_norm / static_cast<double>(hidden_size));
+  return std::sqrt(sum_of_squares / static_cast<double>(ids.size()));
+}
+
+double scale_of_vocabulary(const std::vector<int32_t>& ids,
+                           int64_t hidden_size,
+                           const EmbeddingRows& embedding) {
+  return norm_of_vocabulary(ids, embedding) * std::sqrt(3 / static_cast<double>(hidden_size));
 }
 
 }  // namespace prescript

@@ -26,11 +26,22 @@ SoftPrompt soft_prompt_of_rows(const std::vector<int32_t>& ids,
                                int64_t hidden_size,
                                const EmbeddingRows& embedding);
 
+/// A row for each label, the mean of the rows of its tokens, and behind them the rows of `fill`. No
+/// label may be without tokens (ContractError).
+/// Source   Lester et al. 2021, section 3.2.
+SoftPrompt soft_prompt_of_labels(std::span<const std::vector<int32_t>> labels,
+                                 const std::vector<int32_t>& fill,
+                                 int64_t hidden_size,
+                                 const EmbeddingRows& embedding);
+
 /// Uniform in [-scale, scale). Med-PaLM: 0.5 (Singhal et al. 2023).
 SoftPrompt uniform_soft_prompt(int64_t num_virtual_tokens,
                                int64_t hidden_size,
                                double scale,
                                uint64_t seed);
+
+/// The root mean square norm of the embedding rows of `ids`.
+double norm_of_vocabulary(const std::vector<int32_t>& ids, const EmbeddingRows& embedding);
 
 /// The scale whose rows have the root mean square norm of the embedding rows of `ids`:
 /// U(-s, s) in D dimensions has norm s * sqrt(D / 3).

@@ -62,15 +62,16 @@ std::vector<Memory> memory_of(const PreparedRun& run, const Work& work) {
         tensors, StoredWeights(config, kind_of(tensors)).projection(0, Projection::kGateUp));
   }
   const auto memory = [&](uint64_t model_file, const ForestBytes& forest, uint64_t scratch) {
-    return std::vector<Memory>{{"process_bytes", "process", process.resident},
-                               {"soft_prompt_bytes",
-                                "soft prompts",
-                                soft_prompt_bytes(config, num_virtual_tokens(run.recipe))},
-                               {"model_file_bytes", "model file", model_file},
-                               {"weight_bytes", "weights", weight_bytes(config, dtype, format)},
-                               {"activation_bytes", "activations", forest.activations.total()},
-                               {"key_value_bytes", "K/V", forest.key_values.total()},
-                               {"scratch_bytes", "scratch", scratch}};
+    return std::vector<Memory>{
+        {"process_bytes", "process", process.resident},
+        {"soft_prompt_bytes",
+         "soft prompts",
+         soft_prompt_bytes(config, optimizer_kind(run.recipe), num_virtual_tokens(run.recipe))},
+        {"model_file_bytes", "model file", model_file},
+        {"weight_bytes", "weights", weight_bytes(config, dtype, format)},
+        {"activation_bytes", "activations", forest.activations.total()},
+        {"key_value_bytes", "K/V", forest.key_values.total()},
+        {"scratch_bytes", "scratch", scratch}};
   };
   const auto loading = memory(process.model_file, {}, 0);
   const auto steps = memory(pages, work.bytes, scratch_bytes(config, dtype, threads, work.scratch));

@@ -4,6 +4,7 @@
 
 #include "adapter/adapter_files.h"
 #include "adapter/initialize.h"
+#include "io/quote.h"
 
 namespace prescript {
 namespace {
@@ -17,14 +18,16 @@ std::vector<int32_t> ordinary_tokens(const Tokenizer& tokenizer) {
   return ids;
 }
 
+std::vector<int32_t> ids_of(const std::string& text, const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const Token& token : tokenizer.encode(text, SpecialTokens::kText)) ids.push_back(token.id);
+  return ids;
+}
+
 SoftPrompt from_text(const Recipe& recipe,
                      const BaseModelFiles& base,
                      const EmbeddingRows& embedding) {
-  std::vector<int32_t> ids;
-  for (const Token& token :
-       base.tokenizer->encode(recipe.soft_prompt.init.text, SpecialTokens::kText)) {
-    ids.push_back(token.id);
-  }
+  const std::vector<int32_t> ids = ids_of(recipe.soft_prompt.init.text, *base.tokenizer);
   if (ids.empty()) {
     throw InputError(ExitCode::kUsage,
                      "soft_prompt.init.text: it has no tokens; write a sentence that says what the "
@@ -33,6 +36,26 @@ SoftPrompt from_text(const Recipe& recipe,
   return soft_prompt_of_rows(repeat_to_length(ids, recipe.soft_prompt.num_virtual_tokens),
                              base.config.hidden_size,
                              embedding);
+}
+
+/// `ordinary` are the tokens that fill up what labels leave.
+SoftPrompt from_labels(const Recipe& recipe,
+                       const BaseModelFiles& base,
+                       const std::vector<int32_t>& ordinary,
+                       const EmbeddingRows& embedding) {
+  std::vector<std::vector<int32_t>> labels;
+  for (const std::string& label : *recipe.soft_prompt.init.labels) {
+    labels.push_back(ids_of(label, *base.tokenizer));
+    if (labels.back().empty()) {
+      throw InputError(ExitCode::kUsage,
+                       "soft_prompt.init.labels: " + quote(label) + " has no tokens; remove it");
+    }
+  }
+  const int64_t num_left = recipe.soft_prompt.num_virtual_tokens - std::ssize(labels);
+  return soft_prompt_of_labels(labels,
+                               sample_ids(ordinary, num_left, recipe.training.seed),
+                               base.config.hidden_size,
+                               embedding);
 }
 
 SoftPrompt from_adapter(const Recipe& recipe,
@@ -69,11 +92,19 @@ SoftPrompt initial_soft_prompt(const Recipe& recipe,
   if (init.from == "vocabulary") {
     return soft_prompt_of_rows(sample_ids(ids, P, seed), D, embedding);
   }
+  if (init.from == "class_labels") return from_labels(recipe, base, ids, embedding);
   const double scale = init.scale ? *init.scale : scale_of_vocabulary(ids, D, embedding);
   return uniform_soft_prompt(P, D, scale, seed);
 }
 
 }  // namespace
+
+double vocabulary_norm(const BaseModelFiles& base) {
+  constexpr int64_t kSample = 1000;  // its norm is within a few per cent of all rows'
+  return norm_of_vocabulary(
+      sample_ids(ordinary_tokens(*base.tokenizer), kSample, /*seed=*/1),
+      [&base](const std::vector<int32_t>& ids) { return base.embedding_rows(ids); });
+}
 
 std::vector<SoftPrompt> initial_soft_prompts(
     const Recipe& recipe,

@@ -11,11 +11,14 @@
 
 namespace prescript {
 
-/// How the soft prompt of each candidate begins. Throws InputError naming soft_prompt.init when the
+/// How the soft prompt of each candidate begins. Throws InputError naming soft_prompt.init when a
 /// text has no tokens, or the adapter does not fit; what passes with a doubt goes to `on_warning`.
 std::vector<SoftPrompt> initial_soft_prompts(
     const Recipe& recipe,
     const BaseModelFiles& base,
     const std::function<void(const std::string&)>& on_warning);
+
+/// The root mean square norm of rows of the base model's embedding: of a thousand ordinary tokens.
+double vocabulary_norm(const BaseModelFiles& base);
 
 }  // namespace prescript

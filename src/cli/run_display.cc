@@ -66,6 +66,14 @@ void RunDisplay::show(const StepReport& report) {
   progress_->show(static_cast<size_t>(report.step),
                   describe_losses(report.candidates, 3) + ", " + describe_flops(report) + ", " +
                       describe_rows(report));
+  for (const CandidateStep& step : report.candidates) {
+    const bool is_alone = report.candidates.size() == 1;
+    for (const std::string& warning : step.warnings) {
+      progress_->end();
+      write_warning((is_alone ? "" : "candidate " + std::to_string(step.candidate + 1) + ": ") +
+                    warning);
+    }
+  }
   if (first_step_ == 0) first_step_ = report.step;
   total_.step = report.step;
   total_.seconds += report.seconds;

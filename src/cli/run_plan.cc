@@ -34,9 +34,10 @@ bool is_free(const std::string& key) {
   return std::find(kFreeSettings.begin(), kFreeSettings.end(), key) != kFreeSettings.end();
 }
 
-/// A run without a search has nothing of it in its files.
-bool is_absent_search(const std::string& key, const std::string& value) {
-  return key.starts_with("search.") && value == "null";
+/// Settings that came later: a run without them has nothing of them in its files, and goes on with
+/// those of before.
+bool is_absent_addition(const std::string& key, const std::string& value) {
+  return value == "null" && (key.starts_with("search.") || key == "soft_prompt.init.labels");
 }
 
 ScheduleKind schedule_kind(const std::string& name) {
@@ -69,6 +70,10 @@ WeightFormat weight_format(const Recipe& recipe) {
   return recipe.weights.format == "as_stored" ? WeightFormat::kAsStored : WeightFormat::kConverted;
 }
 
+OptimizerKind optimizer_kind(const Recipe& recipe) {
+  return recipe.optimizer.name == "adafactor" ? OptimizerKind::kAdafactor : OptimizerKind::kAdamW;
+}
+
 TrainingDataOptions training_data_options(const Recipe& recipe) {
   return {.train_path = recipe.data.train,
           .validation_path = recipe.data.validation,
@@ -92,6 +97,7 @@ TuneOptions tune_options(const Recipe& recipe) {
                           .seed = candidate.training.seed});
   }
   return {.candidates = std::move(candidates),
+          .optimizer = optimizer_kind(recipe),
           .schedule = {.kind = schedule_kind(optimizer.schedule),
                        .warmup_steps = optimizer.warmup_steps,
                        .steps = training.steps},
@@ -136,7 +142,8 @@ RunPlan settle_memory(Recipe& recipe,
   const DType dtype = compute_dtype(recipe);
   const ProcessMemory process = process_memory(*files.tensors, training.threads.value_or(1));
   const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0,
-                      .virtual_tokens = num_virtual_tokens(recipe)};
+                      .virtual_tokens = num_virtual_tokens(recipe),
+                      .optimizer = optimizer_kind(recipe)};
   const RunPlan plan = plan_memory(ops,
                                    files.config,
                                    dtype,
@@ -156,7 +163,7 @@ RunIdentity identity_of(const Recipe& recipe,
                         std::span<const SoftPrompt> initial) {
   RunIdentity identity;
   for (const auto& [key, value] : recipe_settings(recipe)) {
-    if (!is_free(key) && !is_absent_search(key, value)) identity[key] = value;
+    if (!is_free(key) && !is_absent_addition(key, value)) identity[key] = value;
   }
   if (recipe.search != SearchRecipe() && recipe.training.patience) {
     // A candidate that has stopped cannot catch up with the others.
@@ -222,7 +229,7 @@ Adapter adapter_of_run(const Recipe& recipe,
   adapter.provenance["training.steps"] = std::to_string(recipe.training.steps);
   const auto add_settings = [&](const Recipe& settings, const auto& is_wanted) {
     for (const auto& [key, value] : recipe_settings(settings)) {
-      if (is_wanted(key) && !is_absent_search(key, value)) adapter.provenance[key] = value;
+      if (is_wanted(key) && !is_absent_addition(key, value)) adapter.provenance[key] = value;
     }
   };
   add_settings(candidates_of(recipe).at(candidate), [](const std::string& key) {

@@ -16,6 +16,7 @@ Recipe resolve(Recipe recipe, const Recipe* recorded);
 
 DType compute_dtype(const Recipe& recipe);
 WeightFormat weight_format(const Recipe& recipe);
+OptimizerKind optimizer_kind(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
 TuneOptions tune_options(const Recipe& recipe);
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data);

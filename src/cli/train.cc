@@ -9,6 +9,7 @@
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/dry_run.h"
+#include "cli/initial_soft_prompts.h"
 #include "cli/prepared_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
@@ -127,6 +128,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   if (is_finished(state, options)) {
     write_message("the run is finished already");
   } else {
+    options.vocabulary_norm = vocabulary_norm(run.files);
     BaseModel base(std::move(run.files), compute_options(run.recipe));
     if (checkpoint) {
       directory.replace_recipe(recipe_yaml(run.recipe));

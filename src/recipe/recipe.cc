@@ -115,6 +115,25 @@ void check_search(const Recipe& recipe, const auto& fail_at) {
   }
 }
 
+/// `fail_at` as above.
+void check_init(const SoftPromptRecipe& soft_prompt, const auto& fail_at) {
+  const InitRecipe& init = soft_prompt.init;
+  if (init.from == "adapter" && init.path.empty()) {
+    fail_at("soft_prompt.init.path", "missing; soft_prompt.init.from: adapter needs a path");
+  }
+  if (init.from != "class_labels") return;
+  if (!init.labels) {
+    fail_at("soft_prompt.init.labels",
+            "missing; soft_prompt.init.from: class_labels needs a list of texts");
+  }
+  if (std::ssize(*init.labels) > soft_prompt.num_virtual_tokens) {
+    fail_at(
+        "soft_prompt.init.labels",
+        std::to_string(init.labels->size()) + " labels, but soft_prompt.num_virtual_tokens is " +
+            std::to_string(soft_prompt.num_virtual_tokens) + "; raise that, or leave labels out");
+  }
+}
+
 /// Refuses what each key allows by itself but not with the others. `file` is the place of what
 /// nobody gave.
 void check_together(const Recipe& recipe, const GivenValues& given, const std::string& file) {
@@ -138,9 +157,7 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
   if (recipe.weights.residence != "device") {
     fail_at("weights.residence", recipe.weights.residence + " is not built yet; use device");
   }
-  if (recipe.soft_prompt.init.from == "adapter" && recipe.soft_prompt.init.path.empty()) {
-    fail_at("soft_prompt.init.path", "missing; soft_prompt.init.from: adapter needs a path");
-  }
+  check_init(recipe.soft_prompt, fail_at);
   if (recipe.training.patience && !recipe.data.validation) {
     fail_at("training.patience", "has no effect without data.validation; set that or remove this");
   }

@@ -22,13 +22,14 @@ struct WeightsRecipe {
 };
 
 struct InitRecipe {
-  std::string from = "text";  // text | vocabulary | uniform | adapter
+  std::string from = "text";  // text | vocabulary | class_labels | uniform | adapter
   /// Of from: text.
   std::string text =
       "You are a careful clinician. Answer the medical question accurately, safely and helpfully, "
       "with the consensus of medical science. ";
-  OrAuto<double> scale = {};  // of from: uniform
-  std::string path;           // of from: adapter
+  std::optional<std::vector<std::string>> labels = {};  // of from: class_labels
+  OrAuto<double> scale = {};                            // of from: uniform
+  std::string path;                                     // of from: adapter
 
   bool operator==(const InitRecipe&) const = default;
 };
@@ -54,7 +55,7 @@ struct DataRecipe {
 };
 
 struct OptimizerRecipe {
-  std::string name = "adamw";
+  std::string name = "adamw";  // adamw | adafactor
   double learning_rate = 0.003;
   double weight_decay = 1e-5;
   double clip_norm = 1;               // 0: no clipping

@@ -7,11 +7,11 @@
 
 namespace prescript {
 
-void adamw_step(const AdamWOptions& options,
-                double learning_rate,
-                std::span<const float> gradient,
-                std::span<float> parameters,
-                AdamWState& state) {
+double adamw_step(const AdamWOptions& options,
+                  double learning_rate,
+                  std::span<const float> gradient,
+                  std::span<float> parameters,
+                  OptimizerState& state) {
   PRESCRIPT_CHECK(gradient.size() == parameters.size(), "gradient and parameters");
   if (state.num_steps == 0) {
     state.first_moment.assign(parameters.size(), 0);
@@ -24,6 +24,7 @@ void adamw_step(const AdamWOptions& options,
   const auto t = static_cast<double>(state.num_steps);
   const double correction1 = 1 - std::pow(options.beta1, t);
   const double correction2 = 1 - std::pow(options.beta2, t);
+  double squares = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const double g = gradient[i];
     const double m = options.beta1 * state.first_moment[i] + (1 - options.beta1) * g;
@@ -32,20 +33,11 @@ void adamw_step(const AdamWOptions& options,
     state.second_moment[i] = static_cast<float>(v);
     const double decayed = parameters[i] * (1 - learning_rate * options.weight_decay);
     const double update = (m / correction1) / (std::sqrt(v / correction2) + options.epsilon);
+    const double before = parameters[i];
     parameters[i] = static_cast<float>(decayed - learning_rate * update);
+    squares += std::pow(parameters[i] - before, 2);
   }
-}
-
-double norm_of(std::span<const float> values) {
-  double squares = 0;
-  for (const float value : values) squares += static_cast<double>(value) * value;
   return std::sqrt(squares);
-}
-
-void clip_to_norm(std::span<float> gradient, double norm, double max_norm) {
-  if (max_norm == 0 || norm <= max_norm) return;
-  const double scale = max_norm / norm;
-  for (float& value : gradient) value = static_cast<float>(value * scale);
 }
 
 }  // namespace prescript

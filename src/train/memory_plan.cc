@@ -33,9 +33,11 @@ constexpr double kScores = 1 << 19;
 // The smallest passes that are worth it.
 constexpr int64_t kFewestRows = 256;
 
-// A soft prompt in float32 and its gradient in the backend; the same, two moments and the best
-// beside them; the latter four once more in a checkpoint and twice in the bytes of its file.
-constexpr uint64_t kSoftPromptCopies = 2 + 5 + 3 * 4;
+// A soft prompt in float32 and its gradient in the backend; the same and the best beside them, and
+// AdamW's two moments; soft prompt, best and moments once more in a checkpoint and twice in the
+// bytes of its file. Adafactor's moments are one row and one column, which is next to nothing.
+constexpr uint64_t kAdamWCopies = 2 + 5 + 3 * 4;
+constexpr uint64_t kAdafactorCopies = 2 + 3 + 3 * 2;
 
 /// "MemAvailable:  123 kB" of /proc/meminfo.
 std::optional<uint64_t> available_in_system() {
@@ -107,8 +109,11 @@ uint64_t scratch_bytes(const DecoderConfig& config,
   return static_cast<uint64_t>(logits + tables + attended + num_threads * (product + scores));
 }
 
-uint64_t soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens) {
-  return kSoftPromptCopies * sizeof(float) *
+uint64_t soft_prompt_bytes(const DecoderConfig& config,
+                           OptimizerKind optimizer,
+                           int64_t virtual_tokens) {
+  const bool is_factored = optimizer == OptimizerKind::kAdafactor;
+  return (is_factored ? kAdafactorCopies : kAdamWCopies) * sizeof(float) *
          static_cast<uint64_t>(virtual_tokens * config.hidden_size);
 }
 
@@ -128,7 +133,7 @@ RunPlan plan_memory(const Ops& ops,
   const auto activations = [&](const RunPlan& plan) {
     return training_bytes(ops, config, dtype, plan) +
            KeyValueRun::bytes(config, dtype, held.head_start) +
-           soft_prompt_bytes(config, held.virtual_tokens);
+           soft_prompt_bytes(config, held.optimizer, held.virtual_tokens);
   };
   const auto scratch = [&](const RunPlan& plan) {
     const auto rows = static_cast<double>(plan.max_rows);
@@ -146,9 +151,9 @@ RunPlan plan_memory(const Ops& ops,
     while (kept >= 0 && needed({.max_rows = rows, .kept_layers = kept}) > memory_bytes) --kept;
     return kept;
   };
-  const std::vector<int64_t> candidates =
-      max_rows ? std::vector<int64_t>{*max_rows}
-               : std::vector<int64_t>{2048, 1024, 512, kFewestRows};
+  const std::vector<int64_t> candidates = max_rows
+                                              ? std::vector<int64_t>{*max_rows}
+                                              : std::vector<int64_t>{2048, 1024, 512, kFewestRows};
   // Recomputing costs a third of a step more; passes below 1024 rows are less efficient.
   for (const bool all_kept : {true, false}) {
     for (const int64_t rows : candidates) {

@@ -6,6 +6,7 @@
 
 #include "io/tensor_source.h"
 #include "model/forest_run.h"
+#include "train/optimizer.h"
 
 namespace prescript {
 
@@ -38,12 +39,15 @@ uint64_t scratch_bytes(const DecoderConfig& config,
 
 /// Bytes that so many virtual tokens take, with gradients, moments, the best of them, and a
 /// checkpoint.
-uint64_t soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens);
+uint64_t soft_prompt_bytes(const DecoderConfig& config,
+                           OptimizerKind optimizer,
+                           int64_t virtual_tokens);
 
 /// Rows of a run's sequences that are held beside those of a pass.
 struct HeldRows {
   int64_t head_start = 0;      // their K/V, from the first step to the last
   int64_t virtual_tokens = 0;  // of all candidates
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
 };
 
 /// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of

@@ -66,6 +66,11 @@ void RunLog::add(const StepReport& report) {
                       .add("flops_per_second", report.flops_per_second())
                       .add("share_of_peak", report.share_of_peak())
                       .add("peak_rss_bytes", peak_rss_bytes()));
+  for (const CandidateStep& step : report.candidates) {
+    for (const std::string& warning : step.warnings) {
+      metrics_.append(line_of(report.step, step.candidate).add("warning", warning));
+    }
+  }
 }
 
 void RunLog::add(const ValidationReport& report) {

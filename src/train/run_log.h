@@ -17,6 +17,7 @@ struct CandidateStep {
   double loss = 0;
   double gradient_norm = 0;
   double learning_rate = 0;
+  std::vector<std::string> warnings = {};  // signs that it is going wrong
 };
 
 /// The figures of one finished step.
@@ -56,7 +57,7 @@ class RunLog {
  public:
   /// Keeps the first bytes of both files, which belong to the steps that a checkpoint holds; 0
   /// begins them anew. Of several candidates each has lines and scalars of its own, which carry its
-  /// number (from 1), and what a step takes has a line for all.
+  /// number (from 1), and what a step takes has a line for all. A warning is a line of its own.
   RunLog(size_t num_candidates,
          const std::string& metrics_path,
          uint64_t metrics_bytes,

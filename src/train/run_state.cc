@@ -35,6 +35,11 @@ json candidate_json(const CandidateState& candidate) {
                  {"best_step", candidate.best_step},
                  {"evaluations_since_best", candidate.evaluations_since_best}};
   if (candidate.failed_step) result["failed_step"] = *candidate.failed_step;
+  const Watch& watch = candidate.watch;
+  result["watch"] = {{"num_losses", watch.num_losses},
+                     {"first_sum", watch.first_sum},
+                     {"last_sum", watch.last_sum},
+                     {"has_warned_of_norm", watch.has_warned_of_norm}};
   return result;
 }
 
@@ -67,6 +72,16 @@ std::optional<double> number_at(const JsonCursor& object, const char* key) {
   return value ? std::optional(value->number()) : std::nullopt;
 }
 
+/// Nothing seen where there is none, as in the checkpoints of earlier versions.
+Watch parse_watch(const JsonCursor& candidate) {
+  const auto watch = candidate.find("watch");
+  if (!watch) return {};
+  return {.num_losses = watch->at("num_losses").integer(0),
+          .first_sum = watch->at("first_sum").number(),
+          .last_sum = watch->at("last_sum").number(),
+          .has_warned_of_norm = watch->at("has_warned_of_norm").boolean()};
+}
+
 /// The values of a tensor; none where it is absent.
 std::vector<float> values_of(const SafetensorsFile& file, const std::string& name) {
   const SafetensorsTensor* tensor = file.find(name);
@@ -89,12 +104,15 @@ CandidateState parse_candidate(const JsonCursor& cursor,
   candidate.evaluations_since_best = count("evaluations_since_best");
   if (cursor.find("failed_step")) candidate.failed_step = count("failed_step");
   candidate.optimizer.num_steps = count("optimizer_steps");
+  candidate.watch = parse_watch(cursor);
 
   const SafetensorsTensor* prompt = file.find("prompt" + suffix);
   if (prompt == nullptr || prompt->shape.size() != 2) refuse(file.path(), "no soft prompt in it");
   candidate.prompt = {prompt->shape[0], prompt->shape[1], values_of(file, "prompt" + suffix)};
   candidate.optimizer.first_moment = values_of(file, "first_moment" + suffix);
   candidate.optimizer.second_moment = values_of(file, "second_moment" + suffix);
+  candidate.optimizer.row_moment = values_of(file, "row_moment" + suffix);
+  candidate.optimizer.column_moment = values_of(file, "column_moment" + suffix);
   candidate.best_prompt_PD = values_of(file, "best_prompt" + suffix);
   return candidate;
 }
@@ -149,16 +167,21 @@ std::string checkpoint_bytes(const Checkpoint& checkpoint) {
   std::vector<SafetensorsTensor> tensors;
   for (size_t i = 0; i < candidates.size(); ++i) {
     const CandidateState& c = candidates[i];
-    const std::vector<int64_t> shape = {c.prompt.num_virtual_tokens, c.prompt.hidden_size};
-    const auto add = [&](const char* name, const std::vector<float>& values) {
+    const int64_t P = c.prompt.num_virtual_tokens;
+    const int64_t D = c.prompt.hidden_size;
+    const auto add = [&](const char* name,
+                         const std::vector<int64_t>& shape,
+                         const std::vector<float>& values) {
       if (values.empty()) return;
       tensors.push_back(
           {name + suffix(i, candidates.size()), "F32", shape, std::as_bytes(std::span(values))});
     };
-    add("prompt", c.prompt.values_PD);
-    add("first_moment", c.optimizer.first_moment);
-    add("second_moment", c.optimizer.second_moment);
-    add("best_prompt", c.best_prompt_PD);
+    add("prompt", {P, D}, c.prompt.values_PD);
+    add("first_moment", {P, D}, c.optimizer.first_moment);
+    add("second_moment", {P, D}, c.optimizer.second_moment);
+    add("row_moment", {P}, c.optimizer.row_moment);
+    add("column_moment", {D}, c.optimizer.column_moment);
+    add("best_prompt", {P, D}, c.best_prompt_PD);
   }
   return sealed(safetensors_file_bytes(
       std::move(tensors),

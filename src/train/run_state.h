@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "adapter/soft_prompt.h"
-#include "train/adamw.h"
+#include "train/optimizer.h"
+#include "train/watch.h"
 
 namespace prescript {
 
 /// What one candidate of a run has learned.
 struct CandidateState {
   SoftPrompt prompt = {};
-  AdamWState optimizer = {};
+  OptimizerState optimizer = {};
 
   // Validation; nothing where there is none.
   std::optional<double> loss_at_start = {};
@@ -27,6 +28,8 @@ struct CandidateState {
 
   /// Where its loss or gradient was not finite: it is out of the run.
   std::optional<int64_t> failed_step = {};
+
+  Watch watch = {};
 };
 
 /// What changes from step to step. Everything else follows from the recipe: order of exemplars,
@@ -55,9 +58,9 @@ struct Checkpoint {
   RunIdentity identity;
 };
 
-/// One safetensors file (tensors `prompt`, `first_moment`, `second_moment`, `best_prompt`, of
-/// several candidates `prompt.1`, `prompt.2`, ..., the rest as JSON in its metadata) that holds a
-/// hash of itself.
+/// One safetensors file (tensors `prompt`, `best_prompt`, and the optimizer's moments:
+/// `first_moment` and `second_moment`, or `row_moment` and `column_moment`; of several candidates
+/// `prompt.1`, `prompt.2`, ...; the rest as JSON in its metadata) that holds a hash of itself.
 std::string checkpoint_bytes(const Checkpoint& checkpoint);
 
 /// Throws InputError(kUsage) when the file is not a whole, unchanged checkpoint of this version.

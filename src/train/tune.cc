@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
+#include "train/adafactor.h"
+#include "train/adamw.h"
 #include "train/batches.h"
 
 namespace prescript {
@@ -34,6 +37,10 @@ class Tuner {
         data_(data),
         validation_(pointers_to(data.validation)),
         options_(options),
+        watch_options_({.vocabulary_norm = options.vocabulary_norm,
+                        .rate_step = std::max<int64_t>(1, options.schedule.warmup_steps),
+                        .num_steps = options.schedule.steps,
+                        .window = loss_window(std::ssize(data.train), options.batch_size)}),
         peak_(options.peak_flops_per_second),
         directory_(directory),
         identity_(identity),
@@ -108,21 +115,50 @@ class Tuner {
         data_.train, options_.batch_size, options_.candidates[candidate].seed, step);
   }
 
-  /// Clips the gradient of a candidate and moves its soft prompt.
+  /// Clips the gradient of a candidate, moves its soft prompt, and looks what became of it.
   CandidateStep update(size_t candidate, int64_t step, PromptResult& result) {
     CandidateState& state = state_.candidates[candidate];
     const CandidateOptions& options = options_.candidates[candidate];
     const double norm = norm_of(result.gradient);
     const double learning_rate = learning_rate_at(options_.schedule, options.learning_rate, step);
-    if (!state.failed_step) {
-      clip_to_norm(result.gradient, norm, options_.clip_norm);
-      adamw_step({.weight_decay = options.weight_decay},
-                 learning_rate,
-                 result.gradient,
-                 state.prompt.values_PD,
-                 state.optimizer);
+    CandidateStep report{candidate, result.loss, norm, learning_rate};
+    if (state.failed_step) return report;
+    clip_to_norm(result.gradient, norm, options_.clip_norm);
+    const double rows = std::sqrt(static_cast<double>(state.prompt.num_virtual_tokens));
+    const double norm_before = norm_of(state.prompt.values_PD) / rows;
+    const double change = move(state, learning_rate, options.weight_decay, result.gradient) / rows;
+    const bool is_validated = state.best_loss && state.loss_at_start;
+    report.warnings =
+        watch(watch_options_,
+              {.step = step,
+               .loss = result.loss,
+               .learning_rate = learning_rate,
+               .norm = norm_before,
+               .change = change,
+               .validation_fall = is_validated ? 1 - *state.best_loss / *state.loss_at_start : 0},
+              state.watch);
+    return report;
+  }
+
+  /// Returns the norm of the change.
+  double move(CandidateState& state,
+              double learning_rate,
+              double weight_decay,
+              std::span<const float> gradient_PD) const {
+    SoftPrompt& prompt = state.prompt;
+    if (options_.optimizer == OptimizerKind::kAdafactor) {
+      return adafactor_step({.weight_decay = weight_decay},
+                            learning_rate,
+                            prompt.hidden_size,
+                            gradient_PD,
+                            prompt.values_PD,
+                            state.optimizer);
     }
-    return {candidate, result.loss, norm, learning_rate};
+    return adamw_step({.weight_decay = weight_decay},
+                      learning_rate,
+                      gradient_PD,
+                      prompt.values_PD,
+                      state.optimizer);
   }
 
   /// Validates the state of the last finished step, where that is due.
@@ -209,6 +245,7 @@ class Tuner {
   const TrainingData& data_;
   std::vector<const TrainingExemplar*> validation_;
   const TuneOptions& options_;
+  const WatchOptions watch_options_;
   double peak_;  // FLOP/s: as measured, or of the best step so far
   RunDirectory& directory_;
   const RunIdentity& identity_;

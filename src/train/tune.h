@@ -4,8 +4,8 @@
 #include <functional>
 #include <optional>
 
-#include "train/adamw.h"
 #include "train/learning_rate.h"
+#include "train/optimizer.h"
 #include "train/run_directory.h"
 #include "train/run_log.h"
 #include "train/step.h"
@@ -21,13 +21,16 @@ struct CandidateOptions {
 
 struct TuneOptions {
   std::vector<CandidateOptions> candidates = {};  // one without a search
-  LearningRateSchedule schedule = {};             // its steps are those of the run
-  double clip_norm = 0;                           // 0: no clipping
-  int64_t batch_size = 1;                         // exemplars a step, of each candidate
-  int64_t evaluate_every = 1;  // steps; also before the first and behind the last
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  LearningRateSchedule schedule = {};  // its steps are those of the run
+  double clip_norm = 0;                // 0: no clipping
+  int64_t batch_size = 1;              // exemplars a step, of each candidate
+  int64_t evaluate_every = 1;          // steps; also before the first and behind the last
   int64_t checkpoint_every = 1;
   std::optional<int64_t> patience = {};  // evaluations without a better one, then a candidate ends
   double peak_flops_per_second = 0;      // of the processor, for reports; 0: not measured
+  /// Root mean square norm of the embedding's rows, for warnings; 0: none about norms.
+  double vocabulary_norm = 0;
 };
 
 /// What the loop tells, and asks.

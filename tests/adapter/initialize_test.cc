@@ -81,6 +81,17 @@ TEST(Initialize, RowsAreThoseOfTheEmbedding) {
   EXPECT_THROW(soft_prompt_of_rows({3, 1}, 3, diagonal), ContractError);
 }
 
+TEST(Initialize, ALabelIsTheMeanOfItsTokensAndTheRestIsFilled) {
+  const std::vector<std::vector<int32_t>> labels = {{4}, {1, 2, 6}};
+  const SoftPrompt prompt = soft_prompt_of_labels(labels, {9, 8}, 2, diagonal);
+  EXPECT_EQ(prompt.num_virtual_tokens, 4);
+  EXPECT_EQ(prompt.hidden_size, 2);
+  EXPECT_EQ(prompt.values_PD, (std::vector<float>{4, -4, 3, -3, 9, -9, 8, -8}));
+  EXPECT_EQ(soft_prompt_of_labels(labels, {}, 2, diagonal).num_virtual_tokens, 2);
+  const std::vector<std::vector<int32_t>> empty = {{}};
+  EXPECT_THROW(soft_prompt_of_labels(empty, {9}, 2, diagonal), ContractError);
+}
+
 TEST(Initialize, UniformValuesFillTheirInterval) {
   constexpr double scale = 0.5;
   constexpr int64_t num_values = int64_t{200} * 576;

@@ -74,6 +74,7 @@ TEST_F(TrainResume, AChangedKeyThatMattersIsNamed) {
   train_four_steps();
   const auto before = files_below(output());
   for (const std::string change : {"optimizer.learning_rate=0.01",
+                                   "optimizer.name=adafactor",
                                    "optimizer.schedule=linear",
                                    "optimizer.weight_decay=0.1",
                                    "training.batch_size=4",

@@ -4,6 +4,7 @@ import json
 import unittest
 
 import torch
+import transformers
 from safetensors.torch import load_file
 
 import peers
@@ -77,6 +78,52 @@ class Run(program.ProgramTest):
         trained = load_file(self.folder / "run" / "adapter" / "adapter_model.safetensors")["prompt_embeddings"]
         # Adam divides by the gradient's own size: where that is rounding noise, so is the update.
         self.assertLessEqual((trained - prompt).norm(), 1e-3 * (prompt - start).norm())
+
+    def test_equals_four_steps_of_adafactor_through_transformers(self):
+        records = program.exemplars("consumer_health.train.jsonl", 3)
+        train = program.write_exemplars(self.folder / "train.jsonl", records)
+        sequences = [peers.training_sequence(e) for e in records]
+        for num_virtual_tokens in (1, 7, 20):
+            with self.subTest(num_virtual_tokens=num_virtual_tokens):
+                recipe = program.write_recipe(
+                    self.folder / "recipe.json", train, soft_prompt={"num_virtual_tokens": num_virtual_tokens},
+                    optimizer={"name": "adafactor", "learning_rate": 0.005, "weight_decay": 0.1, "clip_norm": 0},
+                    training={"steps": 4, "batch_size": 3})
+                program.run("train", recipe, "--overwrite")
+
+                # In float64, since transformers' own float32 gradient is off (above), and more so from step to step.
+                start = peers.rows_of_text(program.TEXT, num_virtual_tokens).double()
+                prompt = torch.nn.Parameter(start.clone())
+                optimizer = transformers.optimization.Adafactor(
+                    [prompt], lr=0.005, weight_decay=0.1, scale_parameter=False, relative_step=False, warmup_init=False)
+                for line in program.metrics(self.folder / "run"):
+                    loss, prompt.grad = peers.loss_and_gradient(peers.model(torch.float64), prompt, sequences)
+                    # Behind the first step the rounding of all gradients so far shows.
+                    self.assertLessEqual(abs(line["loss"] - loss), (1e-5 if line["step"] == 1 else 1e-4) * loss, line)
+                    optimizer.step()
+                trained = load_file(self.folder / "run" / "adapter" / "adapter_model.safetensors")["prompt_embeddings"]
+                self.assertLessEqual((trained - prompt).norm(), 1e-3 * (prompt - start).norm())
+
+
+class Start(program.ProgramTest):
+    def test_class_labels_are_the_means_of_their_tokens_and_the_rest_is_vocabulary(self):
+        labels = ["Yes", " no", "(A)", "It is advisable to see a physician."]
+        recipe = program.write_recipe(
+            self.folder / "recipe.json",
+            program.write_exemplars(self.folder / "train.jsonl", program.exemplars("consumer_health.train.jsonl", 1)),
+            optimizer={"learning_rate": 0}, training={"steps": 1, "batch_size": 1})
+        settings = json.loads(recipe.read_text())
+        settings["soft_prompt"] = {"num_virtual_tokens": 10, "init": {"from": "class_labels", "labels": labels}}
+        recipe.write_text(json.dumps(settings))
+        program.run("train", recipe)
+        rows = load_file(self.folder / "run" / "adapter" / "adapter_model.safetensors")["prompt_embeddings"]
+        embedding = peers.model().get_input_embeddings().weight
+        for row, label in zip(rows, labels):
+            ids = peers.tokenizer().encode(label, add_special_tokens=False).ids
+            torch.testing.assert_close(row, embedding[ids].double().mean(0).float(), rtol=1e-6, atol=1e-8)
+        self.assertGreater(len(ids), 5)
+        for row in rows[len(labels):]:
+            self.assertTrue((embedding == row).all(dim=1).any())
 
 
 if __name__ == "__main__":

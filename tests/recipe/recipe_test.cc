@@ -101,7 +101,7 @@ data:
     lines
   few_shot: 3
   rationale: true
-optimizer: {name: adamw, learning_rate: 0.25, weight_decay: 0, clip_norm: 0, schedule: cosine, warmup_steps: 4}
+optimizer: {name: adafactor, learning_rate: 0.25, weight_decay: 0, clip_norm: 0, schedule: cosine, warmup_steps: 4}
 training: {steps: 5, batch_size: 6, micro_batch_tokens: 8, memory_gb: 1.5, threads: 9, share: false,
            seed: 18446744073709551615, evaluate_every: 10, checkpoint_every: 11, patience: 12}
 output: d
@@ -116,7 +116,8 @@ output: d
                    .instruction = "Two\nlines\n",
                    .few_shot = 3,
                    .rationale = true};
-  expected.optimizer = {.learning_rate = 0.25,
+  expected.optimizer = {.name = "adafactor",
+                        .learning_rate = 0.25,
                         .weight_decay = 0,
                         .clip_norm = 0,
                         .schedule = "cosine",
@@ -239,13 +240,17 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
       {"optimizer: {learning_rate: .nan}", "found the text \".nan\"; allowed is a number"},
       {"optimizer: {learning_rate: .inf}", "found the text \".inf\""},
       {"optimizer: {learning_rate: -1}", "optimizer.learning_rate: found the number -1"},
-      {"optimizer: {name: sgd}", "optimizer.name: found the text \"sgd\"; allowed is adamw"},
+      {"optimizer: {name: sgd}",
+       "optimizer.name: found the text \"sgd\"; allowed is adamw or adafactor"},
+      {"optimizer: {name: adafactor, beta1: 0.9}", "unknown key \"optimizer.beta1\""},
+      {"optimizer: {name: adafactor, epsilon: 1.0e-8}", "unknown key \"optimizer.epsilon\""},
       {"optimizer: {schedule: step}", "allowed is constant, linear or cosine"},
       {"dtype: fp16", "dtype: found the text \"fp16\"; allowed is fp32 or bf16"},
       {"device: cuda:1", "allowed is cpu, cuda or auto"},
       {"soft_prompt: {position: end}", "allowed is start, after_bos or before_question"},
       {"soft_prompt: {num_virtual_tokens: 4097}", "allowed is a whole number in [1, 4096]"},
-      {"soft_prompt: {init: {from: random}}", "allowed is text, vocabulary, uniform or adapter"},
+      {"soft_prompt: {init: {from: random}}",
+       "allowed is text, vocabulary, class_labels, uniform or adapter"},
       {"data: {few_shot: -1}", "data.few_shot: found the number -1"},
       {"data: {format: Chat}", "allowed is chat or plain"},
       {"data: {date: 2025-02-30}", "allowed is a date, YYYY-MM-DD"},
@@ -273,6 +278,11 @@ TEST_F(RecipeTest, ContradictionsAreRefused) {
       {{"soft_prompt.init.from=vocabulary", "soft_prompt.init.text=a"},
        "has no effect without soft_prompt.init.from: text"},
       {{"soft_prompt.init.from=adapter"}, "soft_prompt.init.path: missing"},
+      {{"soft_prompt.init.labels=[yes]"}, "has no effect without soft_prompt.init.from: class_lab"},
+      {{"soft_prompt.init.from=class_labels"}, "soft_prompt.init.labels: missing"},
+      {{"soft_prompt.init={from: class_labels, labels: [yes, no]}",
+        "soft_prompt.num_virtual_tokens=1"},
+       "soft_prompt.init.labels: 2 labels, but soft_prompt.num_virtual_tokens is 1; raise that"},
       {{"data.format=plain", "data.date=2025-01-01"}, "has no effect without data.format: chat"},
       {{"training.patience=2"}, "training.patience: has no effect without data.validation"},
       {{"training.steps=5", "optimizer.warmup_steps=6"},
@@ -281,6 +291,8 @@ TEST_F(RecipeTest, ContradictionsAreRefused) {
       {{"weights.residence=streamed"}, "weights.residence: streamed is not built yet; use device"},
   };
   for (const auto& [overrides, message] : cases) expect_error(message, kRequired, overrides);
+  EXPECT_NO_THROW(with({"soft_prompt.init={from: class_labels, labels: [yes, no]}",
+                        "soft_prompt.num_virtual_tokens=2"}));
   EXPECT_NO_THROW(with({"soft_prompt.init.from=uniform", "soft_prompt.init.scale=auto"}));
   EXPECT_NO_THROW(with({"soft_prompt.init.from=adapter", "soft_prompt.init.path=a"}));
   EXPECT_NO_THROW(with({"training.patience=2", "data.validation=v", "data.date=2025-01-01"}));
@@ -376,11 +388,16 @@ Recipe random_recipe(uint64_t index) {
   recipe.base_model = random_text(random);
   recipe.dtype = word({"fp32", "bf16"});
   recipe.device = word({"cpu", "cuda", "auto"});
-  recipe.soft_prompt.num_virtual_tokens = 1 + static_cast<int64_t>(random.below(4096));
+  recipe.soft_prompt.num_virtual_tokens = 1 + static_cast<int64_t>(random.below(4095));
   recipe.soft_prompt.position = word({"start", "after_bos", "before_question"});
   InitRecipe& init = recipe.soft_prompt.init;
-  init.from = word({"text", "vocabulary", "uniform", "adapter"});
+  init.from = word({"text", "vocabulary", "class_labels", "uniform", "adapter"});
   if (init.from == "text" && coin()) init.text = random_text(random);
+  if (init.from == "class_labels") {
+    recipe.soft_prompt.num_virtual_tokens += 1;
+    init.labels = {"l" + random_text(random)};
+    if (coin()) init.labels->push_back("m" + random_text(random));
+  }
   if (init.from == "uniform" && coin()) init.scale = random.uniform();
   if (init.from == "adapter") init.path = random_text(random);
   recipe.data.train = random_text(random);
@@ -390,6 +407,7 @@ Recipe random_recipe(uint64_t index) {
   recipe.data.few_shot = static_cast<int64_t>(random.below(1001));
   recipe.data.rationale = coin();
   if (recipe.data.format == "chat" && coin()) recipe.data.date = "2024-02-29";
+  recipe.optimizer.name = word({"adamw", "adafactor"});
   recipe.optimizer.learning_rate = random.uniform() * 1000;
   recipe.optimizer.weight_decay = random.uniform() * 1e-9;
   recipe.optimizer.clip_norm = random.uniform() * 1e9;

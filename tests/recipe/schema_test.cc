@@ -80,7 +80,7 @@ TEST(Schema, WhatASettingNeedsIsAValueOfAnotherKey) {
     ASSERT_TRUE(is_absence || needed->read(value, recipe)) << setting.path;
     EXPECT_TRUE(has_effect(setting, recipe)) << setting.path;
   }
-  EXPECT_EQ(num_needing, 6);
+  EXPECT_EQ(num_needing, 7);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ Doubles widened(const Floats& values) {
 struct Trajectory {
   std::vector<Doubles> parameters;  // behind each step
   Doubles norms;
-  AdamWState state;
+  OptimizerState state;
 };
 
 Trajectory follow(const nlohmann::json& golden, const nlohmann::json& golden_case) {
@@ -82,7 +82,7 @@ TEST(AdamW, FollowsTorchsFloat64TrajectoryAtLeastAsWellAsTorchsFloat32) {
 
 TEST(AdamW, AParameterWithoutGradientOnlyDecays) {
   Floats parameters = {2};
-  AdamWState state;
+  OptimizerState state;
   for (int step = 0; step < 3; ++step) {
     adamw_step({.weight_decay = 0.5}, 0.1, Floats{0}, parameters, state);
   }
@@ -91,23 +91,11 @@ TEST(AdamW, AParameterWithoutGradientOnlyDecays) {
 
 TEST(AdamW, StateOfAnotherSizeIsRefused) {
   Floats parameters = {1, 2};
-  AdamWState state;
+  OptimizerState state;
   adamw_step({}, 0.1, Floats{1, 1}, parameters, state);
   Floats other = {1, 2, 3};
   EXPECT_THROW(adamw_step({}, 0.1, Floats{1, 1, 1}, other, state), ContractError);
   EXPECT_THROW(adamw_step({}, 0.1, Floats{1, 1, 1}, parameters, state), ContractError);
-}
-
-TEST(Clipping, ScalesDownToTheNormAndNeverUp) {
-  Floats gradient = {3, 4};
-  clip_to_norm(gradient, norm_of(gradient), 1);
-  EXPECT_NEAR(norm_of(gradient), 1, 1e-7);
-  EXPECT_FLOAT_EQ(gradient[0] / gradient[1], 0.75F);
-  Floats small = {0.3F, 0.4F};
-  clip_to_norm(small, norm_of(small), 1);
-  EXPECT_EQ(small, (Floats{0.3F, 0.4F}));
-  clip_to_norm(small, norm_of(small), 0);
-  EXPECT_EQ(small, (Floats{0.3F, 0.4F})) << "0 is no clipping";
 }
 
 }  // namespace

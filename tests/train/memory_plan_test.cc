@@ -106,6 +106,14 @@ TEST_F(MemoryPlan, SoIsWhatEachCandidateHolds) {
   EXPECT_LT(plan(needed(2048, 6) + candidates - 1, {}, {.virtual_tokens = 3000}).max_rows, 2048);
 }
 
+TEST_F(MemoryPlan, AdafactorHoldsLess) {
+  // Neither of two moments here, in the checkpoint and twice in its bytes: 11 times, not 19.
+  const uint64_t candidates = 30 * 100 * 64 * 4 * 11;
+  const HeldRows held{.virtual_tokens = 3000, .optimizer = OptimizerKind::kAdafactor};
+  EXPECT_EQ(plan(needed(2048, 6) + candidates, {}, held).max_rows, 2048);
+  EXPECT_LT(plan(needed(2048, 6) + candidates - 1, {}, held).max_rows, 2048);
+}
+
 TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould) {
   for (const std::optional<int64_t> rows :
        {std::optional<int64_t>(), std::optional<int64_t>(700)}) {

@@ -68,6 +68,20 @@ TEST_F(RunLogFiles, OfSeveralCandidatesEachHasLinesAndTheStepHasOne) {
   }
 }
 
+TEST_F(RunLogFiles, AWarningIsALineBehindItsStep) {
+  StepReport step = report(7);
+  step.candidates[0].warnings = {"a \"sign\"", "another"};
+  open().add(step);
+  const auto found = lines();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[1], R"({"step":7,"warning":"a \"sign\""})");
+  EXPECT_EQ(found[2], R"({"step":7,"warning":"another"})");
+  RunLog log(2, metrics_, 0, events_, 0);
+  step.candidates.push_back({.candidate = 1, .warnings = {"its own"}});
+  log.add(step);
+  EXPECT_EQ(lines().back(), R"({"step":7,"candidate":2,"warning":"its own"})");
+}
+
 TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
   open().add(report(7));
   const auto line = nlohmann::ordered_json::parse(lines().at(0));

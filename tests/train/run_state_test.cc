@@ -24,13 +24,17 @@ Checkpoint full_checkpoint() {
   state.loss_without_prompt = 2.5800000000000001;
   CandidateState& candidate = state.candidates.emplace_back();
   candidate.prompt = {2, 3, {1.0F / 3, -0.0F, 1e-45F, 3.4e38F, 0.1F, -7}};
-  candidate.optimizer = {{0.1F, 0.2F, 0.3F, -0.0F, 1e-40F, 5}, {1, 2, 3, 4, 5, 1e-30F}, 12};
+  candidate.optimizer.first_moment = {0.1F, 0.2F, 0.3F, -0.0F, 1e-40F, 5};
+  candidate.optimizer.second_moment = {1, 2, 3, 4, 5, 1e-30F};
+  candidate.optimizer.num_steps = 12;
   candidate.loss_at_start = 0.1 + 0.2;
   candidate.last_loss = 1.0 / 3;
   candidate.best_loss = std::numeric_limits<double>::denorm_min();
   candidate.best_step = 8;
   candidate.best_prompt_PD = {6, 5, 4, 3, 2, 1.0F / 7};
   candidate.evaluations_since_best = 2;
+  candidate.watch = {
+      .num_losses = 11, .first_sum = 0.1 + 0.7, .last_sum = 1e-300, .has_warned_of_norm = true};
   state.metrics_bytes = uint64_t{1} << 40;
   state.events_bytes = 4321;
   return checkpoint;
@@ -49,6 +53,8 @@ void expect_same(const CandidateState& a, const CandidateState& b) {
   expect_same_bits(b.prompt.values_PD, a.prompt.values_PD);
   expect_same_bits(b.optimizer.first_moment, a.optimizer.first_moment);
   expect_same_bits(b.optimizer.second_moment, a.optimizer.second_moment);
+  expect_same_bits(b.optimizer.row_moment, a.optimizer.row_moment);
+  expect_same_bits(b.optimizer.column_moment, a.optimizer.column_moment);
   EXPECT_EQ(b.optimizer.num_steps, a.optimizer.num_steps);
   EXPECT_EQ(b.loss_at_start, a.loss_at_start);
   EXPECT_EQ(b.last_loss, a.last_loss);
@@ -57,6 +63,10 @@ void expect_same(const CandidateState& a, const CandidateState& b) {
   expect_same_bits(b.best_prompt_PD, a.best_prompt_PD);
   EXPECT_EQ(b.evaluations_since_best, a.evaluations_since_best);
   EXPECT_EQ(b.failed_step, a.failed_step);
+  EXPECT_EQ(b.watch.num_losses, a.watch.num_losses);
+  EXPECT_EQ(b.watch.first_sum, a.watch.first_sum);
+  EXPECT_EQ(b.watch.last_sum, a.watch.last_sum);
+  EXPECT_EQ(b.watch.has_warned_of_norm, a.watch.has_warned_of_norm);
 }
 
 class RunStateFile : public testing::Test {
@@ -97,6 +107,32 @@ TEST_F(RunStateFile, SeveralCandidatesRoundTrip) {
   ASSERT_EQ(after.state.candidates.size(), 3U);
   for (size_t i = 0; i < 3; ++i) expect_same(before.state.candidates[i], after.state.candidates[i]);
   EXPECT_EQ(checkpoint_bytes(after), checkpoint_bytes(before));
+}
+
+TEST_F(RunStateFile, AdafactorsMomentsRoundTripInTheirShapes) {
+  Checkpoint before = full_checkpoint();
+  before.state.candidates[0].optimizer = {
+      .row_moment = {1.0F / 3, 1e-40F}, .column_moment = {1, -0.0F, 1e-30F}, .num_steps = 4};
+  const std::string bytes = checkpoint_bytes(before);
+  expect_same(before.state.candidates[0], read(bytes).state.candidates.at(0));
+  const auto file = SafetensorsFile::open(directory_.write("checkpoint", bytes));
+  ASSERT_NE(file->find("row_moment"), nullptr);
+  ASSERT_NE(file->find("column_moment"), nullptr);
+  EXPECT_EQ(file->find("row_moment")->shape, (std::vector<int64_t>{2}));
+  EXPECT_EQ(file->find("column_moment")->shape, (std::vector<int64_t>{3}));
+  EXPECT_EQ(file->find("first_moment"), nullptr);
+}
+
+TEST_F(RunStateFile, ACheckpointFromBeforeRunsWereWatchedIsReadAsOneThatSawNothing) {
+  Checkpoint before = full_checkpoint();
+  std::string bytes = checkpoint_bytes(before);
+  const size_t begin = bytes.find(R"(,\"watch\":{)");
+  ASSERT_NE(begin, std::string::npos);
+  const size_t length = bytes.find('}', begin) + 1 - begin;
+  bytes.replace(begin, length, std::string(length, ' '));
+  bytes.replace(bytes.find("\"digest\":\"") + 10, kNoDigest.size(), kNoDigest);
+  before.state.candidates[0].watch = {};
+  expect_same(before.state.candidates[0], read(sealed(bytes)).state.candidates.at(0));
 }
 
 TEST_F(RunStateFile, ARunWithoutASearchHasNothingOfOneInItsFile) {

@@ -55,6 +55,19 @@ TEST_F(TuneResume, SoDoesOneWithAHeadStart) {
   expect_stops_and_resumes(options);
 }
 
+TEST_F(TuneResume, SoDoesOneOfAdafactorThatIsWarnedAbout) {
+  TuneOptions options = short_run();
+  options.optimizer = OptimizerKind::kAdafactor;
+  options.vocabulary_norm = 1e-3;  // far below the soft prompt's
+  options.candidates[0].learning_rate = 1e-6;
+  expect_stops_and_resumes(options);
+  int num_warnings = 0;
+  for (const std::string& line : metrics("whole")) {
+    num_warnings += nlohmann::json::parse(line).contains("warning") ? 1 : 0;
+  }
+  EXPECT_EQ(num_warnings, 2) << "of the norm and of the learning rate, once each";
+}
+
 TEST_F(TuneResume, SoDoesASearch) {
   TuneOptions options = grid();
   options.schedule.steps = 3;

@@ -131,6 +131,8 @@ inline void expect_same_candidate(const CandidateState& a, const CandidateState&
   EXPECT_EQ(a.prompt.values_PD, b.prompt.values_PD);
   EXPECT_EQ(a.optimizer.first_moment, b.optimizer.first_moment);
   EXPECT_EQ(a.optimizer.second_moment, b.optimizer.second_moment);
+  EXPECT_EQ(a.optimizer.row_moment, b.optimizer.row_moment);
+  EXPECT_EQ(a.optimizer.column_moment, b.optimizer.column_moment);
   EXPECT_EQ(a.optimizer.num_steps, b.optimizer.num_steps);
   EXPECT_EQ(a.loss_at_start, b.loss_at_start);
   EXPECT_EQ(a.last_loss, b.last_loss);
@@ -139,6 +141,10 @@ inline void expect_same_candidate(const CandidateState& a, const CandidateState&
   EXPECT_EQ(a.best_prompt_PD, b.best_prompt_PD);
   EXPECT_EQ(a.evaluations_since_best, b.evaluations_since_best);
   EXPECT_EQ(a.failed_step, b.failed_step);
+  EXPECT_EQ(a.watch.num_losses, b.watch.num_losses);
+  EXPECT_EQ(a.watch.first_sum, b.watch.first_sum);
+  EXPECT_EQ(a.watch.last_sum, b.watch.last_sum);
+  EXPECT_EQ(a.watch.has_warned_of_norm, b.watch.has_warned_of_norm);
 }
 
 /// Everything but the sizes of the logs, which hold times.

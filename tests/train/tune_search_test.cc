@@ -90,6 +90,25 @@ TEST_F(TuneSearch, EveryCandidateOfASearchEqualsItsSoloRun) {
   }
 }
 
+TEST_F(TuneSearch, SoDoesEveryCandidateOfAdafactor) {
+  TuneOptions options = grid();
+  options.optimizer = OptimizerKind::kAdafactor;
+  const RunState together = run_new("grid", options);
+  for (size_t c = 0; c < options.candidates.size(); ++c) {
+    SCOPED_TRACE("candidate " + std::to_string(c + 1));
+    const RunState alone = run_new("alone " + std::to_string(c), solo(options, c));
+    const auto values = [](const CandidateState& candidate) {
+      const std::vector<float>& floats = candidate.prompt.values_PD;
+      return std::vector<double>(floats.begin(), floats.end());
+    };
+    EXPECT_LE(tolerance::norm_error(values(together.candidates[c]), values(alone.candidates[0])),
+              1e-5);
+    EXPECT_EQ(together.candidates[c].optimizer.num_steps, 5);
+    EXPECT_EQ(together.candidates[c].optimizer.row_moment.size(), size_t{kP});
+    EXPECT_TRUE(together.candidates[c].optimizer.first_moment.empty());
+  }
+}
+
 TEST_F(TuneSearch, ACandidateWithoutPatienceStopsAndTheRunEndsWhenAllHave) {
   data_.validation = data_.train;
   TuneOptions options = grid();

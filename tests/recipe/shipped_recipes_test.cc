@@ -1,0 +1,91 @@
+// The recipes that the project ships.
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "recipe/recipe.h"
+#include "support/temporary_directory.h"
+
+namespace prescript {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const std::string kSource = PRESCRIPT_SOURCE_DIR;
+
+/// By their paths below the project's root.
+std::vector<std::string> shipped_recipes() {
+  std::vector<std::string> paths;
+  for (const auto& entry : fs::recursive_directory_iterator(kSource + "/recipes")) {
+    if (entry.is_regular_file()) {
+      paths.push_back(fs::relative(entry.path(), kSource).string());
+    }
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+TEST(ShippedRecipes, AreThere) {
+  EXPECT_THAT(shipped_recipes(),
+              testing::IsSupersetOf({"recipes/demo.yaml",
+                                     "recipes/lester.yaml",
+                                     "recipes/llama-70b-gpu.yaml",
+                                     "recipes/llama-8b-gpu.yaml",
+                                     "recipes/medpalm.yaml",
+                                     "recipes/multiple_choice.yaml"}));
+}
+
+TEST(ShippedRecipes, EachFitsTheSchemaAndItsExemplarsExist) {
+  std::set<std::string> outputs;
+  for (const std::string& path : shipped_recipes()) {
+    SCOPED_TRACE(path);
+    ASSERT_EQ(fs::path(path).extension(), ".yaml");
+    const Recipe recipe = read_recipe(kSource + "/" + path, {});
+    EXPECT_TRUE(fs::exists(kSource + "/" + recipe.data.train));
+    EXPECT_TRUE(!recipe.data.validation || fs::exists(kSource + "/" + *recipe.data.validation));
+    EXPECT_TRUE(recipe.output.starts_with("checkpoints/"));
+    EXPECT_TRUE(outputs.insert(recipe.output).second) << "the output of another recipe";
+  }
+}
+
+TEST(ShippedRecipes, EachOpensWithItsPurposeItsCommandAndWhatToExpect) {
+  for (const std::string& path : shipped_recipes()) {
+    SCOPED_TRACE(path);
+    const std::string text = bytes_of_file(kSource + "/" + path);
+    const std::string opening = text.substr(0, text.find("\n\n"));
+    EXPECT_THAT(opening, testing::StartsWith("# What for: "));
+    EXPECT_THAT(opening, HasSubstr("\n# The command: build/cpu/bin/prescript train " + path));
+    EXPECT_THAT(opening, HasSubstr("\n# What to expect: "));
+  }
+}
+
+/// What the text is with the comment mark of its search taken away.
+std::string with_search(const std::string& text) {
+  std::istringstream lines(text);
+  std::string result;
+  bool is_search = false;
+  for (std::string line; std::getline(lines, line);) {
+    is_search = line == "# search:" || (is_search && line.starts_with("#   "));
+    result += (is_search ? line.substr(2) : line) + "\n";
+  }
+  return result;
+}
+
+TEST(ShippedRecipes, TheGridOfMedPalmIsItsCommentedSearch) {
+  TemporaryDirectory directory;
+  const std::string text = bytes_of_file(kSource + "/recipes/medpalm.yaml");
+  const Recipe recipe = read_recipe(
+      directory.write("recipe.yaml", with_search(text)),
+      std::vector<std::string>{"optimizer.learning_rate=null", "optimizer.weight_decay=null"});
+  EXPECT_EQ(recipe.search.learning_rate, (std::vector<double>{0.001, 0.003, 0.01}));
+  EXPECT_EQ(recipe.search.weight_decay, (std::vector<double>{0.001, 0.00001}));
+}
+
+}  // namespace
+}  // namespace prescript
