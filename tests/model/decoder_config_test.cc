@@ -243,9 +243,8 @@ TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
   gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
-  gguf_refuses_with("llama.rope.scaling.type",
-                    std::string("linear"),
-                    "llama.rope.scaling.factor: missing");
+  gguf_refuses_with(
+      "llama.rope.scaling.type", std::string("linear"), "llama.rope.scaling.factor: missing");
   GgufBytes misshapen = gguf();
   misshapen.set_tensor("rope_freqs.weight", {31});
   gguf_refuses("tensor rope_freqs.weight is not 32 numbers", misshapen);
