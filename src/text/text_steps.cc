@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "text/byte_level.h"
 #include "text/normal_form.h"
 #include "text/regex_syntax.h"
@@ -9,6 +10,8 @@
 
 namespace prescript {
 namespace {
+
+constexpr size_t kMaxBytes = (size_t{1} << 31) - 2;  // models and ICU count with 32 bits
 
 struct Piece {
   TextRange range;
@@ -160,6 +163,12 @@ void TextSteps::apply(AlignedText& text, Regex::Workspace& workspace) const {
       case TextStep::Kind::kNfkc:
         normalize(text, NormalForm::kNfkc);
         break;
+    }
+    if (text.text.size() > kMaxBytes) {
+      throw InputError(ExitCode::kData,
+                       "text: the tokenizer makes " + std::to_string(text.text.size()) +
+                           " bytes of it, more than " + std::to_string(kMaxBytes) +
+                           "; shorten the text");
     }
   }
 }

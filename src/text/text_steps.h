@@ -19,7 +19,8 @@ class TextSteps {
   TextSteps(const std::vector<TextStep>& steps, const std::string& place);
 
   /// Takes the words of `text` (valid UTF-8) through all steps, as `tokenizers` does. They hold all
-  /// of it but for what a split with kRemoved leaves out.
+  /// of it but for what a split with kRemoved leaves out. Throws InputError(kData) where they make
+  /// more than 2^31 - 2 bytes of it.
   void apply(AlignedText& text, Regex::Workspace& workspace) const;
 
  private:

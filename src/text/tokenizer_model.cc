@@ -16,6 +16,9 @@
 namespace prescript {
 namespace {
 
+/// A piece is looked up as every two parts of it, which is quadratic in its length.
+constexpr size_t kMaxScoredPieceBytes = 1024;
+
 std::vector<BpeMerge> ranked_merges(const TokenizerDescription& description, const PieceIds& ids) {
   std::vector<BpeMerge> merges;
   merges.reserve(description.merges.size());
@@ -55,6 +58,12 @@ std::vector<BpeMerge> scored_merges(const TokenizerDescription& description, con
   for (size_t id = 0; id < pieces.size(); ++id) {
     if (!pieces[id].in_model) continue;
     const std::string_view text = pieces[id].text;
+    if (text.size() > kMaxScoredPieceBytes) {
+      fail_tokenizer(description,
+                     "token " + std::to_string(id) + " has " + std::to_string(text.size()) +
+                         " bytes; at most " + std::to_string(kMaxScoredPieceBytes) +
+                         " are allowed where scores decide merges");
+    }
     const auto rank =
         std::lower_bound(scores.begin(), scores.end(), pieces[id].score, std::greater<>());
     for (size_t middle = 0; middle < text.size();) {

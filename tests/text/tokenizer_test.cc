@@ -200,6 +200,10 @@ TEST(Tokenizer, DamagedDescriptionsAreRefused) {
     d.pieces[1].score = std::numeric_limits<double>::quiet_NaN();
   });
   refused("has no \"<0x00>\"", [](auto& d) { d.byte_fallback = true; });
+  refused("token 2 has 1025 bytes; at most 1024 are allowed where scores", [](auto& d) {
+    d.model = TokenizerModel::kScoredBpe;
+    d.pieces[2].text = std::string(1025, 'a');
+  });
 }
 
 TEST(Tokenizer, TheIdentityHashChangesWithEverythingThatDeterminesIds) {
