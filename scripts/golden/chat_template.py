@@ -5,17 +5,11 @@
                         template written here), "results": [...]}]}
     language.json       {"cases": [{"template", "result"}, ...]}: one small template for each thing that the language has
 
-A result is what the conversation renders to, or null where jinja2 raises an error. `python -I scripts/golden/chat_template.py
-FOLDER PROGRAM` compares templates that are not kept here: PROGRAM reads JSON lines {"template", "messages",
-"add_generation_prompt", "bos_token", "eos_token"} and answers {"output"} or {"error"}.
+A result is what the conversation renders to, or null where jinja2 raises an error.
 """
 
 import datetime
 import json
-import pathlib
-import subprocess
-import sys
-import tempfile
 
 import jinja2
 from transformers.utils import chat_template_utils
@@ -272,34 +266,3 @@ def make(output_dir):
     write(output_dir / "models.json", {"conversations": CONVERSATIONS, "templates": templates})
     cases = [{"template": text, "result": render(text, MESSAGES, False)} for text in LANGUAGE + LINES]
     write(output_dir / "language.json", {"messages": MESSAGES, "cases": cases})
-
-
-def compare(folder, program):
-    """Prints where the program renders something else than jinja2, and what it refuses."""
-    cases = [(path.name, path.read_text(encoding="utf-8"), c)
-             for path in sorted(pathlib.Path(folder).glob("*.jinja")) for c in CONVERSATIONS]
-    cases += [(text, text, {"messages": MESSAGES, "add_generation_prompt": False}) for text in LANGUAGE + LINES]
-    cases += [(name, text, c) for name, text in WRITTEN.items() for c in CONVERSATIONS]
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as lines:
-        for _, text, c in cases:
-            lines.write(json.dumps({"template": text, "bos_token": BOS, "eos_token": EOS, **c}) + "\n")
-        lines.flush()
-        answers = subprocess.run([program, lines.name], check=True, capture_output=True, text=True).stdout.strip().split("\n")
-    equal, errors, refused = 0, 0, {}
-    for (name, text, c), answer in zip(cases, map(json.loads, answers), strict=True):
-        expected = render(text, c["messages"], c["add_generation_prompt"])
-        if "output" in answer and answer["output"] != expected:
-            print(f"DIFFERS {name}\n  jinja2: {expected!r}\n  ours:   {answer['output']!r}")
-        elif "output" in answer:
-            equal += 1
-        elif expected is None:
-            errors += 1
-        else:
-            refused.setdefault((name, answer["error"]), []).append(c)
-    print(f"{equal} equal, {errors} errors in both, {sum(map(len, refused.values()))} refused:")
-    for (name, error), conversations in refused.items():
-        print(f"  {name}: {error} ({len(conversations)} conversations)")
-
-
-if __name__ == "__main__":
-    compare(*sys.argv[1:])

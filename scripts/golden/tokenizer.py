@@ -5,6 +5,11 @@
     pre_tokenizers.json      {"lines": [text, ...], "pre_tokenizers": [{"name", "pre_tokenizer",
                              "words": one [begin, end, begin, end, ...] for each line}, ...]}
     added_tokens.json(l)     tiny.json with added tokens of every kind, and [text, ids, special_ids]
+    text_steps.json          {"lines": [text, ...], "pre_tokenizers": [{"steps", "words": [[word, ...], ...]}, ...],
+                             "normalizers": [{"steps", "texts": [text, ...]}, ...]}
+    normal_forms.json        {"NFC": {"characters": {character: [character, ...]} that change, "texts": [[from, to], ...]}, ...}
+    families/NAME.json(l)    a tiny tokenizer of each family (_tokenizer_families.py), and [text, ids, special_ids, decoded]
+    families/llama2.gguf     that tokenizer with scores, as SentencePiece's models are stored
     unicode_sets.json        {"\\\\p{L}": [first, last, first, last, ...]}: what Oniguruma matches
     smollm2.jsonl            [text, ids, special_ids]: of SmolLM2, whose vocabulary is in its GGUF file
 
@@ -17,7 +22,10 @@ import pathlib
 import random
 
 import gguf
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
+                        trainers)
+
+from golden import _tokenizer_families as families
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMOLLM2 = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -80,6 +88,14 @@ def nasty_lines(count, seed, letters=()):
             line = "".join(chr(dice.randrange(*dice.choice(some))) for _ in range(length))
         lines.append(line)
     return lines
+
+
+def special_lines(count, seed, specials):
+    """Deterministic lines of special tokens and what stands beside them in conversations."""
+    dice = random.Random(seed)
+    bits = [" ", "  ", "\n", "\t", "The patient", " has a fever", "é", "e\u0301", "▁", "1", "患者"]
+    return ["".join(dice.choice(specials if dice.random() < 0.4 else bits) for _ in range(dice.randint(2, 9)))
+            for _ in range(count)]
 
 
 def byte_offsets(text):
@@ -195,6 +211,8 @@ def unicode_sets():
     digits = pre_tokenizers.Digits(individual_digits=True)
     between = digits.pre_tokenize_str("a".join(map(chr, characters)))
     sets["Digits"] = ranges_of(ord(word) for word, _ in between if len(word) == 1 and word != "a")
+    between = pre_tokenizers.Punctuation().pre_tokenize_str("a".join(map(chr, characters)))
+    sets["Punctuation"] = ranges_of(ord(word) for word, _ in between if len(word) == 1 and word != "a")
     return sets
 
 
@@ -206,6 +224,78 @@ def ranges_of(characters):
         else:
             ranges += [character, character]
     return ranges
+
+
+def json_of(**parts):
+    """How tokenizer.json spells a normaliser or a pre-tokeniser."""
+    tokenizer = Tokenizer(models.BPE())
+    for name, part in parts.items():
+        setattr(tokenizer, name, part)
+    return json.loads(tokenizer.to_str())[next(iter(parts))]
+
+
+def text_steps(lines):
+    split, metaspace, byte_level = pre_tokenizers.Split, pre_tokenizers.Metaspace, pre_tokenizers.ByteLevel
+    cuts = [
+        metaspace(prepend_scheme="always", split=True), metaspace(prepend_scheme="always", split=False),
+        metaspace(prepend_scheme="first", split=True), metaspace(prepend_scheme="never", split=True),
+        metaspace(replacement="_"), pre_tokenizers.Punctuation(), pre_tokenizers.Punctuation("contiguous"),
+        byte_level(add_prefix_space=True), byte_level(add_prefix_space=True, use_regex=False),
+        pre_tokenizers.Sequence([split(" ", "merged_with_previous"), metaspace()]),
+        pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), byte_level(add_prefix_space=False),
+                                 pre_tokenizers.Digits(individual_digits=False),
+                                 split(Regex("[0-9][0-9][0-9]"), "isolated")]),
+    ]
+    changes = [
+        normalizers.Prepend("▁"), normalizers.Replace(" ", "▁"), normalizers.Replace(Regex(" {2,}|\\t"), " "),
+        normalizers.Replace("a", ""), normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
+        normalizers.NFC(), normalizers.NFKC(), normalizers.Sequence([normalizers.NFC(), normalizers.Replace("é", "e")]),
+    ]
+    return {"lines": lines,
+            "pre_tokenizers": [{"steps": json_of(pre_tokenizer=cut),
+                                "words": [[word for word, _ in cut.pre_tokenize_str(line)] for line in lines]} for cut in cuts],
+            "normalizers": [{"steps": json_of(normalizer=change),
+                             "texts": [change.normalize_str(line) for line in lines]} for change in changes]}
+
+
+def normal_form(form, seed):
+    dice = random.Random(seed)
+    everything = [chr(c) for c in range(0x110000) if not 0xd800 <= c < 0xe000]
+    changed = {c: form.normalize_str(c) for c in everything if form.normalize_str(c) != c}
+    marks = [chr(c) for first, last in [(0x300, 0x370), (0x591, 0x5c8), (0x610, 0x65f), (0x897, 0x8ff), (0x1dc0, 0x1e00),
+                                        (0x20d0, 0x20f1), (0x1100, 0x1113), (0x1161, 0x1176), (0x11a8, 0x11c3)]
+             for c in range(first, last)]
+    bases = list("aeouAEnsc \n") + ["\u0915", "\uac00", "\u1100\u1161", "\u03b1", "\u0627", "\U00011935"] + list(changed)
+    texts = ["".join(dice.choice(bases) + "".join(dice.choices(marks, k=dice.randint(0, 4)))
+                     for _ in range(dice.randint(1, 4))) for _ in range(600)]
+    return {"characters": {ord(c): [ord(x) for x in to] for c, to in changed.items()},
+            "texts": [[[ord(x) for x in text], [ord(x) for x in form.normalize_str(text)]] for text in texts]}
+
+
+def write_families(folder):
+    folder.mkdir(exist_ok=True)
+    for i, (name, tokenizer) in enumerate(families.make(TRAINING_TEXT).items()):
+        (folder / f"{name}.json").write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, indent=0) + "\n")
+        specials = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+        lines = nasty_lines(120, seed=20 + i) + special_lines(40, 40 + i, specials)
+        write_lines(folder / f"{name}.jsonl", (
+            [text, plain.ids, special.ids, tokenizer.decode(plain.ids, skip_special_tokens=False)] for text, plain, special in
+            zip(lines, encodings(tokenizer, lines, True), encodings(tokenizer, lines, False))))
+        if name == "llama2":
+            write_llama_gguf(folder / "llama2.gguf", *families.scored(tokenizer))
+
+
+def write_llama_gguf(path, pieces, scores, types):
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(pieces)
+    writer.add_token_scores(scores)
+    writer.add_token_types(types)
+    writer.add_bos_token_id(pieces.index("<s>"))
+    writer.add_eos_token_id(pieces.index("</s>"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
 
 
 def smollm2():
@@ -239,6 +329,11 @@ def make(output_dir):
     write_lines(output_dir / "added_tokens.jsonl", (
         [text, plain.ids, special.ids] for text, plain, special in
         zip(lines, encodings(added, lines, True), encodings(added, lines, False))))
+    (output_dir / "text_steps.json").write_text(json.dumps(
+        text_steps(nasty_lines(100, seed=5)), ensure_ascii=False, separators=(",", ":")) + "\n")
+    (output_dir / "normal_forms.json").write_text(json.dumps(
+        {"NFC": normal_form(normalizers.NFC(), 6), "NFKC": normal_form(normalizers.NFKC(), 7)}, separators=(",", ":")) + "\n")
+    write_families(output_dir / "families")
     (output_dir / "unicode_sets.json").write_text(json.dumps(unicode_sets(), separators=(",", ":")) + "\n")
 
     real = smollm2()

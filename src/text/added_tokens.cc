@@ -35,113 +35,66 @@ size_t white_space_end(std::string_view text, size_t begin, size_t highest) {
   return begin;
 }
 
-uint64_t edge(uint32_t node, char byte) {
-  return static_cast<uint64_t>(node) << 8 | static_cast<unsigned char>(byte);
-}
-
 }  // namespace
 
-void AddedTokens::Trie::insert(std::string_view text, const AddedToken* token) {
-  begins[static_cast<unsigned char>(text[0])] = true;
-  uint32_t node = 0;
-  for (char byte : text) {
-    const auto [child, is_new] =
-        children.try_emplace(edge(node, byte), static_cast<uint32_t>(token_of_node.size()));
-    if (is_new) token_of_node.push_back(nullptr);
-    node = child->second;
-  }
-  token_of_node[node] = token;
-}
-
-std::optional<AddedTokens::Trie::Match> AddedTokens::Trie::longest_at(std::string_view text,
-                                                                      size_t begin) const {
-  std::optional<Match> longest;
-  uint32_t node = 0;
-  for (size_t end = begin; end < text.size();) {
-    const auto child = children.find(edge(node, text[end]));
-    if (child == children.end()) break;
-    node = child->second;
-    ++end;
-    if (token_of_node[node] != nullptr) longest = Match{end, token_of_node[node]};
-  }
-  return longest;
-}
-
 AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens,
-                         const std::vector<VocabularyPiece>& pieces,
+                         const std::vector<std::string>& texts,
                          const std::string& place)
     : tokens_(tokens) {
-  for (const AddedToken& token : tokens_) {
-    const std::string& text = pieces[static_cast<size_t>(token.id)].text;
-    if (text.empty() || text.size() > kMaxBytes) {
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    if (texts[i].empty() || texts[i].size() > kMaxBytes) {
       throw InputError(ExitCode::kModel,
-                       place + ": added token " + std::to_string(token.id) + " has " +
-                           std::to_string(text.size()) + " bytes; 1 to " +
+                       place + ": added token " + std::to_string(tokens_[i].id) + " has " +
+                           std::to_string(texts[i].size()) + " bytes; 1 to " +
                            std::to_string(kMaxBytes) + " are allowed");
     }
-    (token.normalized ? normalized_pass_ : first_pass_).insert(text, &token);
+    (tokens_[i].normalized ? normalized_ : plain_).insert(texts[i], static_cast<int32_t>(i));
   }
-  refuse_overlaps(pieces, place);
+  refuse_overlaps(texts, place);
 }
 
-void AddedTokens::refuse_overlaps(const std::vector<VocabularyPiece>& pieces,
+void AddedTokens::refuse_overlaps(const std::vector<std::string>& texts,
                                   const std::string& place) const {
-  for (const AddedToken& token : tokens_) {
+  for (size_t i = 0; i < tokens_.size(); ++i) {
     size_t position = 0;
-    if (!is_white_space(next_character(pieces[static_cast<size_t>(token.id)].text, position))) {
-      continue;
-    }
+    if (!is_white_space(next_character(texts[i], position))) continue;
     for (const AddedToken& other : tokens_) {
-      if (!other.rstrip || other.normalized != token.normalized) continue;
+      if (!other.rstrip || other.normalized != tokens_[i].normalized) continue;
       throw InputError(ExitCode::kModel,
-                       place + ": added token " + std::to_string(token.id) +
+                       place + ": added token " + std::to_string(tokens_[i].id) +
                            " begins with the white space that token " + std::to_string(other.id) +
                            " takes (rstrip); such tokens overlap and are not supported");
     }
   }
 }
 
-std::vector<TextSegment> AddedTokens::split(std::string_view text, bool parse_special) const {
-  std::vector<TextSegment> first;
-  split_plain(text, {0, text.size(), std::nullopt}, first_pass_, parse_special, first);
+std::vector<TextSegment> AddedTokens::split(std::string_view text,
+                                            bool normalized,
+                                            bool parse_special) const {
+  const ByteTrie& trie = normalized ? normalized_ : plain_;
   std::vector<TextSegment> segments;
-  for (const TextSegment& segment : first) {
-    if (segment.id) {
-      segments.push_back(segment);
-    } else {
-      split_plain(text, segment, normalized_pass_, parse_special, segments);
-    }
-  }
-  return segments;
-}
-
-void AddedTokens::split_plain(std::string_view text,
-                              TextSegment plain,
-                              const Trie& trie,
-                              bool parse_special,
-                              std::vector<TextSegment>& segments) {
-  const std::string_view inside = text.substr(0, plain.end);
-  size_t done = plain.begin;
-  for (size_t position = plain.begin; position < plain.end;) {
-    std::optional<Trie::Match> match;
-    if (trie.begins[static_cast<unsigned char>(inside[position])]) {
-      match = trie.longest_at(inside, position);
-    }
-    if (!match) {
+  size_t done = 0;
+  for (size_t position = 0; position < text.size();) {
+    int32_t longest = kNoToken;
+    size_t begin = position;
+    trie.find_at(text, begin, [&](size_t end, int32_t index) {
+      longest = index;
+      position = end;
+    });
+    if (longest == kNoToken) {
       ++position;
       continue;
     }
-    size_t begin = position;
-    position = match->end;
-    const AddedToken& token = *match->token;
+    const AddedToken& token = tokens_[static_cast<size_t>(longest)];
     if (token.special && !parse_special) continue;
-    if (token.lstrip) begin = white_space_begin(inside, begin, done);
-    if (token.rstrip) position = white_space_end(inside, position, plain.end);
+    if (token.lstrip) begin = white_space_begin(text, begin, done);
+    if (token.rstrip) position = white_space_end(text, position, text.size());
     if (done < begin) segments.push_back({done, begin, std::nullopt});
     segments.push_back({begin, position, token.id});
     done = position;
   }
-  if (done < plain.end) segments.push_back({done, plain.end, std::nullopt});
+  if (done < text.size()) segments.push_back({done, text.size(), std::nullopt});
+  return segments;
 }
 
 }  // namespace prescript

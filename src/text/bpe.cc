@@ -1,6 +1,9 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "text/utf8.h"
 
 namespace prescript {
 namespace {
@@ -11,17 +14,13 @@ uint64_t key_of(int32_t left, int32_t right) {
 
 }  // namespace
 
-Bpe::Bpe(const std::array<int32_t, 256>& byte_ids,
-         const std::vector<BpeMerge>& merges,
-         std::unordered_map<std::string, int32_t> words)
-    : byte_ids_(byte_ids), words_(std::move(words)) {
-  merges_.reserve(merges.size());
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const BpeMerge& merge = merges[rank];
-    // Of equal pairs the last one counts, as in `tokenizers`.
+Bpe::Bpe(BpeVocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {
+  merges_.reserve(vocabulary_.merges.size());
+  for (const BpeMerge& merge : vocabulary_.merges) {
     merges_.insert_or_assign(key_of(merge.left, merge.right),
-                             RankedMerge{static_cast<int32_t>(rank), merge.result});
+                             RankedMerge{merge.rank, merge.result});
   }
+  vocabulary_.merges = {};
 }
 
 const Bpe::RankedMerge* Bpe::find_merge(int32_t left, int32_t right) const {
@@ -29,28 +28,49 @@ const Bpe::RankedMerge* Bpe::find_merge(int32_t left, int32_t right) const {
   return found == merges_.end() ? nullptr : &found->second;
 }
 
-void Bpe::encode(std::string_view word, Workspace& workspace, std::vector<Symbol>& tokens) const {
-  if (!words_.empty()) {
+void Bpe::encode(std::string_view word,
+                 Workspace& workspace,
+                 std::vector<WordToken>& tokens) const {
+  if (!vocabulary_.words.empty()) {
     workspace.word.assign(word);
-    const auto found = words_.find(workspace.word);
-    if (found != words_.end()) {
+    const auto found = vocabulary_.words.find(workspace.word);
+    if (found != vocabulary_.words.end()) {
       tokens.push_back({found->second, 0});
       return;
     }
   }
-  auto& nodes = workspace.nodes;
-  nodes.clear();
-  for (size_t position = 0; position < word.size(); ++position) {
-    const int32_t id = byte_ids_[static_cast<unsigned char>(word[position])];
-    if (id == kNoToken) continue;
-    const auto index = static_cast<int32_t>(nodes.size());
-    if (index > 0) nodes.back().next = index;
-    nodes.push_back({id, index - 1, -1, position});
-  }
+  spell(word, workspace);
+  const auto& nodes = workspace.nodes;
   if (nodes.empty()) return;
   merge_all(workspace);
   for (int32_t index = 0; index >= 0; index = nodes[index].next) {
     tokens.push_back({nodes[index].id, nodes[index].begin});
+  }
+}
+
+void Bpe::spell(std::string_view word, Workspace& workspace) const {
+  auto& nodes = workspace.nodes;
+  nodes.clear();
+  const auto add = [&](int32_t id, size_t begin) {
+    const auto index = static_cast<int32_t>(nodes.size());
+    if (index > 0) nodes.back().next = index;
+    nodes.push_back({id, index - 1, -1, begin});
+  };
+  bool after_unknown = false;
+  for (size_t end = 0; end < word.size();) {
+    const size_t begin = end;
+    const auto found = vocabulary_.characters.find(next_character(word, end));
+    const bool is_unknown = found == vocabulary_.characters.end() && !vocabulary_.bytes;
+    if (found != vocabulary_.characters.end()) {
+      add(found->second, begin);
+    } else if (vocabulary_.bytes) {
+      for (size_t i = begin; i < end; ++i) {
+        add((*vocabulary_.bytes)[static_cast<unsigned char>(word[i])], i);
+      }
+    } else if (vocabulary_.unknown != kNoToken && !(after_unknown && vocabulary_.fuse_unknown)) {
+      add(vocabulary_.unknown, begin);
+    }
+    after_unknown = is_unknown;
   }
 }
 

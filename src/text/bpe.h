@@ -4,42 +4,46 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "text/word_token.h"
+
 namespace prescript {
 
-/// The merge of two neighbouring tokens. The rank of a merge is its place in the list.
+/// The merge of two neighbouring tokens. Of several the one of lowest rank comes first.
 struct BpeMerge {
   int32_t left;
   int32_t right;
   int32_t result;
+  int32_t rank;
 };
 
-/// Merges the bytes of a word pair by pair, always the pair of lowest rank and of these the
-/// leftmost, until none is left: the order of `tokenizers`. Immutable.
+struct BpeVocabulary {
+  std::unordered_map<char32_t, int32_t> characters;  // the tokens that are one character
+  std::vector<BpeMerge> merges;                      // of equal pairs the last one counts
+  std::unordered_map<std::string, int32_t> words;    // tokens whatever the merges say
+  /// The tokens that spell a character without one of its own (`byte_fallback`).
+  std::optional<std::array<int32_t, 256>> bytes;
+  int32_t unknown = kNoToken;  // what such a character becomes where no bytes spell it
+  bool fuse_unknown = false;   // a run of them becomes one token
+};
+
+/// Merges the characters of a word pair by pair, always the pair of lowest rank and of these the
+/// leftmost, until none is left: the order of `tokenizers` and, with ranks by score, of
+/// SentencePiece. A character that has no token of any kind is left out. Immutable.
 class Bpe {
  public:
-  static constexpr int32_t kNoToken = -1;
-
-  struct Symbol {
-    int32_t id;
-    size_t begin;  // of its first byte in the word
-  };
-
-  /// `byte_ids`: the token of each byte, or kNoToken; such a byte is left out of a word. `words`:
-  /// words that are a token whatever the merges say (`ignore_merges`).
-  Bpe(const std::array<int32_t, 256>& byte_ids,
-      const std::vector<BpeMerge>& merges,
-      std::unordered_map<std::string, int32_t> words);
+  explicit Bpe(BpeVocabulary vocabulary);
 
   /// Memory that calls reuse.
   class Workspace;
 
-  /// Appends the tokens of `word` (shorter than 2^31 bytes). Cost O(n log n).
-  void encode(std::string_view word, Workspace& workspace, std::vector<Symbol>& tokens) const;
+  /// Appends the tokens of `word` (UTF-8, shorter than 2^31 bytes). Cost O(n log n).
+  void encode(std::string_view word, Workspace& workspace, std::vector<WordToken>& tokens) const;
 
  private:
   struct RankedMerge {
@@ -47,11 +51,11 @@ class Bpe {
     int32_t result;
   };
   const RankedMerge* find_merge(int32_t left, int32_t right) const;
+  void spell(std::string_view word, Workspace& workspace) const;
   void merge_all(Workspace& workspace) const;
 
-  std::array<int32_t, 256> byte_ids_;
+  BpeVocabulary vocabulary_;  // but for its merges
   std::unordered_map<uint64_t, RankedMerge> merges_;
-  std::unordered_map<std::string, int32_t> words_;
 };
 
 class Bpe::Workspace {

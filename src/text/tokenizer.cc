@@ -1,16 +1,15 @@
 #include "text/tokenizer.h"
 
-#include <array>
-#include <unordered_map>
+#include <algorithm>
 #include <utility>
 
 #include "io/quote.h"
 #include "text/added_tokens.h"
-#include "text/bpe.h"
-#include "text/byte_level.h"
-#include "text/pre_tokenizer.h"
+#include "text/piece_decoder.h"
+#include "text/text_steps.h"
 #include "text/tokenizer_description.h"
 #include "text/tokenizer_identity.h"
+#include "text/tokenizer_model.h"
 #include "text/utf8.h"
 
 namespace prescript {
@@ -19,28 +18,22 @@ namespace {
 constexpr size_t kMaxTextBytes = (1u << 31) - 2;
 constexpr size_t kMaxPieces = 1u << 30;
 
-using PieceIds = std::unordered_map<std::string_view, int32_t>;
-
-[[noreturn]] void fail(const TokenizerDescription& description, const std::string& message) {
-  throw InputError(ExitCode::kModel, description.place + ": tokenizer: " + message);
-}
-
 PieceIds index_pieces(const TokenizerDescription& description,
                       const std::vector<std::string>& pieces) {
   if (pieces.empty() || pieces.size() > kMaxPieces) {
-    fail(description, "a vocabulary of " + std::to_string(pieces.size()) + " tokens");
+    fail_tokenizer(description, "a vocabulary of " + std::to_string(pieces.size()) + " tokens");
   }
   PieceIds ids;
   ids.reserve(pieces.size());
   for (size_t id = 0; id < pieces.size(); ++id) {
     if (first_invalid_utf8(pieces[id])) {
-      fail(description, "token " + std::to_string(id) + " is not valid UTF-8");
+      fail_tokenizer(description, "token " + std::to_string(id) + " is not valid UTF-8");
     }
     const auto [other, is_new] = ids.try_emplace(pieces[id], static_cast<int32_t>(id));
     if (!is_new) {
-      fail(description,
-           "tokens " + std::to_string(other->second) + " and " + std::to_string(id) + " are both " +
-               quote(pieces[id]) + "; every token must be unique");
+      fail_tokenizer(description,
+                     "tokens " + std::to_string(other->second) + " and " + std::to_string(id) +
+                         " are both " + quote(pieces[id]) + "; every token must be unique");
     }
   }
   return ids;
@@ -49,35 +42,32 @@ PieceIds index_pieces(const TokenizerDescription& description,
 void check_ids(const TokenizerDescription& description) {
   const auto check = [&](int32_t id, const char* what) {
     if (id < 0 || static_cast<size_t>(id) >= description.pieces.size()) {
-      fail(description,
-           std::string(what) + " has id " + std::to_string(id) + ", but the vocabulary has " +
-               std::to_string(description.pieces.size()) + " tokens");
+      fail_tokenizer(description,
+                     std::string(what) + " has id " + std::to_string(id) +
+                         ", but the vocabulary has " + std::to_string(description.pieces.size()) +
+                         " tokens");
     }
   };
   for (const AddedToken& token : description.added_tokens) check(token.id, "an added token");
   if (description.bos_token) check(*description.bos_token, "the BOS token");
   if (description.eos_token) check(*description.eos_token, "the EOS token");
+  if (description.unknown_token) check(*description.unknown_token, "the unknown token");
   if (description.adds_bos && !description.bos_token) {
-    fail(description, "it is configured to add a BOS token, but names none");
+    fail_tokenizer(description, "it is configured to add a BOS token, but names none");
   }
 }
 
-std::vector<BpeMerge> resolve_merges(const TokenizerDescription& description, const PieceIds& ids) {
-  std::vector<BpeMerge> merges;
-  merges.reserve(description.merges.size());
-  for (const auto& [left, right] : description.merges) {
-    const auto id_of = [&](const std::string& piece) {
-      const auto found = ids.find(piece);
-      if (found == ids.end() || !description.pieces[found->second].in_model) {
-        fail(description,
-             "merge " + std::to_string(merges.size()) + " (" + quote(left) + " " + quote(right) +
-                 ") needs " + quote(piece) + ", which is not in the vocabulary");
-      }
-      return found->second;
-    };
-    merges.push_back({id_of(left), id_of(right), id_of(left + right)});
+/// What each added token is found by.
+std::vector<std::string> texts_to_find(const TokenizerDescription& description,
+                                       const TextSteps& normalizer) {
+  Regex::Workspace workspace;
+  std::vector<std::string> texts;
+  for (const AddedToken& token : description.added_tokens) {
+    AlignedText text(description.pieces[static_cast<size_t>(token.id)].text, 0);
+    if (token.normalized) normalizer.apply(text, workspace);
+    texts.push_back(std::move(text.text));
   }
-  return merges;
+  return texts;
 }
 
 }  // namespace
@@ -87,9 +77,11 @@ struct Tokenizer::State {
   PieceIds ids;
   std::vector<std::string> bytes;  // of each token
   std::vector<bool> special;
+  TextSteps normalizer;
+  TextSteps pre_tokenizer;
   AddedTokens added_tokens;
-  PreTokenizer pre_tokenizer;
-  Bpe bpe;
+  WordModel model;
+  PieceDecoder decoder;
   std::optional<int32_t> bos_token, eos_token;
   bool adds_bos;
   std::string identity_hash;
@@ -102,12 +94,6 @@ struct Tokenizer::State {
     return static_cast<size_t>(id);
   }
 
-  void encode_plain(std::string_view text,
-                    size_t begin,
-                    Regex::Workspace& regex_workspace,
-                    Bpe::Workspace& bpe_workspace,
-                    std::vector<Token>& tokens) const;
-
  private:
   static std::vector<std::string> texts_of(const TokenizerDescription& description) {
     check_ids(description);
@@ -116,76 +102,90 @@ struct Tokenizer::State {
     for (const VocabularyPiece& piece : description.pieces) texts.push_back(piece.text);
     return texts;
   }
-  static Bpe make_bpe(const TokenizerDescription& description, const PieceIds& ids);
 };
 
 Tokenizer::State::State(const TokenizerDescription& description)
     : pieces(texts_of(description)),
       ids(index_pieces(description, pieces)),
       special(pieces.size()),
-      added_tokens(description.added_tokens, description.pieces, description.place),
+      normalizer(description.normalizer, description.place),
       pre_tokenizer(description.pre_tokenizer, description.place),
-      bpe(make_bpe(description, ids)),
+      added_tokens(
+          description.added_tokens, texts_to_find(description, normalizer), description.place),
+      model(description, ids),
+      decoder(description.decoder),
       bos_token(description.bos_token),
       eos_token(description.eos_token),
       adds_bos(description.adds_bos),
       identity_hash(tokenizer_identity(description)) {
   bytes.reserve(pieces.size());
   for (size_t id = 0; id < pieces.size(); ++id) {
-    const auto spelled =
-        description.pieces[id].in_model ? bytes_of_piece(pieces[id]) : std::nullopt;
-    bytes.push_back(spelled.value_or(pieces[id]));
+    bytes.push_back(bytes_of_token(pieces[id], !description.pieces[id].in_model, decoder));
   }
   for (const AddedToken& token : description.added_tokens) {
-    bytes[token.id] = pieces[token.id];
+    bytes[token.id] = bytes_of_token(pieces[token.id], true, decoder);
     special[token.id] = special[token.id] || token.special;
   }
-}
-
-Bpe Tokenizer::State::make_bpe(const TokenizerDescription& description, const PieceIds& ids) {
-  std::array<int32_t, 256> byte_ids;
-  for (size_t byte = 0; byte < byte_ids.size(); ++byte) {
-    const auto found = ids.find(byte_symbol(static_cast<uint8_t>(byte)));
-    const bool usable = found != ids.end() && description.pieces[found->second].in_model;
-    byte_ids[byte] = usable ? found->second : Bpe::kNoToken;
-  }
-  std::unordered_map<std::string, int32_t> words;
-  if (description.ignore_merges) {
-    for (size_t id = 0; id < description.pieces.size(); ++id) {
-      const VocabularyPiece& piece = description.pieces[id];
-      if (!piece.in_model) continue;
-      if (auto word = bytes_of_piece(piece.text)) {
-        words.emplace(std::move(*word), static_cast<int32_t>(id));
-      }
-    }
-  }
-  return Bpe(byte_ids, resolve_merges(description, ids), std::move(words));
 }
 
 Tokenizer::Tokenizer(const TokenizerDescription& description)
     : state_(std::make_shared<const State>(description)) {}
 
-void Tokenizer::State::encode_plain(std::string_view text,
-                                    size_t begin,
-                                    Regex::Workspace& regex_workspace,
-                                    Bpe::Workspace& bpe_workspace,
-                                    std::vector<Token>& tokens) const {
-  std::vector<Bpe::Symbol> symbols;
-  std::string with_space;
-  for (const Word& word : pre_tokenizer.split(text, regex_workspace)) {
-    std::string_view spelled = text.substr(word.begin, word.end - word.begin);
-    if (word.added_space) {
-      with_space.assign(" ").append(spelled);
-      spelled = with_space;
+/// One call of encode: the way of a text through the steps of `tokenizers`.
+class Tokenizer::Encoding {
+ public:
+  Encoding(const State& state, bool parse_special) : state_(state), parse_special_(parse_special) {}
+
+  std::vector<Token> encode(std::string_view text) {
+    for (const TextSegment& segment : state_.added_tokens.split(text, false, parse_special_)) {
+      if (segment.id) {
+        tokens_.push_back({*segment.id, segment.begin, 0});
+      } else {
+        encode_plain(
+            AlignedText(text.substr(segment.begin, segment.end - segment.begin), segment.begin));
+      }
     }
-    symbols.clear();
-    bpe.encode(spelled, bpe_workspace, symbols);
-    for (const Bpe::Symbol& symbol : symbols) {
-      const size_t added = word.added_space && symbol.begin > 0 ? 1 : 0;
-      tokens.push_back({symbol.id, begin + word.begin + symbol.begin - added, 0});
+    // What no token stands for falls to the token before it.
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      tokens_[i].end = i + 1 < tokens_.size() ? tokens_[i + 1].begin : text.size();
+    }
+    if (!tokens_.empty()) tokens_.front().begin = 0;
+    return std::move(tokens_);
+  }
+
+ private:
+  void encode_plain(AlignedText text) {
+    state_.normalizer.apply(text, regex_);
+    for (const TextSegment& segment : state_.added_tokens.split(text.text, true, parse_special_)) {
+      if (segment.id) {
+        tokens_.push_back({*segment.id, text.origin[segment.begin], 0});
+        continue;
+      }
+      AlignedText part;
+      part.put(text, {segment.begin, segment.end});
+      part.end_word(0);
+      state_.pre_tokenizer.apply(part, regex_);
+      encode_words(part);
     }
   }
-}
+
+  void encode_words(const AlignedText& text) {
+    for (const TextRange& word : text.words) {
+      word_tokens_.clear();
+      state_.model.encode(text.word(word), model_, word_tokens_);
+      for (const WordToken& token : word_tokens_) {
+        tokens_.push_back({token.id, text.origin[word.begin + token.begin], 0});
+      }
+    }
+  }
+
+  const State& state_;
+  bool parse_special_;
+  Regex::Workspace regex_;
+  WordModel::Workspace model_;
+  std::vector<WordToken> word_tokens_;
+  std::vector<Token> tokens_;
+};
 
 std::vector<Token> Tokenizer::encode(std::string_view text, SpecialTokens mode) const {
   if (text.size() > kMaxTextBytes) {
@@ -198,35 +198,24 @@ std::vector<Token> Tokenizer::encode(std::string_view text, SpecialTokens mode) 
                      "text: byte " + std::to_string(*invalid) +
                          " is not valid UTF-8; convert the text to UTF-8");
   }
-  std::vector<Token> tokens;
-  Regex::Workspace regex_workspace;
-  Bpe::Workspace bpe_workspace;
-  const bool parse_special = mode == SpecialTokens::kParse;
-  for (const TextSegment& segment : state_->added_tokens.split(text, parse_special)) {
-    if (segment.id) {
-      tokens.push_back({*segment.id, segment.begin, 0});
-    } else {
-      state_->encode_plain(text.substr(segment.begin, segment.end - segment.begin),
-                           segment.begin,
-                           regex_workspace,
-                           bpe_workspace,
-                           tokens);
-    }
-  }
-  // Bytes that no token stands for fall to the token before them.
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    tokens[i].end = i + 1 < tokens.size() ? tokens[i + 1].begin : text.size();
-  }
-  if (!tokens.empty()) tokens.front().begin = 0;
-  return tokens;
+  return Encoding(*state_, mode == SpecialTokens::kParse).encode(text);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  const PieceDecoder& decoder = state_->decoder;
   std::string text;
+  bool is_first = true;
   for (int32_t id : ids) {
-    if (!skip_special || !is_special(id)) text += token_bytes(id);
+    if (skip_special && is_special(id)) continue;
+    if (is_first && !decoder.dropped_first.empty()) {
+      text = replace_all(piece(id), decoder.dropped_first, "");
+    } else {
+      text += token_bytes(id);
+    }
+    is_first = false;
   }
-  return text;
+  const size_t spaces = std::min(text.find_first_not_of(' '), text.size());
+  return text.erase(0, std::min(spaces, decoder.strip_spaces));
 }
 
 const std::string& Tokenizer::token_bytes(int32_t id) const {

@@ -32,8 +32,8 @@ enum class SpecialTokens {
   kText,   // it is text like any other: what users write
 };
 
-/// A byte-level BPE tokenizer. Immutable and cheap to copy; every function may be called from
-/// several threads at once.
+/// A tokenizer of byte-level BPE, of SentencePiece's BPE or of unigrams. Immutable and cheap to
+/// copy; every function may be called from several threads at once.
 ///
 /// Added tokens that are not special (runs of spaces in some vocabularies) are part of ordinary
 /// text and are matched in both modes, as `tokenizers` does with `encode_special_tokens`.
@@ -44,8 +44,9 @@ class Tokenizer {
   /// damaged file and for what is not implemented, by its name.
   static Tokenizer from_json_file(const std::string& path);
 
-  /// Reads `tokenizer.ggml.*`. `tokenizer.ggml.pre` decides the pre-tokeniser; an unknown name is
-  /// refused. Throws InputError(kModel).
+  /// Reads `tokenizer.ggml.*` of the models gpt2 (byte-level BPE), llama (SentencePiece's BPE) and
+  /// gemma4. Of gpt2 `tokenizer.ggml.pre` decides the normaliser and the pre-tokeniser; an unknown
+  /// name is refused. Throws InputError(kModel).
   static Tokenizer from_gguf(const GgufFile& file);
 
   /// Checks the description. Throws InputError(kModel).
@@ -54,16 +55,19 @@ class Tokenizer {
   /// The ids of `text`, nothing added (no BOS). The ranges of the tokens tile the text: the first
   /// begins at 0, each begins where the one before it ends, the last ends at text.size(). A byte
   /// without a token in the vocabulary has no id (as in `tokenizers`); it falls into the range of
-  /// the token before it, or of the first token. A token may end inside a UTF-8 sequence.
+  /// the token before it, or of the first token. A token may end inside a UTF-8 sequence, and may
+  /// be empty: a space that the tokenizer puts before a text. Where a normaliser joins characters,
+  /// a token begins where the first of them does.
   /// Throws InputError(kData) naming the first byte that is not UTF-8. Cost O(n log n).
   std::vector<Token> encode(std::string_view text, SpecialTokens mode) const;
 
-  /// The bytes of the tokens, one behind the other; not necessarily UTF-8, since a token may hold
-  /// part of a character. `skip_special` leaves special tokens out. Ids must be in the vocabulary
-  /// (ContractError).
+  /// The bytes of the tokens, one behind the other, without the space that the tokenizer puts
+  /// before a text; not necessarily UTF-8, since a token may hold part of a character.
+  /// `skip_special` leaves special tokens out. Ids must be in the vocabulary (ContractError).
   std::string decode(std::span<const int32_t> ids, bool skip_special) const;
 
-  /// The bytes of one token; `decode` is the concatenation of these. For streams, see
+  /// The bytes of one token; `decode` is the concatenation of these, but for a space that it strips
+  /// from the first. For streams, see
   /// complete_utf8_length in text/utf8.h.
   const std::string& token_bytes(int32_t id) const;
 
@@ -79,13 +83,14 @@ class Tokenizer {
   /// Whether the tokenizer, as it is configured, puts bos_token() before a text.
   bool adds_bos() const;
 
-  /// SHA-256 over everything that determines ids: pieces, merges, added tokens, pre-tokeniser and
-  /// BOS. The same tokenizer read from a GGUF file and from tokenizer.json has the same hash where
-  /// the GGUF file's conversion kept all of it.
+  /// SHA-256 over everything that determines ids: pieces, merges or scores, added tokens,
+  /// normaliser, pre-tokeniser and BOS. The same tokenizer read from a GGUF file and from
+  /// tokenizer.json has the same hash where the GGUF file's conversion kept all of it.
   const std::string& identity_hash() const;
 
  private:
   struct State;
+  class Encoding;
   std::shared_ptr<const State> state_;
 };
 

@@ -1,9 +1,11 @@
 #include "text/tokenizer_gguf.h"
 
-#include <algorithm>
+#include <cctype>
+#include <utility>
 
 #include "base/error.h"
 #include "io/quote.h"
+#include "text/pre_tokenizer_gguf.h"
 #include "text/tokenizer.h"
 
 namespace prescript {
@@ -16,27 +18,55 @@ enum TokenType : int64_t {
   kControl = 3,
   kUserDefined = 4,
   kUnused = 5,
+  kByte = 6,
 };
 
 [[noreturn]] void fail(const GgufFile& file, const std::string& key, const std::string& message) {
   throw InputError(ExitCode::kModel, file.path() + ": " + key + ": " + message);
 }
 
-NamedPreTokenizer named_pre_tokenizer(const GgufFile& file) {
-  const std::string model = file.string("tokenizer.ggml.model");
-  if (model != "gpt2") {
-    fail(
-        file, "tokenizer.ggml.model", quote(model) + " is not supported; gpt2 (byte-level BPE) is");
-  }
+/// Byte-level BPE.
+void describe_gpt2(const GgufFile& file, TokenizerDescription& description) {
   const auto name = file.find_string("tokenizer.ggml.pre");
-  const auto named = name ? pre_tokenizer_of_gguf(*name) : std::nullopt;
+  auto named = name ? pre_tokenizer_of_gguf(*name) : std::nullopt;
   if (!named) {
     fail(file,
          "tokenizer.ggml.pre",
          (name ? "pre-tokeniser " + quote(*name) + " is not supported" : "it is absent") +
              "; known are " + gguf_pre_tokenizer_names());
   }
-  return *named;
+  description.normalizer = std::move(named->normalizer);
+  description.pre_tokenizer = std::move(named->steps);
+  description.ignore_merges = named->ignore_merges;
+  description.adds_bos = named->adds_bos;
+  description.decoder.byte_level = true;
+}
+
+/// What SentencePiece's tokenizers have in common: no words, "▁" for a space, bytes for what has no
+/// token.
+void describe_sentencepiece(const GgufFile& file,
+                            bool adds_space,
+                            TokenizerDescription& description) {
+  const std::string space = "▁";
+  if (adds_space) {
+    description.normalizer.push_back({.kind = TextStep::Kind::kPrepend, .content = space});
+    description.decoder.strip_spaces = 1;
+  }
+  description.normalizer.push_back({.kind = TextStep::Kind::kReplace,
+                                    .matches = TextStep::Pattern::kLiteral,
+                                    .pattern = " ",
+                                    .content = space});
+  description.byte_fallback = true;
+  description.decoder.replacements = {{space, " "}};
+  description.decoder.byte_fallback = true;
+  description.adds_bos = true;
+  const char* charsmap = "tokenizer.ggml.precompiled_charsmap";
+  if (file.has(charsmap) && !file.integers(charsmap).empty()) {
+    fail(file, charsmap, "a normaliser of characters is not supported");
+  }
+  if (file.find_boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false)) {
+    fail(file, "tokenizer.ggml.remove_extra_whitespaces", "true is not supported");
+  }
 }
 
 void read_tokens(const GgufFile& file, TokenizerDescription& description) {
@@ -53,6 +83,7 @@ void read_tokens(const GgufFile& file, TokenizerDescription& description) {
     switch (types[id]) {
       case kNormal:
       case kUnused:
+      case kByte:
         break;
       case kUnknown:
       case kControl:
@@ -65,7 +96,7 @@ void read_tokens(const GgufFile& file, TokenizerDescription& description) {
         fail(file,
              "tokenizer.ggml.token_type",
              "type " + std::to_string(types[id]) + " of token " + std::to_string(id) +
-                 " is not supported; 1 to 5 are");
+                 " is not supported; 1 to 6 are");
     }
   }
 }
@@ -83,6 +114,29 @@ void read_merges(const GgufFile& file, TokenizerDescription& description) {
   }
 }
 
+void read_scores(const GgufFile& file, TokenizerDescription& description) {
+  const std::vector<double> scores = file.numbers("tokenizer.ggml.scores");
+  if (scores.size() != description.pieces.size()) {
+    fail(file,
+         "tokenizer.ggml.scores",
+         std::to_string(scores.size()) + " scores for " +
+             std::to_string(description.pieces.size()) + " tokens");
+  }
+  for (size_t id = 0; id < scores.size(); ++id) description.pieces[id].score = scores[id];
+}
+
+/// GGUF keeps no flags of added tokens. Those of Phi-3 take the white space behind them, but for
+/// three: llama.cpp knows it by the model's name, too.
+void add_flags_of_phi3(const GgufFile& file, TokenizerDescription& description) {
+  std::string name = file.find_string("general.name").value_or("");
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (name.find("phi-3") == std::string::npos && name.find("phi3") == std::string::npos) return;
+  for (AddedToken& token : description.added_tokens) {
+    const std::string& text = description.pieces[static_cast<size_t>(token.id)].text;
+    token.rstrip = text != "<unk>" && text != "<s>" && text != "<|endoftext|>";
+  }
+}
+
 std::optional<int32_t> token_id(const GgufFile& file, const char* key, size_t num_tokens) {
   const auto id = file.find_integer(key, 0, static_cast<int64_t>(num_tokens) - 1);
   if (!id) return std::nullopt;
@@ -92,19 +146,40 @@ std::optional<int32_t> token_id(const GgufFile& file, const char* key, size_t nu
 }  // namespace
 
 TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
-  const NamedPreTokenizer named = named_pre_tokenizer(file);
   TokenizerDescription description;
   description.place = file.path();
-  description.pre_tokenizer = named.description;
-  description.ignore_merges = named.ignore_merges;
+  const std::string model = file.string("tokenizer.ggml.model");
+  const auto adds_space = file.find_boolean("tokenizer.ggml.add_space_prefix");
+  if (model == "gpt2") {
+    describe_gpt2(file, description);
+    if (adds_space.value_or(false)) {
+      fail(file, "tokenizer.ggml.add_space_prefix", "true is not supported");
+    }
+  } else if (model == "llama" || model == "gemma4") {
+    describe_sentencepiece(file, adds_space.value_or(model == "llama"), description);
+  } else {
+    fail(file,
+         "tokenizer.ggml.model",
+         quote(model) +
+             " is not supported; gpt2 (byte-level BPE), llama (SentencePiece's BPE) and "
+             "gemma4 are");
+  }
+
   read_tokens(file, description);
-  read_merges(file, description);
+  if (model == "llama") {
+    description.model = TokenizerModel::kScoredBpe;
+    read_scores(file, description);
+    add_flags_of_phi3(file, description);
+  } else {
+    read_merges(file, description);
+  }
   const size_t num_tokens = description.pieces.size();
   description.bos_token = token_id(file, "tokenizer.ggml.bos_token_id", num_tokens);
   description.eos_token = token_id(file, "tokenizer.ggml.eos_token_id", num_tokens);
-  description.adds_bos = file.find_boolean("tokenizer.ggml.add_bos_token").value_or(named.adds_bos);
-  for (const char* key : {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix"}) {
-    if (file.find_boolean(key).value_or(false)) fail(file, key, "true is not supported");
+  description.adds_bos =
+      file.find_boolean("tokenizer.ggml.add_bos_token").value_or(description.adds_bos);
+  if (file.find_boolean("tokenizer.ggml.add_eos_token").value_or(false)) {
+    fail(file, "tokenizer.ggml.add_eos_token", "true is not supported");
   }
   return description;
 }

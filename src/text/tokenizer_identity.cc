@@ -1,6 +1,7 @@
 #include "text/tokenizer_identity.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/hash.h"
 
@@ -37,11 +38,15 @@ size_t num_used_pieces(const TokenizerDescription& description) {
 
 std::string tokenizer_identity(const TokenizerDescription& description) {
   Canonical canonical;
-  canonical.field("prescript byte-level BPE 1");
+  canonical.field("prescript tokenizer 2");
 
   const size_t num_pieces = num_used_pieces(description);
   canonical.field(static_cast<int64_t>(num_pieces));
-  for (size_t id = 0; id < num_pieces; ++id) canonical.field(description.pieces[id].text);
+  const bool is_scored = description.model != TokenizerModel::kBpe;
+  for (size_t id = 0; id < num_pieces; ++id) {
+    canonical.field(description.pieces[id].text);
+    if (is_scored) canonical.field(std::bit_cast<int64_t>(description.pieces[id].score));
+  }
 
   canonical.field(static_cast<int64_t>(description.merges.size()));
   for (const auto& [left, right] : description.merges) canonical.field(left).field(right);
@@ -52,19 +57,26 @@ std::string tokenizer_identity(const TokenizerDescription& description) {
   for (const AddedToken& token : added) {
     // Without a normaliser, when a token is matched matters only beside tokens of the other kind.
     canonical.field(token.id).field(token.special).field(token.lstrip).field(token.rstrip);
+    if (!description.normalizer.empty()) canonical.field(token.normalized);
   }
 
-  const PreTokenizerDescription& pre = description.pre_tokenizer;
-  canonical.field(static_cast<int64_t>(pre.splits.size()));
-  for (const SplitStep& step : pre.splits) {
-    canonical.field(static_cast<int64_t>(step.kind))
-        .field(step.pattern)
-        .field(static_cast<int64_t>(step.behavior))
-        .field(step.invert);
+  for (const auto* steps : {&description.normalizer, &description.pre_tokenizer}) {
+    canonical.field(static_cast<int64_t>(steps->size()));
+    for (const TextStep& step : *steps) {
+      canonical.field(static_cast<int64_t>(step.kind))
+          .field(static_cast<int64_t>(step.matches))
+          .field(step.pattern)
+          .field(static_cast<int64_t>(step.behavior))
+          .field(step.invert)
+          .field(step.content);
+    }
   }
-  canonical.field(pre.add_prefix_space).field(pre.split_gpt2_pattern);
 
-  canonical.field(description.ignore_merges);
+  canonical.field(static_cast<int64_t>(description.model));
+  canonical.field(description.ignore_merges)
+      .field(description.byte_fallback)
+      .field(description.unknown_token.value_or(-1))
+      .field(description.fuse_unknown);
   canonical.field(description.adds_bos ? *description.bos_token : -1);
   return canonical.hex();
 }

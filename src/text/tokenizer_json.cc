@@ -1,96 +1,20 @@
 #include "text/tokenizer_json.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <unordered_map>
 
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
 #include "io/quote.h"
-#include "text/byte_level.h"
-#include "text/pre_tokenizer_json.h"
+#include "text/model_json.h"
+#include "text/piece_decoder.h"
+#include "text/text_steps_json.h"
 #include "text/tokenizer.h"
 
 namespace prescript {
 namespace {
 
-using Ids = std::unordered_map<std::string, int32_t>;
-
-/// Refuses a member that is set to anything but what prescript does.
-void require_unset(const JsonCursor& object, const char* key) {
-  const auto member = object.find(key);
-  if (!member) return;
-  const auto& value = member->value();
-  const bool unset = value == false || value == "" || (value.is_number() && value == 0) ||
-                     (value.is_array() && value.empty());
-  if (!unset) member->fail("not supported; this tokenizer cannot be used");
-}
-
-Ids read_vocabulary(const JsonCursor& model, TokenizerDescription& description) {
-  const JsonCursor vocabulary = model.at("vocab");
-  if (!vocabulary.is_object()) vocabulary.fail("expected an object of pieces and ids");
-  Ids ids;
-  const size_t count = vocabulary.value().size();
-  description.pieces.resize(count);
-  std::vector<bool> taken(count);
-  for (const auto& [piece, id] : vocabulary.value().items()) {
-    if (!id.is_number_integer() || id < 0 || id >= count || taken[id.get<size_t>()]) {
-      vocabulary.fail("piece " + quote(piece) + " has id " + id.dump() + "; the ids of " +
-                      std::to_string(count) + " pieces must be 0 to " + std::to_string(count - 1) +
-                      ", each once");
-    }
-    taken[id.get<size_t>()] = true;
-    description.pieces[id.get<size_t>()].text = piece;
-    ids.emplace(piece, id.get<int32_t>());
-  }
-  return ids;
-}
-
-void read_merges(const JsonCursor& model, TokenizerDescription& description) {
-  const JsonCursor merges = model.at("merges");
-  description.merges.reserve(merges.size());
-  for (size_t i = 0; i < merges.size(); ++i) {
-    const JsonCursor merge = merges.item(i);
-    if (merge.is_array()) {
-      if (merge.size() != 2) merge.fail("expected two pieces");
-      description.merges.emplace_back(merge.item(0).string(), merge.item(1).string());
-      continue;
-    }
-    const std::string& both = merge.string();
-    const size_t space = both.find(' ');
-    if (space == std::string::npos || both.find(' ', space + 1) != std::string::npos) {
-      merge.fail("expected two pieces with one space between them");
-    }
-    description.merges.emplace_back(both.substr(0, space), both.substr(space + 1));
-  }
-}
-
-Ids read_model(const JsonCursor& root, TokenizerDescription& description) {
-  const JsonCursor model = root.at("model");
-  const auto type = model.find("type");
-  if (type && type->string() != "BPE") {
-    type->fail(quote(type->string()) + " is not supported; byte-level BPE is");
-  }
-  for (const char* key :
-       {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) {
-    require_unset(model, key);
-  }
-  const auto ignore_merges = model.find("ignore_merges");
-  description.ignore_merges = ignore_merges && ignore_merges->boolean();
-  Ids ids = read_vocabulary(model, description);
-  read_merges(model, description);
-  if (const auto unknown = model.find("unk_token")) {
-    // Only a byte without a token could become the unknown token.
-    for (int byte = 0; byte < 256; ++byte) {
-      if (ids.count(byte_symbol(static_cast<uint8_t>(byte))) == 0) {
-        unknown->fail("an unknown token is not supported, and byte " + std::to_string(byte) +
-                      " has no token");
-      }
-    }
-  }
-  return ids;
-}
+using Ids = VocabularyIds;
 
 void read_added_tokens(const JsonCursor& root, Ids& ids, TokenizerDescription& description) {
   const auto tokens = root.find("added_tokens");
@@ -197,15 +121,17 @@ TokenizerDescription tokenizer_from_json(const std::string& path) {
   TokenizerDescription description;
   description.place = path;
   if (const auto normalizer = root.find("normalizer")) {
-    normalizer->at("type").fail("normalizer " + quote(normalizer->at("type").string()) +
-                                " is not supported; this tokenizer cannot be used");
+    description.normalizer = normalizer_from_json(*normalizer);
   }
-  Ids ids = read_model(root, description);
+  if (const auto pre_tokenizer = root.find("pre_tokenizer")) {
+    description.pre_tokenizer = pre_tokenizer_from_json(*pre_tokenizer);
+  }
+  Ids ids = model_from_json(root.at("model"), description);
   read_added_tokens(root, ids, description);
-  description.pre_tokenizer = pre_tokenizer_from_json(root.at("pre_tokenizer"));
-  const JsonCursor decoder = root.at("decoder").at("type");
-  if (decoder.string() != "ByteLevel") {
-    decoder.fail(quote(decoder.string()) + " is not supported; ByteLevel is");
+  const JsonCursor decoder = root.at("decoder");
+  description.decoder = piece_decoder_from_json(decoder);
+  if (description.decoder.byte_level != is_byte_level(description)) {
+    decoder.fail("a ByteLevel pre-tokeniser needs a ByteLevel decoder, and no other may have one");
   }
   if (const auto processor = root.find("post_processor")) {
     description.bos_token = leading_special_token(*processor, ids);

@@ -49,6 +49,17 @@ constexpr const char kNewSymbols[] =
 // Decimal digits and other numbers of Unicode 17, which Rust's char::is_numeric knows.
 constexpr const char kUnicode17Numbers[] = "\\x{11de0}-\\x{11de9}\\x{16ff4}-\\x{16ff6}";
 
+// The Punctuation pre-tokeniser knows Unicode 7, which had none of these and had two others.
+constexpr const char kPunctuationSinceUnicode8[] =
+    "\\x{61d}\\x{9fd}\\x{a76}\\x{c77}\\x{c84}\\x{1b7d}\\x{1b7e}"
+    "\\x{2e43}-\\x{2e4f}\\x{2e52}-\\x{2e5d}\\x{10ead}\\x{10f55}-\\x{10f59}"
+    "\\x{10f86}-\\x{10f89}\\x{1144b}-\\x{1144f}\\x{1145a}-\\x{1145b}\\x{1145d}"
+    "\\x{11660}-\\x{1166c}\\x{116b9}\\x{1183b}\\x{11944}-\\x{11946}\\x{119e2}"
+    "\\x{11a3f}-\\x{11a46}\\x{11a9a}-\\x{11a9c}\\x{11a9e}-\\x{11aa2}"
+    "\\x{11c41}-\\x{11c45}\\x{11c70}-\\x{11c71}\\x{11ef7}-\\x{11ef8}\\x{11fff}"
+    "\\x{12ff1}-\\x{12ff2}\\x{16e97}-\\x{16e9a}\\x{16fe2}\\x{1e95e}-\\x{1e95f}";
+constexpr const char kPunctuationOfUnicode7[] = "\\x{166d}\\x{111c9}";
+
 constexpr const char kWhiteSpace[] =
     "\\t-\\r "
     "\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
@@ -75,6 +86,11 @@ std::optional<std::string> category_set(std::string_view category) {
 
 std::string numeric_set() {
   return *category_set("N") + kUnicode17Numbers;
+}
+
+std::string punctuation_pattern() {
+  const std::string newer = std::string(kNewPunctuation) + kPunctuationSinceUnicode8;
+  return "(?![" + newer + "])[!-/:-@\\[-`{-~\\p{P}" + kPunctuationOfUnicode7 + "]";
 }
 
 std::string white_space_set() {

@@ -15,7 +15,11 @@ std::optional<std::string> category_set(std::string_view category);
 /// The same for what the Digits pre-tokeniser calls a digit (Rust's char::is_numeric: category N).
 std::string numeric_set();
 
-/// The same for \s.
+/// A PCRE2 pattern of what the Punctuation pre-tokeniser cuts at: ASCII's punctuation, and what
+/// Unicode 7 calls so.
+std::string punctuation_pattern();
+
+/// The inside of a class for \s.
 std::string white_space_set();
 
 }  // namespace prescript

@@ -19,6 +19,7 @@ import torch
 import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+VOCABULARIES = ROOT / ".venv-interop" / "llama.cpp"  # scripts/setup --interop
 MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 BUILD = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu"))
 

@@ -12,6 +12,7 @@ import peers
 
 PROGRAM = peers.BUILD / "bin" / "prescript"
 PROBE = peers.BUILD / "bin" / "prescript_probe"
+TEXT_PROBE = peers.BUILD / "bin" / "prescript_text_probe"
 TEXT = (
     "You are a careful clinician. Answer the medical question accurately, safely and helpfully, "
     "with the consensus of medical science. "

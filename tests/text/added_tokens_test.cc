@@ -33,12 +33,12 @@ TEST(AddedTokens, AreFoundAsTokenizersFindsThem) {
 
 AddedTokens three_tokens() {
   return AddedTokens({{.id = 0, .special = true}, {.id = 1, .special = true}, {.id = 2}},
-                     {{"<a>", false}, {"<a><b>", false}, {"b>", false}},
+                     {"<a>", "<a><b>", "b>"},
                      "test");
 }
 
 TEST(AddedTokens, TheLeftmostAndOfTheseTheLongestIsTaken) {
-  EXPECT_THAT(three_tokens().split("x<a><b><a>b>", true),
+  EXPECT_THAT(three_tokens().split("x<a><b><a>b>", false, true),
               testing::ElementsAre(TextSegment{0, 1, std::nullopt},
                                    TextSegment{1, 7, 1},
                                    TextSegment{7, 10, 0},
@@ -46,18 +46,26 @@ TEST(AddedTokens, TheLeftmostAndOfTheseTheLongestIsTaken) {
 }
 
 TEST(AddedTokens, ASpecialTokenThatStaysTextHidesWhatIsInside) {
-  EXPECT_THAT(three_tokens().split("<a><b>b>", false),
+  EXPECT_THAT(three_tokens().split("<a><b>b>", false, false),
               testing::ElementsAre(TextSegment{0, 6, std::nullopt}, TextSegment{6, 8, 2}));
 }
 
+TEST(AddedTokens, NormalizedTokensAreFoundByThemselves) {
+  const AddedTokens tokens({{.id = 0}, {.id = 1, .normalized = true}}, {"a", "b"}, "test");
+  EXPECT_THAT(tokens.split("ab", false, true),
+              testing::ElementsAre(TextSegment{0, 1, 0}, TextSegment{1, 2, std::nullopt}));
+  EXPECT_THAT(tokens.split("ab", true, true),
+              testing::ElementsAre(TextSegment{0, 1, std::nullopt}, TextSegment{1, 2, 1}));
+}
+
 TEST(AddedTokens, EmptyTextHasNoSegments) {
-  EXPECT_TRUE(three_tokens().split("", true).empty());
+  EXPECT_TRUE(three_tokens().split("", false, true).empty());
 }
 
 TEST(AddedTokens, WhatCannotBeMatchedIsRefused) {
   const auto refused = [](const AddedToken& token, const std::string& text, const char* part) {
     expect_input_error(ExitCode::kModel, part, [&] {
-      AddedTokens({token, {.id = 1, .rstrip = true}}, {{text, false}, {"x", false}}, "file");
+      AddedTokens({token, {.id = 1, .rstrip = true}}, {text, "x"}, "file");
     });
   };
   refused({.id = 0}, "", "added token 0 has 0 bytes");

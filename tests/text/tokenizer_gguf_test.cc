@@ -11,13 +11,9 @@
 namespace prescript {
 namespace {
 
-std::string tiny_bytes() {
-  return bytes_of_file(tokenizer_golden_path("tiny.gguf"));
-}
-
-/// The tiny tokenizer after one change of equal length.
-TokenizerDescription changed(std::string_view from, std::string_view to) {
-  std::string bytes = tiny_bytes();
+/// A tokenizer after one change of equal length.
+TokenizerDescription changed(const std::string& name, std::string_view from, std::string_view to) {
+  std::string bytes = bytes_of_file(tokenizer_golden_path(name));
   const size_t at = bytes.find(from);
   if (at == std::string::npos || from.size() != to.size()) throw ContractError("no such change");
   bytes.replace(at, from.size(), to);
@@ -26,7 +22,13 @@ TokenizerDescription changed(std::string_view from, std::string_view to) {
 }
 
 void expect_refused(std::string_view from, std::string_view to, const char* part) {
-  expect_input_error(ExitCode::kModel, part, [&] { Tokenizer{changed(from, to)}; });
+  expect_input_error(ExitCode::kModel, part, [&] { Tokenizer{changed("tiny.gguf", from, to)}; });
+}
+
+/// Of SentencePiece's BPE.
+void expect_llama_refused(std::string_view from, std::string_view to, const char* part) {
+  expect_input_error(
+      ExitCode::kModel, part, [&] { Tokenizer{changed("families/llama2.gguf", from, to)}; });
 }
 
 TEST(TokenizerGguf, HoldsTheSameTokenizerAsTokenizerJson) {
@@ -72,11 +74,23 @@ TEST(TokenizerGguf, DamagedPartsAreRefused) {
   expect_refused(key + type + std::string("\1\0\0\0", 4),
                  key + type + std::string("\x08\x02\0\0", 4),
                  "tokenizer.ggml.bos_token_id");
-  // The type of the first token (an array of int32, 520 long): 3 becomes 6, a byte of
-  // SentencePiece.
+  // The type of the first token (an array of int32, 520 long): 3 becomes 7.
   const std::string types = "tokenizer.ggml.token_type";
   const std::string array("\x09\0\0\0\5\0\0\0\x08\2\0\0\0\0\0\0", 16);
-  expect_refused(types + array + "\3", types + array + "\6", "type 6 of token 0");
+  expect_refused(types + array + "\3", types + array + "\7", "type 7 of token 0");
+}
+
+TEST(TokenizerGguf, DamagedModelsOfSentencePieceAreRefused) {
+  expect_llama_refused("tokenizer.ggml.scores", "tokenizer.ggml.scoreX", "tokenizer.ggml.scores");
+  expect_llama_refused("<0x41>", "<0xGG>", "has no \"<0x41>\"; all of <0x00> to <0xFF>");
+  expect_llama_refused("<0x41>", "<0x42>", "are both \"<0x42>\"; every token must be unique");
+  // The first score, behind the key, the type and the number of floats.
+  const std::string bytes = bytes_of_file(tokenizer_golden_path("families/llama2.gguf"));
+  const size_t key = bytes.find("tokenizer.ggml.scores");
+  const std::string before = bytes.substr(key, 21 + 4 + 4 + 8);
+  expect_llama_refused(before + bytes.substr(key + before.size(), 4),
+                       before + std::string("\0\0\xc0\x7f", 4),
+                       "tokenizer.ggml.scores");
 }
 
 }  // namespace

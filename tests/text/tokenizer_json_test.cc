@@ -116,15 +116,15 @@ TEST_F(TokenizerJson, WhatIsNotSupportedIsRefusedByName) {
     tiny[json::json_pointer(pointer)] = value;
     expect_refused(part);
   };
-  refused("/normalizer", {{"type", "NFC"}}, "normalizer \"NFC\" is not supported");
-  refused("/model/type", "Unigram", "model.type: \"Unigram\" is not supported");
+  refused("/normalizer", {{"type", "NFD"}}, "normalizer \"NFD\" is not supported");
+  refused("/model/type", "WordPiece", "model.type: \"WordPiece\" is not supported");
   refused("/model/dropout", 0.1, "model.dropout: not supported");
-  refused("/model/byte_fallback", true, "model.byte_fallback: not supported");
   refused("/model/end_of_word_suffix", "</w>", "model.end_of_word_suffix: not supported");
   refused("/model/continuing_subword_prefix", "##", "continuing_subword_prefix: not supported");
   refused("/decoder/type", "WordPiece", "\"WordPiece\" is not supported");
   refused("/decoder", nullptr, "decoder");
-  refused("/pre_tokenizer", nullptr, "pre_tokenizer");
+  refused("/pre_tokenizer", nullptr, "decoder: a ByteLevel pre-tokeniser needs");
+  refused("/decoder", {{"type", "Fuse"}}, "decoder: a ByteLevel pre-tokeniser needs");
   refused("/added_tokens/0/single_word", true, "added_tokens[0].single_word: not supported");
 }
 
@@ -150,14 +150,41 @@ TEST_F(TokenizerJson, DamagedPartsAreRefused) {
   expect_refused("model");
 }
 
-TEST_F(TokenizerJson, AnUnknownTokenIsOnlyRefusedWhereAByteCouldBecomeIt) {
+TEST_F(TokenizerJson, AnUnknownTokenMattersOnlyWhereAByteCanBecomeIt) {
+  const std::string hash = load().identity_hash();
   tiny["model"]["unk_token"] = "<|endoftext|>";
-  EXPECT_NO_THROW(load());
+  EXPECT_EQ(load().identity_hash(), hash);
   json& vocabulary = tiny["model"]["vocab"];
   const json id = vocabulary["À"];
   vocabulary.erase("À");
   vocabulary["<unused>"] = id;
-  expect_refused("model.unk_token: an unknown token is not supported, and byte 192 has no token");
+  EXPECT_NE(load().identity_hash(), hash);
+  tiny["model"]["unk_token"] = "<nothing>";
+  expect_refused("model.unk_token: \"<nothing>\" is not in the vocabulary");
+}
+
+TEST_F(TokenizerJson, DamagedSentencePieceModelsAreRefused) {
+  const auto refused =
+      [&](const char* name, const char* pointer, const json& value, const std::string& part) {
+        tiny = tokenizer_golden(name);
+        tiny[json::json_pointer(pointer)] = value;
+        expect_refused(part);
+      };
+  const char* unigram = "families/unigram.json";
+  refused(unigram, "/model/vocab/5", json::array({"a"}), "model.vocab[5]: expected a piece and");
+  refused(unigram, "/model/vocab/5/1", "x", "model.vocab[5][1]: expected a number");
+  refused(unigram, "/model/unk_id", 100000, "model.unk_id");
+  refused(unigram, "/model/unk_id", nullptr, "without an unknown token is not supported");
+  refused(unigram, "/model/byte_fallback", true, "the vocabulary has no \"<0x00>\"");
+  tiny = tokenizer_golden(unigram);
+  tiny["model"]["vocab"][5] = tiny["model"]["vocab"][6];
+  expect_refused("is there twice; every piece must be unique");
+
+  tiny = tokenizer_golden("families/llama2.json");
+  json& vocabulary = tiny["model"]["vocab"];
+  vocabulary["<0xGG>"] = vocabulary["<0x41>"];
+  vocabulary.erase("<0x41>");
+  expect_refused("the vocabulary has no \"<0x41>\"; all of <0x00> to <0xFF> must be in it");
 }
 
 }  // namespace

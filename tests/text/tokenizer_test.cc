@@ -1,6 +1,7 @@
 #include "text/tokenizer.h"
 
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -192,7 +193,17 @@ TEST(Tokenizer, DamagedDescriptionsAreRefused) {
   refused("an added token has id 4", [](auto& d) { d.added_tokens[0].id = 4; });
   refused("the BOS token has id -1", [](auto& d) { d.bos_token = -1; });
   refused("the EOS token has id 4", [](auto& d) { d.eos_token = 4; });
+  refused("the unknown token has id 4", [](auto& d) { d.unknown_token = 4; });
   refused("names none", [](auto& d) { d.adds_bos = true; });
+  refused("the score of token 1 is not finite", [](auto& d) {
+    d.model = TokenizerModel::kScoredBpe;
+    d.pieces[1].score = std::numeric_limits<double>::quiet_NaN();
+  });
+  refused("has no \"<0x00>\"", [](auto& d) { d.byte_fallback = true; });
+  refused("token 2 has 1025 bytes; at most 1024 are allowed where scores", [](auto& d) {
+    d.model = TokenizerModel::kScoredBpe;
+    d.pieces[2].text = std::string(1025, 'a');
+  });
 }
 
 TEST(Tokenizer, TheIdentityHashChangesWithEverythingThatDeterminesIds) {
@@ -210,14 +221,23 @@ TEST(Tokenizer, TheIdentityHashChangesWithEverythingThatDeterminesIds) {
   changed("lstrip", [](auto& d) { d.added_tokens[0].lstrip = true; });
   changed("rstrip", [](auto& d) { d.added_tokens[0].rstrip = true; });
   changed("added", [](auto& d) { d.added_tokens.clear(); });
-  changed("pre-tokeniser", [](auto& d) { d.pre_tokenizer.split_gpt2_pattern = true; });
-  changed("prefix space", [](auto& d) { d.pre_tokenizer.add_prefix_space = true; });
-  changed("split", [](auto& d) { d.pre_tokenizer.splits.push_back({.pattern = "a"}); });
+  changed("pre-tokeniser", [](auto& d) { d.pre_tokenizer.push_back({.pattern = "a"}); });
+  changed("normaliser", [](auto& d) {
+    d.normalizer.push_back({.kind = TextStep::Kind::kPrepend, .content = " "});
+  });
+  changed("model", [](auto& d) { d.model = TokenizerModel::kScoredBpe; });
+  changed("unknown token", [](auto& d) { d.unknown_token = 3; });
   changed("ignore_merges", [](auto& d) { d.ignore_merges = true; });
   changed("adds BOS", [](auto& d) {
     d.bos_token = 3;
     d.adds_bos = true;
   });
+
+  TokenizerDescription scored = small();
+  scored.model = TokenizerModel::kScoredBpe;
+  const std::string scored_hash = Tokenizer(scored).identity_hash();
+  scored.pieces[2].score = -1;
+  EXPECT_NE(Tokenizer(scored).identity_hash(), scored_hash);
 
   TokenizerDescription padded = small();
   padded.pieces.push_back({"[PAD4]", false});
