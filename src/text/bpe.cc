@@ -32,15 +32,15 @@ void Bpe::encode(std::string_view word,
                  Workspace& workspace,
                  std::vector<WordToken>& tokens) const {
   if (!vocabulary_.words.empty()) {
-    workspace.word.assign(word);
-    const auto found = vocabulary_.words.find(workspace.word);
+    workspace.word_.assign(word);
+    const auto found = vocabulary_.words.find(workspace.word_);
     if (found != vocabulary_.words.end()) {
       tokens.push_back({found->second, 0});
       return;
     }
   }
   spell(word, workspace);
-  const auto& nodes = workspace.nodes;
+  const auto& nodes = workspace.nodes_;
   if (nodes.empty()) return;
   merge_all(workspace);
   for (int32_t index = 0; index >= 0; index = nodes[index].next) {
@@ -49,7 +49,7 @@ void Bpe::encode(std::string_view word,
 }
 
 void Bpe::spell(std::string_view word, Workspace& workspace) const {
-  auto& nodes = workspace.nodes;
+  auto& nodes = workspace.nodes_;
   nodes.clear();
   const auto add = [&](int32_t id, size_t begin) {
     const auto index = static_cast<int32_t>(nodes.size());
@@ -75,8 +75,8 @@ void Bpe::spell(std::string_view word, Workspace& workspace) const {
 }
 
 void Bpe::merge_all(Workspace& workspace) const {
-  auto& nodes = workspace.nodes;
-  auto& queue = workspace.queue;
+  auto& nodes = workspace.nodes_;
+  auto& queue = workspace.queue_;
   const auto comes_later = [](const Workspace::Candidate& a, const Workspace::Candidate& b) {
     return a.rank != b.rank ? a.rank > b.rank : a.node > b.node;
   };

@@ -72,9 +72,9 @@ class Bpe::Workspace {
     int32_t node;  // the left one of the pair
     int32_t result;
   };
-  std::vector<Node> nodes;
-  std::vector<Candidate> queue;  // a heap, the next merge in front
-  std::string word;
+  std::vector<Node> nodes_;
+  std::vector<Candidate> queue_;  // a heap, the next merge in front
+  std::string word_;
 };
 
 }  // namespace prescript

@@ -110,8 +110,9 @@ void require_unset(const JsonCursor& object, const char* key) {
   const auto member = object.find(key);
   if (!member) return;
   const auto& value = member->value();
-  const bool unset = value == false || value == "" || (value.is_number() && value == 0) ||
-                     (value.is_array() && value.empty());
+  const bool unset = value == false || (value.is_number() && value == 0) ||
+                     (value.is_array() && value.empty()) ||
+                     (value.is_string() && value.get_ref<const std::string&>().empty());
   if (!unset) member->fail("not supported; this tokenizer cannot be used");
 }
 

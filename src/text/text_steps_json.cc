@@ -11,15 +11,15 @@ using Kind = TextStep::Kind;
 using Pattern = TextStep::Pattern;
 
 SplitBehavior behavior_of(const JsonCursor& name) {
-  static const std::map<std::string, SplitBehavior> kBehaviors = {
+  static const std::map<std::string, SplitBehavior> behaviors = {
       {"Isolated", SplitBehavior::kIsolated},
       {"Removed", SplitBehavior::kRemoved},
       {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
       {"MergedWithNext", SplitBehavior::kMergedWithNext},
       {"Contiguous", SplitBehavior::kContiguous},
   };
-  const auto found = kBehaviors.find(name.string());
-  if (found == kBehaviors.end()) {
+  const auto found = behaviors.find(name.string());
+  if (found == behaviors.end()) {
     name.fail(quote(name.string()) +
               " is not supported; Isolated, Removed, MergedWithPrevious, MergedWithNext and "
               "Contiguous are");
@@ -84,7 +84,7 @@ void append_metaspace(const JsonCursor& json, std::vector<TextStep>& steps) {
 }
 
 void append_pre_tokenizer(const JsonCursor& json, std::vector<TextStep>& steps) {
-  static const std::map<std::string, void (*)(const JsonCursor&, std::vector<TextStep>&)> kKinds = {
+  static const std::map<std::string, void (*)(const JsonCursor&, std::vector<TextStep>&)> kinds = {
       {"ByteLevel", append_byte_level},
       {"Digits", append_digits},
       {"Metaspace", append_metaspace},
@@ -97,8 +97,8 @@ void append_pre_tokenizer(const JsonCursor& json, std::vector<TextStep>& steps) 
     for (size_t i = 0; i < members.size(); ++i) append_pre_tokenizer(members.item(i), steps);
     return;
   }
-  const auto found = kKinds.find(type.string());
-  if (found == kKinds.end()) {
+  const auto found = kinds.find(type.string());
+  if (found == kinds.end()) {
     type.fail("pre-tokeniser " + quote(type.string()) +
               " is not supported; ByteLevel, Digits, Metaspace, Punctuation, Split and Sequence "
               "are");

@@ -80,7 +80,7 @@ std::optional<int32_t> leading_special_token(const JsonCursor& processor, const 
 
 /// A token's name: a string, or an object with its content.
 std::optional<JsonCursor> name_of(const JsonCursor& object, const char* key) {
-  const auto member = object.find(key);
+  auto member = object.find(key);
   if (!member || member->is_string()) return member;
   return member->at("content");
 }

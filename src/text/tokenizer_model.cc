@@ -22,19 +22,21 @@ constexpr size_t kMaxScoredPieceBytes = 1024;
 std::vector<BpeMerge> ranked_merges(const TokenizerDescription& description, const PieceIds& ids) {
   std::vector<BpeMerge> merges;
   merges.reserve(description.merges.size());
-  for (const auto& [left, right] : description.merges) {
+  for (const auto& merge : description.merges) {
     const auto id_of = [&](const std::string& piece) {
       const auto found = ids.find(piece);
       if (found == ids.end() || !description.pieces[found->second].in_model) {
         fail_tokenizer(description,
-                       "merge " + std::to_string(merges.size()) + " (" + quote(left) + " " +
-                           quote(right) + ") needs " + quote(piece) +
+                       "merge " + std::to_string(merges.size()) + " (" + quote(merge.first) + " " +
+                           quote(merge.second) + ") needs " + quote(piece) +
                            ", which is not in the vocabulary");
       }
       return found->second;
     };
-    merges.push_back(
-        {id_of(left), id_of(right), id_of(left + right), static_cast<int32_t>(merges.size())});
+    merges.push_back({id_of(merge.first),
+                      id_of(merge.second),
+                      id_of(merge.first + merge.second),
+                      static_cast<int32_t>(merges.size())});
   }
   return merges;
 }

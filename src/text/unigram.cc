@@ -23,7 +23,7 @@ Unigram::Unigram(const UnigramVocabulary& vocabulary)
 }
 
 void Unigram::find_best(std::string_view word, Workspace& workspace) const {
-  auto& best = workspace.best;
+  auto& best = workspace.best_;
   best.assign(word.size() + 1, {0.0, 0, kNoToken});
   const auto offer = [&](size_t begin, size_t end, int32_t id, double score) {
     const double sum = best[begin].score + score;
@@ -67,7 +67,7 @@ void Unigram::encode(std::string_view word,
                      Workspace& workspace,
                      std::vector<WordToken>& tokens) const {
   find_best(word, workspace);
-  const auto& best = workspace.best;
+  const auto& best = workspace.best_;
   std::vector<WordToken> pieces;
   for (size_t end = word.size(); end > 0; end = best[end].begin) {
     pieces.push_back({best[end].id, best[end].begin});

@@ -44,7 +44,7 @@ class Unigram {
       size_t begin;  // of its last piece
       int32_t id;    // kNoToken: there is no way
     };
-    std::vector<Node> best;
+    std::vector<Node> best_;
   };
 
   /// Appends the tokens of `word` (UTF-8). Cost O(n · length of the longest piece).
