@@ -11,16 +11,6 @@ int64_t DecoderConfig::num_layer_parameters() const {
                        3 * hidden_size * feed_forward_size);
 }
 
-void refuse_model(const std::string& place, const std::string& what) {
-  std::string families;
-  for (const Family& family : kFamilies) {
-    families += (families.empty() ? "" : ", ") + std::string(family.hf);
-  }
-  throw InputError(ExitCode::kModel,
-                   place + ": " + what + "; implemented today: the families " + families +
-                       ", without sliding window and experts (docs/ARCHITECTURE.md)");
-}
-
 void check_decoder_config(const DecoderConfig& c, const std::string& place) {
   const auto require = [&](bool holds, const std::string& message) {
     if (!holds) throw InputError(ExitCode::kModel, place + ": " + message);
@@ -35,6 +25,16 @@ void check_decoder_config(const DecoderConfig& c, const std::string& place) {
               std::to_string(c.head_size));
   require(c.norm_epsilon > 0 && c.norm_epsilon < 1, "epsilon of the norms is not in (0, 1)");
   require(c.rope.theta > 0 && c.rope.theta < 1e12, "rope base is not in (0, 1e12)");
+}
+
+void refuse_model(const std::string& place, const std::string& what) {
+  std::string families;
+  for (const Family& family : kFamilies) {
+    families += (families.empty() ? "" : ", ") + std::string(family.hf);
+  }
+  throw InputError(ExitCode::kModel,
+                   place + ": " + what + "; implemented today: the families " + families +
+                       ", without sliding window and experts (docs/ARCHITECTURE.md)");
 }
 
 }  // namespace prescript

@@ -36,6 +36,8 @@ constexpr std::array<std::string_view, 20> kKnownKeys = {
     "expert_used_count",
 };
 
+constexpr const char* kAttentionFactor = "rope.scaling.attn_factor";
+
 /// The metadata of the file's family.
 class Metadata {
  public:
@@ -122,14 +124,23 @@ struct RopeAndContext {
 RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
   const double theta = metadata.number("rope.freq_base");
   const int64_t context = metadata.integer("context_length", kMaxPositions);
-  const std::string type = metadata.find_string("rope.scaling.type").value_or("none");
+  // llama.cpp takes a factor without a type for linear.
+  const double factor = metadata.find_number("rope.scaling.factor").value_or(1);
+  const std::string type =
+      metadata.find_string("rope.scaling.type").value_or(factor == 1 ? "none" : "linear");
   const auto short_divisors = divisors(metadata, "rope_factors_short.weight", size);
   if (!short_divisors.empty()) {
     Rope rope = divided_rope(theta, size, short_divisors);
-    rope.attention_factor = metadata.find_number("rope.scaling.attn_factor").value_or(1);
+    if (metadata.find_number(kAttentionFactor)) {
+      rope.attention_factor = metadata.positive(kAttentionFactor);
+    }
     const int64_t original =
         metadata.integer("rope.scaling.original_context_length", kMaxPositions);
     return {rope, std::min(context, original)};
+  }
+  if (metadata.find_number(kAttentionFactor).value_or(1) != 1) {
+    metadata.refuse(metadata.key(kAttentionFactor) +
+                    ": is not implemented without rope_factors_short.weight");
   }
   const auto llama3_divisors = divisors(metadata, "rope_freqs.weight", size);
   if (!llama3_divisors.empty()) {

@@ -202,8 +202,7 @@ void refuse_sliding_window(const JsonCursor& config,
   }
   const auto window = config.find("sliding_window");
   const auto uses = config.find("use_sliding_window");
-  const bool is_off =
-      family.hf.starts_with("qwen") ? !uses || !uses->boolean() : uses && !uses->boolean();
+  const bool is_off = family.hf.starts_with("qwen") && !(uses && uses->boolean());
   if (window && !is_off && window->integer(1, kMaxPositions) < max_positions) {
     refuse_model(place, "sliding_window is not implemented");
   }

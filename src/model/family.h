@@ -2,8 +2,6 @@
 // The families of decoders, by what their files do not say themselves.
 
 #include <array>
-#include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace prescript {
@@ -33,14 +31,5 @@ constexpr const Family* find_gguf_family(std::string_view name) {
   }
   return nullptr;
 }
-
-// Bounds against nonsense in a file; far above any model there is.
-inline constexpr int64_t kMaxSize = 1 << 20;
-inline constexpr int64_t kMaxVocabulary = 1 << 24;
-inline constexpr int64_t kMaxLayers = 4096;
-inline constexpr int64_t kMaxPositions = 1 << 27;
-
-/// Throws InputError(kModel): "place: what", and what is implemented.
-[[noreturn]] void refuse_model(const std::string& place, const std::string& what);
 
 }  // namespace prescript

@@ -245,9 +245,16 @@ TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
   gguf_refuses_with(
       "llama.rope.scaling.type", std::string("linear"), "llama.rope.scaling.factor: missing");
+  gguf_refuses_with("llama.rope.scaling.attn_factor", 1.2F, "rope.scaling.attn_factor");
   GgufBytes misshapen = gguf();
   misshapen.set_tensor("rope_freqs.weight", {31});
   gguf_refuses("tensor rope_freqs.weight is not 32 numbers", misshapen);
+}
+
+TEST(DecoderConfig, OfGgufTakesAFactorWithoutATypeForLinear) {
+  GgufBytes file = gguf();
+  file.set("llama.rope.scaling.factor", 4.0F);
+  EXPECT_EQ(read_gguf(file).rope, linear_rope(100000, 64, 4));
 }
 
 TEST(DecoderConfig, OfGgufAllowsFeaturesThatAreSwitchedOff) {
