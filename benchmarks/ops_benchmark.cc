@@ -219,7 +219,7 @@ void add_rows() {
         const Tensor x = bench.tensor(kRows, kHidden);
         std::vector<Row> rows;
         for (int32_t i = 0; i < kRows; ++i) rows.push_back(Row::token(i * 31));
-        return [=, &bench] { bench.ops().embed(embedding, {}, rows, x); };
+        return [=, &bench] { bench.ops().embed(embedding, 1, {}, rows, x); };
       },
       0,
       2 * kElements);
@@ -258,7 +258,7 @@ void add_rows() {
       "rms_norm",
       [](Bench& bench) {
         const Tensor x = bench.tensor(kRows, kHidden);
-        const Tensor weight = bench.tensor(1, kHidden);
+        const Tensor weight = bench.sums(1, kHidden);
         const Tensor y = bench.tensor(kRows, kHidden);
         const Tensor rstd = bench.sums(1, kRows);
         return [=, &bench] { bench.ops().rms_norm(x, weight, 1e-5, y, rstd); };
@@ -269,7 +269,7 @@ void add_rows() {
       "rms_norm_input_gradient",
       [](Bench& bench) {
         const Tensor x = bench.tensor(kRows, kHidden);
-        const Tensor weight = bench.tensor(1, kHidden);
+        const Tensor weight = bench.sums(1, kHidden);
         const Tensor dy = bench.tensor(kRows, kHidden);
         const Tensor dx = bench.tensor(kRows, kHidden);
         const Tensor rstd = bench.sums(1, kRows);
@@ -295,7 +295,7 @@ void add_feed_forward_and_head() {
       [](Bench& bench) {
         const Tensor gate_up = bench.tensor(kRows, 2 * kFeedForward);
         const Tensor h = bench.tensor(kRows, kFeedForward);
-        return [=, &bench] { bench.ops().swiglu(gate_up, h); };
+        return [=, &bench] { bench.ops().activate(Activation::kSilu, gate_up, h); };
       },
       0,
       3.0 * kRows * kFeedForward);
@@ -305,7 +305,9 @@ void add_feed_forward_and_head() {
         const Tensor gate_up = bench.tensor(kRows, 2 * kFeedForward);
         const Tensor dh = bench.tensor(kRows, kFeedForward);
         const Tensor gradient = bench.tensor(kRows, 2 * kFeedForward);
-        return [=, &bench] { bench.ops().swiglu_input_gradient(gate_up, dh, gradient); };
+        return [=, &bench] {
+          bench.ops().activate_input_gradient(Activation::kSilu, gate_up, dh, gradient);
+        };
       },
       0,
       5.0 * kRows * kFeedForward);
@@ -319,7 +321,7 @@ void add_feed_forward_and_head() {
         const std::vector<int32_t> ids(kTargets, 7);
         const std::vector<float> weights(kTargets, 0.01F);
         return [=, &bench] {
-          bench.ops().cross_entropy(hidden, head, ids, weights, log_probs, dhidden);
+          bench.ops().cross_entropy(hidden, head, 0, ids, weights, log_probs, dhidden);
         };
       },
       4.0 * kTargets * kHidden * kVocabulary);
@@ -329,7 +331,7 @@ void add_feed_forward_and_head() {
         const Tensor hidden = bench.tensor(kLeaves, kHidden);
         const Weight head = bench.weight(kVocabulary, kHidden);
         const Tensor logits = bench.sums(kLeaves, kVocabulary);
-        return [=, &bench] { bench.ops().logits(hidden, head, logits); };
+        return [=, &bench] { bench.ops().logits(hidden, head, 0, logits); };
       },
       2.0 * kLeaves * kHidden * kVocabulary);
 }

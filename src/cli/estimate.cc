@@ -49,7 +49,7 @@ uint64_t stored_bytes(const TensorSource& tensors, const StoredWeight& weight) {
 
 /// By what it holds: the more of loading, when pages of a tensor's file stand beside all weights,
 /// and of the steps.
-std::vector<Memory> memory_of(const PreparedRun& run, const Work& work) {
+std::vector<Memory> memory_of(const Ops& ops, const PreparedRun& run, const Work& work) {
   const DecoderConfig& config = run.files.config;
   const TensorSource& tensors = *run.files.tensors;
   const DType dtype = compute_dtype(run.recipe);
@@ -59,7 +59,8 @@ std::vector<Memory> memory_of(const PreparedRun& run, const Work& work) {
   uint64_t pages = 0;  // of a product that is laid out
   if (format == WeightFormat::kAsStored) {
     pages = stored_bytes(
-        tensors, StoredWeights(config, kind_of(tensors)).projection(0, Projection::kGateUp));
+        tensors,
+        StoredWeights(config, kind_of(tensors, config)).projection(0, Projection::kGateUp));
   }
   const auto memory = [&](uint64_t model_file, const ForestBytes& forest, uint64_t scratch) {
     return std::vector<Memory>{
@@ -68,7 +69,7 @@ std::vector<Memory> memory_of(const PreparedRun& run, const Work& work) {
          "soft prompts",
          soft_prompt_bytes(config, optimizer_kind(run.recipe), num_virtual_tokens(run.recipe))},
         {"model_file_bytes", "model file", model_file},
-        {"weight_bytes", "weights", weight_bytes(config, dtype, format)},
+        {"weight_bytes", "weights", weight_bytes(ops, config, dtype, format)},
         {"activation_bytes", "activations", forest.activations.total()},
         {"key_value_bytes", "K/V", forest.key_values.total()},
         {"scratch_bytes", "scratch", scratch}};
@@ -153,7 +154,7 @@ Estimate estimate_of(PreparedRun run) {
                             run.recipe.soft_prompt.num_virtual_tokens,
                             step_options(run.recipe, result.plan, run.data),
                             tune_options(run.recipe));
-  result.memory = memory_of(run, result.work.whole);
+  result.memory = memory_of(*ops, run, result.work.whole);
   const double peak = peak_of(run.recipe);
   StepRates rates = measure_rates(*ops, config, dtype, result.work.first_step, peak);
   if (weight_format(run.recipe) == WeightFormat::kAsStored) {

@@ -130,7 +130,8 @@ class PassBuilder {
                             .source = here ? Part::kThisPass : 1 + kept_run_of_[index],
                             .key_begin = here ? row_begin_[index] : 0,
                             .num_keys = num_keys,
-                            .causal_offset = Part::kNoMask});
+                            .causal_offset = Part::kNoMask,
+                            .key_position = node.start});
     }
     if (here) {
       pass.parts.push_back({.query_begin = row_begin_[index],
@@ -138,7 +139,8 @@ class PassBuilder {
                             .source = Part::kThisPass,
                             .key_begin = row_begin_[index],
                             .num_keys = num_keys,
-                            .causal_offset = 0});
+                            .causal_offset = 0,
+                            .key_position = node.start});
     }
   }
 
@@ -200,6 +202,58 @@ std::vector<bool> nodes_to_keep(const Forest& forest,
 
 }  // namespace
 
+namespace {
+
+/// Keys [begin, end) of a part without a mask.
+Part part_of_keys(const Part& part, int32_t begin, int32_t end) {
+  Part piece = part;
+  piece.key_begin += begin;
+  piece.num_keys = end - begin;
+  piece.key_position += begin;
+  return piece;
+}
+
+}  // namespace
+
+std::vector<Part> parts_in_window(std::span<const Part> parts,
+                                  std::span<const int32_t> positions,
+                                  int64_t window) {
+  std::vector<Part> result;
+  for (const Part& part : parts) {
+    const auto queries = positions.subspan(part.query_begin, part.num_queries);
+    // The first key in the window of a query at a position; before the run's, if negative.
+    const auto offset_at = [&](int32_t position, const Part& of) {
+      return static_cast<int32_t>(position - window + 1 - of.key_position);
+    };
+    const auto first_key = [&](int32_t position) {
+      return std::clamp(offset_at(position, part), 0, part.num_keys);
+    };
+    const int32_t seen_by_all = first_key(*std::max_element(queries.begin(), queries.end()));
+    if (part.causal_offset != Part::kNoMask) {  // a run of neighbours
+      result.push_back(part);
+      if (seen_by_all > 0) result.back().window_offset = offset_at(queries[0], part);
+      continue;
+    }
+    // Keys that some queries see and others do not, by runs of neighbours.
+    for (int32_t begin = 0; begin < part.num_queries;) {
+      int32_t end = begin + 1;
+      while (end < part.num_queries && queries[end] == queries[end - 1] + 1) ++end;
+      if (const int32_t key = first_key(queries[begin]); key < seen_by_all) {
+        Part piece = part_of_keys(part, key, seen_by_all);
+        piece.query_begin += begin;
+        piece.num_queries = end - begin;
+        piece.window_offset = offset_at(queries[begin], piece);
+        result.push_back(piece);
+      }
+      begin = end;
+    }
+    if (seen_by_all < part.num_keys) {
+      result.push_back(part_of_keys(part, seen_by_all, part.num_keys));
+    }
+  }
+  return result;
+}
+
 std::vector<Part> parts_of_rows(std::span<const Part> parts, std::span<const int32_t> output_rows) {
   std::vector<Part> result;
   for (const Part& part : parts) {
@@ -208,17 +262,14 @@ std::vector<Part> parts_of_rows(std::span<const Part> parts, std::span<const int
         std::lower_bound(first, output_rows.end(), part.query_begin + part.num_queries);
     for (auto run = first; run < last;) {
       auto run_end = run + 1;
-      // Under a causal mask only neighbours form a run; without one all rows do.
-      while (run_end < last &&
-             (part.causal_offset == Part::kNoMask || *run_end == *(run_end - 1) + 1)) {
-        ++run_end;
-      }
+      // Under a mask only neighbours form a run; without one all rows do.
+      while (run_end < last && (!part.is_masked() || *run_end == *(run_end - 1) + 1)) ++run_end;
       Part restricted = part;
       restricted.query_begin = static_cast<int32_t>(run - output_rows.begin());
       restricted.num_queries = static_cast<int32_t>(run_end - run);
-      if (part.causal_offset != Part::kNoMask) {
-        restricted.causal_offset = part.causal_offset + *run - part.query_begin;
-      }
+      const int32_t skipped = *run - part.query_begin;
+      if (part.causal_offset != Part::kNoMask) restricted.causal_offset += skipped;
+      if (part.window_offset != Part::kNoWindow) restricted.window_offset += skipped;
       result.push_back(restricted);
       run = run_end;
     }

@@ -3,6 +3,7 @@
 // 3).
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -11,9 +12,11 @@
 namespace prescript {
 
 /// The one attention primitive: a run of query rows against a run of key rows. Query j of the run
-/// sees key i of the run iff i <= causal_offset + j, or every key when there is no mask.
+/// sees key i of the run iff i <= causal_offset + j, or every key when there is no mask, and
+/// i >= window_offset + j, if it is part of a window.
 struct Part {
   static constexpr int32_t kNoMask = -1;
+  static constexpr int32_t kNoWindow = std::numeric_limits<int32_t>::min();
   static constexpr int32_t kThisPass = 0;  // sources 1, 2, ... are the kept runs 0, 1, ...
 
   int32_t query_begin = 0;
@@ -22,6 +25,11 @@ struct Part {
   int32_t key_begin = 0;
   int32_t num_keys = 0;
   int32_t causal_offset = kNoMask;
+  int32_t window_offset = kNoWindow;
+  int32_t key_position = 0;  // of the first key; the others follow one by one
+
+  /// Whether what a query sees depends on where it stands in the run.
+  bool is_masked() const { return causal_offset != kNoMask || window_offset != kNoWindow; }
 };
 
 /// Rows of a pass whose K/V outlive it: they are copied into a kept run, from row `kept_begin` of
@@ -95,6 +103,12 @@ Schedule make_schedule(const Forest& forest, int64_t max_rows, bool keep_all = f
 /// long as the nodes that several of its passes need have at most `max_rows` rows in all, so that
 /// many trees hold no more at a time than one.
 std::vector<Schedule> make_schedules(const Forest& forest, int64_t max_rows);
+
+/// `parts`, without a window yet, restricted to the keys that lie less than `window` positions
+/// before their query. `positions` are those of the query rows.
+std::vector<Part> parts_in_window(std::span<const Part> parts,
+                                  std::span<const int32_t> positions,
+                                  int64_t window);
 
 /// `parts` restricted to the query rows `output_rows` (ascending), which become queries 0, 1, ...
 std::vector<Part> parts_of_rows(std::span<const Part> parts, std::span<const int32_t> output_rows);

@@ -110,6 +110,7 @@ std::string describe_architecture(const DecoderConfig& c) {
        << " epsilon=" << c.norm_epsilon << (c.tied_head ? " tied" : "");
   if (c.rotary_size != c.head_size) text << " rotary=" << c.rotary_size;
   if (c.rope.scaling != "default") text << " rope_scaling=" << c.rope.scaling;
+  if (!c.slides.empty()) text << " window=" << c.window;
   return text.str();
 }
 
@@ -149,13 +150,12 @@ AdapterIdentity BaseModelFiles::identity() const {
 }
 
 std::vector<float> BaseModelFiles::embedding_rows(const std::vector<int32_t>& ids) const {
-  const bool is_gguf = tensors->find("token_embd.weight") != nullptr;
-  const std::string name = is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+  const StoredWeight embedding = StoredWeights(config, kind_of(*tensors, config)).embedding();
   const int64_t D = config.hidden_size;
   std::vector<float> rows(ids.size() * D);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    tensors->read(name, ids[i], ids[i] + 1, 0, D, rows.data() + i * D);
-  }
+  for (size_t i = 0; i < ids.size(); ++i) embedding.read(*tensors, ids[i], 1, rows.data() + i * D);
+  const auto scale = static_cast<float>(config.embedding_scale());
+  for (float& value : rows) value *= scale;
   return rows;
 }
 

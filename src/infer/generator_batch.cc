@@ -120,7 +120,8 @@ Pass GenerationBatch::next_pass() const {
                           .source = 1 + node,
                           .key_begin = 0,
                           .num_keys = static_cast<int32_t>(forest_.nodes[node].rows.size()),
-                          .causal_offset = Part::kNoMask});
+                          .causal_offset = Part::kNoMask,
+                          .key_position = forest_.nodes[node].start});
   }
   for (const KeptRows& own : pass.kept) {
     pass.parts.push_back({.query_begin = own.row_begin,
@@ -128,7 +129,8 @@ Pass GenerationBatch::next_pass() const {
                           .source = 1 + own.run,
                           .key_begin = 0,
                           .num_keys = own.kept_begin + 1,
-                          .causal_offset = Part::kNoMask});
+                          .causal_offset = Part::kNoMask,
+                          .key_position = pass.positions[own.row_begin] - own.kept_begin});
   }
   pass.output_parts = pass.parts;
   return pass;

@@ -37,61 +37,89 @@ std::vector<int32_t> output_positions(const Pass& pass) {
   return positions;
 }
 
+/// Fills `tables`.
+void compute_tables(Ops& ops, const Rope& rope, int64_t rotary_size, const RotaryTables& tables) {
+  const std::vector<float> frequencies = frequencies_of(rope, rotary_size);
+  const auto factor = static_cast<float>(rope.attention_factor);
+  const size_t half = frequencies.size();
+  std::vector<float> cosines(half);
+  std::vector<float> sines(half);
+  for (int64_t position = 0; position < tables.cos.rows; ++position) {
+    for (size_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(position) * frequencies[i];
+      cosines[i] = std::cos(angle) * factor;
+      sines[i] = std::sin(angle) * factor;
+    }
+    ops.upload(cosines.data(), tables.cos.row_range(position, 1));
+    ops.upload(sines.data(), tables.sin.row_range(position, 1));
+  }
+}
+
 }  // namespace
 
 Decoder::Decoder(Ops& ops,
                  const DecoderConfig& config,
                  FrozenWeights& weights,
                  int64_t num_positions)
-    : ops_(ops),
-      config_(config),
-      weights_(weights),
-      attention_shape_{config.num_heads,
-                       config.num_kv_heads,
-                       config.head_size,
-                       1 / std::sqrt(static_cast<double>(config.head_size))} {
+    : ops_(ops), config_(config), weights_(weights), num_positions_(num_positions) {
+  if (config.rotary_size == 0) return;
   const int64_t half = config.rotary_size / 2;
   const DType sums = ops.accumulate_dtype();
   const auto lay_out = [&](Arena& arena) {
-    cos_ = arena.take(num_positions, half, sums);
-    sin_ = arena.take(num_positions, half, sums);
+    tables_ = {arena.take(num_positions, half, sums), arena.take(num_positions, half, sums)};
+    local_tables_ = tables_;
+    if (!config.local_rope) return;
+    local_tables_ = {arena.take(num_positions, half, sums), arena.take(num_positions, half, sums)};
   };
   Arena measuring;
   lay_out(measuring);
   rotary_block_ = ops.allocate(measuring.used());
   Arena arena(rotary_block_.get(), measuring.used());
   lay_out(arena);
-
-  const std::vector<float> frequencies = frequencies_of(config.rope, config.rotary_size);
-  const auto factor = static_cast<float>(config.rope.attention_factor);
-  std::vector<float> cosines(half);
-  std::vector<float> sines(half);
-  for (int64_t position = 0; position < num_positions; ++position) {
-    for (int64_t i = 0; i < half; ++i) {
-      const float angle = static_cast<float>(position) * frequencies[i];
-      cosines[i] = std::cos(angle) * factor;
-      sines[i] = std::sin(angle) * factor;
-    }
-    ops.upload(cosines.data(), cos_.row_range(position, 1));
-    ops.upload(sines.data(), sin_.row_range(position, 1));
+  compute_tables(ops, config.rope, config.rotary_size, tables_);
+  if (config.local_rope) {
+    compute_tables(ops, *config.local_rope, config.rotary_size, local_tables_);
   }
 }
 
 void Decoder::forward(PassRun& run, std::span<const Tensor> prompts_PD) {
   weights_.embed(prompts_PD, run.pass().rows, run.layer_input(0));
+  if (config_.features.learned_positions) {
+    ops_.gather_rows(weights_.positions_PD(), run.pass().positions, run.layer_input(0), true);
+  }
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) layer_forward(layer, run);
-  ops_.rms_norm(run.layer_input(config_.num_layers),
-                weights_.final_norm_D(),
-                config_.norm_epsilon,
-                run.final_AD,
-                run.final_rstd_A);
+  norm(run.layer_input(config_.num_layers),
+       weights_.final_norm_D(),
+       weights_.final_norm_bias_D(),
+       run.final_AD,
+       run.final_A);
 }
 
-// One layer:  mid = x + output(attention(norm(x)));  out = mid + down(swiglu(gate_up(norm(mid)))).
+// One layer:  mid = x + output(attention(norm(x)));
+//             out = mid + down(activation(gate_up(norm(mid)))).
+// In families with post norms a norm stands before each sum; where the residual is parallel the
+// feed-forward reads x in place of mid.
 void Decoder::layer_forward(int64_t layer, PassRun& run) {
   if (interrupt_check_) interrupt_check_();
   attention_forward(layer, run);
   if (run.layer(layer).mid_AD.rows > 0) feed_forward(layer, run);
+}
+
+void Decoder::norm(Tensor x, Tensor weight_D, Tensor bias_D, Tensor y, Tensor statistics) {
+  if (config_.features.norm == NormKind::kLayer) {
+    ops_.layer_norm(x, weight_D, bias_D, config_.norm_epsilon, y, statistics);
+  } else {
+    ops_.rms_norm(x, weight_D, config_.norm_epsilon, y, statistics);
+  }
+}
+
+/// Adds to dx.
+void Decoder::norm_backward(Tensor x, Tensor weight_D, Tensor statistics, Tensor dy, Tensor dx) {
+  if (config_.features.norm == NormKind::kLayer) {
+    ops_.layer_norm_input_gradient(x, weight_D, statistics, dy, dx);
+  } else {
+    ops_.rms_norm_input_gradient(x, weight_D, statistics, dy, dx);
+  }
 }
 
 /// A bias that a family has not has no data.
@@ -121,26 +149,32 @@ void Decoder::project_queries_keys_values(int64_t layer, PassRun& run) {
 void Decoder::turn_queries_and_keys(int64_t layer, PassRun& run) {
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
-  if (config_.query_key_norms) {
+  if (config_.features.query_key_norms) {
     const double epsilon = config_.norm_epsilon;
     ops_.rms_norm(
         a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), epsilon, a.q_AHE, a.q_rstd_AH);
     ops_.rms_norm(a.raw_k_NKE, vector(layer, LayerVector::kKeyNorm), epsilon, a.k_NKE, a.k_rstd_NK);
   }
   const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
-  ops_.rotary(a.q_AHE, config_.head_size, positions, cos_, sin_, false);
-  ops_.rotary(a.k_NKE, config_.head_size, pass.positions, cos_, sin_, false);
+  turn(a.q_AHE, layer, positions, false);
+  turn(a.k_NKE, layer, pass.positions, false);
+}
+
+void Decoder::turn(Tensor heads, int64_t layer, std::span<const int32_t> positions, bool inverse) {
+  if (config_.rotary_size == 0) return;
+  const RotaryTables& tables = config_.layer_slides(layer) ? local_tables_ : tables_;
+  ops_.rotary(heads, config_.head_size, positions, tables.cos, tables.sin, inverse);
 }
 
 void Decoder::attention_forward(int64_t layer, PassRun& run) {
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
 
-  ops_.rms_norm(a.x_ND,
-                vector(layer, LayerVector::kAttentionNorm),
-                config_.norm_epsilon,
-                run.normed_ND,
-                a.attention_rstd_N);
+  norm(a.x_ND,
+       vector(layer, LayerVector::kAttentionNorm),
+       vector(layer, LayerVector::kAttentionNormBias),
+       run.normed_ND,
+       a.attention_N);
   project_queries_keys_values(layer, run);
   turn_queries_and_keys(layer, run);
   for (const KeptRows& rows : pass.kept) {
@@ -150,8 +184,8 @@ void Decoder::attention_forward(int64_t layer, PassRun& run) {
     ops_.copy(a.v_NKE.row_range(rows.row_begin, rows.num_rows),
               kept.v.row_range(rows.kept_begin, rows.num_rows));
   }
-  ops_.attention(attention_shape_,
-                 is_last(layer) ? pass.output_parts : pass.parts,
+  ops_.attention(config_.attention_shape(layer),
+                 run.parts(layer),
                  a.q_AHE,
                  sources(layer, run),
                  a.attended_AHE,
@@ -161,33 +195,48 @@ void Decoder::attention_forward(int64_t layer, PassRun& run) {
   } else {
     ops_.copy(a.x_ND, a.mid_AD);
   }
+  const bool has_norm = config_.features.post_norms;
+  const Tensor out_AD = has_norm ? a.attention_out_AD : a.mid_AD;
   ops_.linear(a.attended_AHE,
               weights_.projection(layer, Projection::kOutput),
-              a.mid_AD,
-              true);  // reduction point: sum over devices
-  add_bias(vector(layer, LayerVector::kOutputBias), a.mid_AD);
+              out_AD,
+              !has_norm);  // reduction point: sum over devices
+  add_bias(vector(layer, LayerVector::kOutputBias), out_AD);
+  if (has_norm) {
+    const Tensor weight_D = vector(layer, LayerVector::kPostAttentionNorm);
+    ops_.rms_norm(out_AD, weight_D, config_.norm_epsilon, a.mid_AD, a.attention_out_A, true);
+  }
 }
 
 void Decoder::feed_forward(int64_t layer, PassRun& run) {
   const LayerActivations& a = run.layer(layer);
   const Tensor normed_AD = run.normed_ND.row_range(0, a.mid_AD.rows);
   const Tensor hidden_AF = run.hidden_NF.row_range(0, a.mid_AD.rows);
-  const Tensor out_AD = run.layer_input(layer + 1);
+  const Tensor sum_AD = run.layer_input(layer + 1);
 
-  ops_.rms_norm(a.mid_AD,
-                vector(layer, LayerVector::kFeedForwardNorm),
-                config_.norm_epsilon,
-                normed_AD,
-                a.ffn_rstd_A);
+  if (config_.features.parallel_residual && is_last(layer)) {
+    ops_.gather_rows(a.x_ND, run.pass().output_rows, a.feed_forward_x_AD);
+  }
+  norm(a.feed_forward_x_AD,
+       vector(layer, LayerVector::kFeedForwardNorm),
+       vector(layer, LayerVector::kFeedForwardNormBias),
+       normed_AD,
+       a.feed_forward_A);
   ops_.linear(normed_AD, weights_.projection(layer, Projection::kGateUp), a.gate_up_A2F, false);
   add_bias(vector(layer, LayerVector::kGateUpBias), a.gate_up_A2F);
-  ops_.swiglu(a.gate_up_A2F, hidden_AF);
-  ops_.copy(a.mid_AD, out_AD);
+  ops_.activate(config_.features.activation, a.gate_up_A2F, hidden_AF);
+  ops_.copy(a.mid_AD, sum_AD);
+  const bool has_norm = config_.features.post_norms;
+  const Tensor out_AD = has_norm ? a.feed_forward_out_AD : sum_AD;
   ops_.linear(hidden_AF,
               weights_.projection(layer, Projection::kDown),
               out_AD,
-              true);  // reduction point: sum over devices
+              !has_norm);  // reduction point: sum over devices
   add_bias(vector(layer, LayerVector::kDownBias), out_AD);
+  if (has_norm) {
+    const Tensor weight_D = vector(layer, LayerVector::kPostFeedForwardNorm);
+    ops_.rms_norm(out_AD, weight_D, config_.norm_epsilon, sum_AD, a.feed_forward_out_A, true);
+  }
 }
 
 void Decoder::score_targets(PassRun& run) {
@@ -203,6 +252,7 @@ void Decoder::score_targets(PassRun& run) {
     const int64_t count = std::min(kTargetsBetweenChecks, num_targets - begin);
     ops_.cross_entropy(run.hidden_TD.row_range(begin, count),
                        weights_.head_VD(),
+                       config_.logit_cap,
                        std::span(ids).subspan(begin, count),
                        std::span(weights).subspan(begin, count),
                        run.log_probs_T.col_range(begin, count),
@@ -216,8 +266,8 @@ void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {
   ops_.zero(run.d_final_AD);
   ops_.scatter_add_rows(run.d_hidden_TD, output_rows_of_targets(run.pass()), run.d_final_AD);
   ops_.zero(run.dx_AD);
-  ops_.rms_norm_input_gradient(
-      run.layer_input(L), weights_.final_norm_D(), run.final_rstd_A, run.d_final_AD, run.dx_AD);
+  norm_backward(
+      run.layer_input(L), weights_.final_norm_D(), run.final_A, run.d_final_AD, run.dx_AD);
   for (int64_t layer = L; layer-- > 0;) layer_backward(layer, run);
   ops_.embed_input_gradient(run.dx_ND, run.pass().rows, gradients_PD);
 }
@@ -229,25 +279,62 @@ void Decoder::layer_backward(int64_t layer, PassRun& run) {
     interrupt_check_();
   }
   const Tensor dx_AD = is_last(layer) ? run.dx_AD : run.dx_ND;
+  // What attention adds does not pass the feed-forward where that reads x.
+  if (config_.features.parallel_residual) output_backward(layer, run, dx_AD);
   feed_forward_backward(layer, run, dx_AD);
+  if (!config_.features.parallel_residual) output_backward(layer, run, dx_AD);
   attention_backward(layer, run, dx_AD);
 }
 
-// On entry dx holds the gradient of the layer's output, on return that of mid.
+// On entry dx holds the gradient of the layer's output, on return that of what the feed-forward
+// reads.
 void Decoder::feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
   const LayerActivations& a = run.layer(layer);
   const Tensor d_hidden_AF = run.hidden_NF.row_range(0, dx_AD.rows);
   const Tensor d_normed_AD = run.normed_ND.row_range(0, dx_AD.rows);
 
-  ops_.linear_input_gradient(dx_AD, weights_.projection(layer, Projection::kDown), d_hidden_AF);
-  ops_.swiglu_input_gradient(a.gate_up_A2F, d_hidden_AF, a.gate_up_A2F);
+  Tensor d_out_AD = dx_AD;
+  if (config_.features.post_norms) {
+    d_out_AD = d_normed_AD;  // not yet in use
+    ops_.zero(d_out_AD);
+    ops_.rms_norm_input_gradient(a.feed_forward_out_AD,
+                                 vector(layer, LayerVector::kPostFeedForwardNorm),
+                                 a.feed_forward_out_A,
+                                 dx_AD,
+                                 d_out_AD);
+  }
+  ops_.linear_input_gradient(d_out_AD, weights_.projection(layer, Projection::kDown), d_hidden_AF);
+  ops_.activate_input_gradient(
+      config_.features.activation, a.gate_up_A2F, d_hidden_AF, a.gate_up_A2F);
   ops_.linear_input_gradient(
       a.gate_up_A2F, weights_.projection(layer, Projection::kGateUp), d_normed_AD);
-  ops_.rms_norm_input_gradient(
-      a.mid_AD, vector(layer, LayerVector::kFeedForwardNorm), a.ffn_rstd_A, d_normed_AD, dx_AD);
+  norm_backward(a.feed_forward_x_AD,
+                vector(layer, LayerVector::kFeedForwardNorm),
+                a.feed_forward_A,
+                d_normed_AD,
+                dx_AD);
 }
 
-// On entry dx holds the gradient of mid, on return run.dx_ND that of the layer's input.
+// dx holds the gradient of mid; on return run.d_attended_NHE that of what attention gives.
+void Decoder::output_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
+  const LayerActivations& a = run.layer(layer);
+  Tensor d_out_AD = dx_AD;
+  if (config_.features.post_norms) {
+    d_out_AD = run.normed_ND.row_range(0, dx_AD.rows);
+    ops_.zero(d_out_AD);
+    ops_.rms_norm_input_gradient(a.attention_out_AD,
+                                 vector(layer, LayerVector::kPostAttentionNorm),
+                                 a.attention_out_A,
+                                 dx_AD,
+                                 d_out_AD);
+  }
+  ops_.linear_input_gradient(d_out_AD,
+                             weights_.projection(layer, Projection::kOutput),
+                             run.d_attended_NHE.row_range(0, dx_AD.rows));
+}
+
+// On entry dx holds what reaches the layer's input past attention, on return run.dx_ND the gradient
+// of that input.
 void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
   const LayerActivations& a = run.layer(layer);
   const Pass& pass = run.pass();
@@ -255,9 +342,6 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
   const int64_t KE = config_.kv_size();
   const Tensor d_attended_AHE = run.d_attended_NHE.row_range(0, dx_AD.rows);
   const Tensor dq_AHE = run.dq_NHE.row_range(0, dx_AD.rows);
-
-  ops_.linear_input_gradient(
-      dx_AD, weights_.projection(layer, Projection::kOutput), d_attended_AHE);
 
   // K/V gradients gather in a dtype of their own: first what other passes added, then this pass's
   // parts.
@@ -273,8 +357,8 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
     ops_.copy(kept.v.row_range(rows.kept_begin, rows.num_rows),
               run.dv_NKE.row_range(rows.row_begin, rows.num_rows));
   }
-  ops_.attention_input_gradient(attention_shape_,
-                                is_last(layer) ? pass.output_parts : pass.parts,
+  ops_.attention_input_gradient(config_.attention_shape(layer),
+                                run.parts(layer),
                                 a.q_AHE,
                                 sources(layer, run),
                                 a.attended_AHE,
@@ -306,11 +390,8 @@ void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
     ops_.linear_input_gradient(
         run.d_qkv_N, weights_.projection(layer, Projection::kQueryKeyValue), d_normed_ND);
   }
-  ops_.rms_norm_input_gradient(a.x_ND,
-                               vector(layer, LayerVector::kAttentionNorm),
-                               a.attention_rstd_N,
-                               d_normed_ND,
-                               run.dx_ND);
+  norm_backward(
+      a.x_ND, vector(layer, LayerVector::kAttentionNorm), a.attention_N, d_normed_ND, run.dx_ND);
 }
 
 /// From the gradient of turned queries to that of the projection.
@@ -318,8 +399,8 @@ void Decoder::query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor 
   const Pass& pass = run.pass();
   const LayerActivations& a = run.layer(layer);
   const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
-  ops_.rotary(dq_AHE, config_.head_size, positions, cos_, sin_, true);
-  if (!config_.query_key_norms) return ops_.copy(dq_AHE, to);
+  turn(dq_AHE, layer, positions, true);
+  if (!config_.features.query_key_norms) return ops_.copy(dq_AHE, to);
   ops_.zero(to);
   ops_.rms_norm_input_gradient(
       a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), a.q_rstd_AH, dq_AHE, to);
@@ -327,8 +408,8 @@ void Decoder::query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor 
 
 void Decoder::key_backward(int64_t layer, PassRun& run, Tensor to) {
   const LayerActivations& a = run.layer(layer);
-  ops_.rotary(run.dk_NKE, config_.head_size, run.pass().positions, cos_, sin_, true);
-  if (!config_.query_key_norms) return ops_.copy(run.dk_NKE, to);
+  turn(run.dk_NKE, layer, run.pass().positions, true);
+  if (!config_.features.query_key_norms) return ops_.copy(run.dk_NKE, to);
   const Tensor dk_NKE = run.dq_NHE.col_range(0, config_.kv_size());
   ops_.copy(run.dk_NKE, dk_NKE);
   ops_.zero(to);
@@ -350,7 +431,7 @@ void Decoder::logits(const PassRun& run, std::span<const int32_t> output_rows, T
   Arena arena(block.get(), measuring.used());
   const Tensor hidden_ND = arena.take(num_rows, config_.hidden_size, dtype());
   ops_.gather_rows(run.final_AD, output_rows, hidden_ND);
-  ops_.logits(hidden_ND, weights_.head_VD(), logits_NV);
+  ops_.logits(hidden_ND, weights_.head_VD(), config_.logit_cap, logits_NV);
 }
 
 }  // namespace prescript

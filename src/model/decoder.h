@@ -10,6 +10,12 @@
 
 namespace prescript {
 
+/// Cosines and sines of positions, [positions, pairs] in the accumulate dtype.
+struct RotaryTables {
+  Tensor cos;
+  Tensor sin;
+};
+
 /// Runs passes of the prefix forest through frozen weights. Forward and input gradient are written
 /// out by hand; only attention knows the tree. `layer_forward` and `layer_backward` are public so
 /// that a caller whose weights are streamed can loop layer -> pass; `forward` and `backward` loop
@@ -46,17 +52,21 @@ class Decoder {
   const DecoderConfig& config() const { return config_; }
   FrozenWeights& weights() const { return weights_; }
   DType dtype() const { return weights_.dtype(); }
-  int64_t num_positions() const { return cos_.rows; }
+  int64_t num_positions() const { return num_positions_; }
 
  private:
   bool is_last(int64_t layer) const { return layer + 1 == config_.num_layers; }
   std::vector<KeyValues> sources(int64_t layer, const PassRun& run) const;
   Tensor vector(int64_t layer, LayerVector which) const { return weights_.vector(layer, which); }
+  void norm(Tensor x, Tensor weight_D, Tensor bias_D, Tensor y, Tensor statistics);
+  void norm_backward(Tensor x, Tensor weight_D, Tensor statistics, Tensor dy, Tensor dx);
   void add_bias(Tensor bias, Tensor x);
+  void turn(Tensor heads, int64_t layer, std::span<const int32_t> positions, bool inverse);
   void project_queries_keys_values(int64_t layer, PassRun& run);
   void turn_queries_and_keys(int64_t layer, PassRun& run);
   void attention_forward(int64_t layer, PassRun& run);
   void feed_forward(int64_t layer, PassRun& run);
+  void output_backward(int64_t layer, PassRun& run, Tensor dx_AD);
   void attention_backward(int64_t layer, PassRun& run, Tensor dx_AD);
   void query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor to);
   void key_backward(int64_t layer, PassRun& run, Tensor to);
@@ -65,10 +75,10 @@ class Decoder {
   Ops& ops_;
   DecoderConfig config_;
   FrozenWeights& weights_;
-  AttentionShape attention_shape_;
+  int64_t num_positions_;
   Buffer rotary_block_;
-  Tensor cos_;  // [positions, E/2], accumulate dtype
-  Tensor sin_;
+  RotaryTables tables_;
+  RotaryTables local_tables_;  // of layers that slide
   std::function<void()> interrupt_check_;
 };
 

@@ -13,7 +13,7 @@ namespace prescript {
 namespace {
 
 /// Keys, behind the family's name, that this program reads, or that say nothing about the numbers.
-constexpr std::array<std::string_view, 20> kKnownKeys = {
+constexpr std::array kKnownKeys = std::to_array<std::string_view>({
     "block_count",
     "context_length",
     "embedding_length",
@@ -34,7 +34,15 @@ constexpr std::array<std::string_view, 20> kKnownKeys = {
     "vocab_size",
     "expert_count",
     "expert_used_count",
-};
+    "attention.layer_norm_epsilon",
+    "attention.key_length_swa",
+    "attention.value_length_swa",
+    "attention.sliding_window_pattern",
+    "rope.freq_base_swa",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "use_parallel_residual",
+});
 
 constexpr const char* kAttentionFactor = "rope.scaling.attn_factor";
 
@@ -58,6 +66,7 @@ class Metadata {
   std::optional<int64_t> find_integer(const char* name, int64_t min, int64_t max) const {
     return file_.find_integer(key(name), min, max);
   }
+  bool boolean(const char* name) const { return file_.boolean(key(name)); }
   double number(const char* name) const { return file_.number(key(name)); }
   std::optional<double> find_number(const char* name) const { return file_.find_number(key(name)); }
   std::optional<std::string> find_string(const char* name) const {
@@ -79,15 +88,9 @@ class Metadata {
   const Family* family_ = nullptr;
 };
 
-void refuse_unknown_features(const Metadata& metadata, int64_t max_positions) {
+void refuse_unknown_features(const Metadata& metadata) {
   if (metadata.find_integer("expert_count", 0, kMaxSize).value_or(0) > 0) {
     metadata.refuse(metadata.key("expert_count") + ": a mixture of experts is not implemented");
-  }
-  const int64_t window =
-      metadata.find_integer("attention.sliding_window", 0, kMaxPositions).value_or(0);
-  if (window > 0 && window < max_positions) {
-    metadata.refuse(metadata.key("attention.sliding_window") +
-                    ": sliding-window attention is not implemented");
   }
   const std::string prefix = metadata.name() + ".";
   for (const std::string& key : metadata.file().keys()) {
@@ -121,8 +124,15 @@ struct RopeAndContext {
   int64_t max_positions = 0;  // whose frequencies do not depend on the length of the sequence
 };
 
+/// The base of all layers, or of those that see everything.
+double rope_theta(const Metadata& metadata) {
+  const double otherwise = metadata.family().default_rope_theta;
+  if (otherwise == 0) return metadata.number("rope.freq_base");
+  return metadata.find_number("rope.freq_base").value_or(otherwise);
+}
+
 RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
-  const double theta = metadata.number("rope.freq_base");
+  const double theta = rope_theta(metadata);
   const int64_t context = metadata.integer("context_length", kMaxPositions);
   // llama.cpp takes a factor without a type for linear.
   const double factor = metadata.find_number("rope.scaling.factor").value_or(1);
@@ -163,6 +173,77 @@ RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
                   " is not implemented");
 }
 
+void read_sizes(const Metadata& metadata, DecoderConfig& c) {
+  c.hidden_size = metadata.integer("embedding_length", kMaxSize);
+  c.feed_forward_size = metadata.integer("feed_forward_length", kMaxSize);
+  c.num_layers = metadata.integer("block_count", kMaxLayers);
+  c.num_heads = metadata.integer("attention.head_count", kMaxSize);
+  c.num_kv_heads =
+      metadata.find_integer("attention.head_count_kv", 1, kMaxSize).value_or(c.num_heads);
+  const auto key_length = metadata.find_integer("attention.key_length", 1, kMaxSize);
+  if (!key_length && c.hidden_size % c.num_heads != 0) {
+    metadata.fail("embedding_length", "is not a multiple of the number of heads");
+  }
+  c.head_size = key_length.value_or(c.hidden_size / c.num_heads);
+  for (const char* key :
+       {"attention.value_length", "attention.key_length_swa", "attention.value_length_swa"}) {
+    if (metadata.find_integer(key, 1, kMaxSize).value_or(c.head_size) != c.head_size) {
+      metadata.refuse(metadata.key(key) + ": heads of several sizes");
+    }
+  }
+  const bool is_rms = c.features.norm == NormKind::kRms;
+  c.norm_epsilon =
+      metadata.number(is_rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
+}
+
+void read_scores(const Metadata& metadata, DecoderConfig& c) {
+  c.score_cap = metadata.find_number("attn_logit_softcapping").value_or(0);
+  c.logit_cap = metadata.find_number("final_logit_softcapping").value_or(0);
+  // llama.cpp knows the models of 27 billion parameters by their layers.
+  const bool is_27b = (metadata.name() == "gemma2" && c.num_layers == 46) ||
+                      (metadata.name() == "gemma3" && c.num_layers == 62);
+  if (is_27b) c.query_scalar = static_cast<double>(c.hidden_size / c.num_heads);
+}
+
+void read_window(const Metadata& metadata, DecoderConfig& c) {
+  const SlidingLayers sliding = metadata.family().sliding;
+  c.window = metadata.find_integer("attention.sliding_window", 0, kMaxPositions).value_or(0);
+  if (c.window == 0) return;
+  // A llama is also what a Mistral is stored as.
+  const int64_t pattern =
+      metadata.find_integer("attention.sliding_window_pattern", 1, kMaxLayers).value_or(6);
+  for (int64_t layer = 0; layer < c.num_layers; ++layer) {
+    c.slides.push_back(sliding == SlidingLayers::kEveryOther         ? layer % 2 == 0
+                       : sliding == SlidingLayers::kAllButEverySixth ? (layer + 1) % pattern != 0
+                                                                     : true);
+  }
+}
+
+void read_positions(const Metadata& metadata, DecoderConfig& c) {
+  c.max_positions = metadata.integer("context_length", kMaxPositions);
+  if (!c.features.learned_positions) {
+    c.rotary_size =
+        metadata.find_integer("rope.dimension_count", 1, kMaxSize).value_or(c.head_size);
+    if (c.features.interleaved_in_gguf && c.rotary_size != c.head_size) {
+      metadata.refuse(metadata.key("rope.dimension_count") +
+                      ": rotary positions on a part of the head");
+    }
+    c.rope.theta = rope_theta(metadata);
+  }
+  // Before frequencies are computed from them.
+  check_decoder_config(c, metadata.file().path());
+  if (!c.features.learned_positions) {
+    const auto [rope, max_positions] = read_rope(metadata, c.rotary_size);
+    c.rope = rope;
+    c.max_positions = max_positions;
+  }
+  read_window(metadata, c);
+  if (metadata.family().sliding == SlidingLayers::kAllButEverySixth) {
+    // llama.cpp's default.
+    c.local_rope = {.theta = metadata.find_number("rope.freq_base_swa").value_or(10000)};
+  }
+}
+
 }  // namespace
 
 DecoderConfig decoder_config_from_gguf(const GgufFile& file) {
@@ -175,48 +256,27 @@ DecoderConfig decoder_config_from_gguf(const GgufFile& file) {
                          "vocabulary only cannot be run");
   }
 
+  const Family& family = metadata.family();
   DecoderConfig c;
-  c.family = metadata.family().gguf;
-  c.hidden_size = metadata.integer("embedding_length", kMaxSize);
-  c.feed_forward_size = metadata.integer("feed_forward_length", kMaxSize);
-  c.num_layers = metadata.integer("block_count", kMaxLayers);
-  c.num_heads = metadata.integer("attention.head_count", kMaxSize);
-  c.num_kv_heads =
-      metadata.find_integer("attention.head_count_kv", 1, kMaxSize).value_or(c.num_heads);
-  const auto key_length = metadata.find_integer("attention.key_length", 1, kMaxSize);
-  if (!key_length && c.hidden_size % c.num_heads != 0) {
-    metadata.fail("embedding_length", "is not a multiple of the number of heads");
-  }
-  c.head_size = key_length.value_or(c.hidden_size / c.num_heads);
-  const auto value_length = metadata.find_integer("attention.value_length", 1, kMaxSize);
-  if (value_length.value_or(c.head_size) != c.head_size) {
-    metadata.refuse(metadata.key("attention.value_length") + ": values of another size than keys");
-  }
-  c.rotary_size = metadata.find_integer("rope.dimension_count", 1, kMaxSize).value_or(c.head_size);
-  if (metadata.family().interleaved_in_gguf && c.rotary_size != c.head_size) {
-    metadata.refuse(metadata.key("rope.dimension_count") +
-                    ": rotary positions on a part of the head");
-  }
-  c.norm_epsilon = metadata.number("attention.layer_norm_rms_epsilon");
+  c.family = family.gguf;
+  c.features = family.features;
+  read_sizes(metadata, c);
   c.vocabulary_size = embedding->shape[0];
   if (c.vocabulary_size < 1 || c.vocabulary_size > kMaxVocabulary) {
     throw InputError(ExitCode::kModel, file.path() + ": token_embd.weight: vocabulary size");
   }
   c.tied_head = file.find_tensor("output.weight") == nullptr;
-  c.query_key_value_bias =
-      metadata.family().query_key_value_bias || file.find_tensor("blk.0.attn_q.bias") != nullptr;
-  c.output_bias = file.find_tensor("blk.0.attn_output.bias") != nullptr;
-  c.feed_forward_bias = file.find_tensor("blk.0.ffn_up.bias") != nullptr;
-  c.query_key_norms = metadata.family().query_key_norms;
-  c.fused_tensors = metadata.family().fused_tensors;
-  c.interleaved_in_gguf = metadata.family().interleaved_in_gguf;
-  // Before frequencies are computed from them.
-  c.rope.theta = metadata.number("rope.freq_base");
-  check_decoder_config(c, file.path());
-  const auto [rope, max_positions] = read_rope(metadata, c.rotary_size);
-  c.rope = rope;
-  c.max_positions = max_positions;
-  refuse_unknown_features(metadata, c.max_positions);
+  const auto has = [&](const char* tensor) { return file.find_tensor(tensor) != nullptr; };
+  c.features.query_key_value_bias =
+      c.features.query_key_value_bias || has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias");
+  c.features.output_bias = has("blk.0.attn_output.bias");
+  c.features.feed_forward_bias = has("blk.0.ffn_up.bias");
+  if (c.features.parallel_residual) {
+    c.features.parallel_residual = metadata.boolean("use_parallel_residual");
+  }
+  read_scores(metadata, c);
+  refuse_unknown_features(metadata);
+  read_positions(metadata, c);
   return c;
 }
 

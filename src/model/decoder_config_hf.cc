@@ -10,9 +10,12 @@
 #include "model/decoder_config.h"
 #include "model/decoder_config_check.h"
 #include "model/family.h"
+#include "model/rope_hf.h"
 
 namespace prescript {
 namespace {
+
+using nlohmann::json;
 
 const Family& family_of(const std::string& name, const std::string& place) {
   const auto found = std::find_if(
@@ -23,259 +26,252 @@ const Family& family_of(const std::string& name, const std::string& place) {
   return *found;
 }
 
-double positive(const JsonCursor& value) {
-  if (!(value.number() > 0)) value.fail("is not positive");
-  return value.number();
+/// What a family's files leave out where it equals what its class in transformers has by default.
+json defaults_of(std::string_view family) {
+  if (family == "gpt2") return {{"vocab_size", 50257}};
+  if (family == "gemma2") {
+    return {{"attn_logit_softcapping", 50.0},
+            {"final_logit_softcapping", 30.0},
+            {"query_pre_attn_scalar", 256},
+            {"sliding_window", 4096}};
+  }
+  if (!family.starts_with("gemma3")) return json::object();
+  return {{"vocab_size", 262208},
+          {"hidden_size", 2304},
+          {"intermediate_size", 9216},
+          {"num_hidden_layers", 26},
+          {"num_attention_heads", 8},
+          {"num_key_value_heads", 4},
+          {"head_dim", 256},
+          {"max_position_embeddings", 131072},
+          {"rms_norm_eps", 1e-6},
+          {"query_pre_attn_scalar", 256},
+          {"sliding_window", 4096},
+          {"sliding_window_pattern", 6}};
 }
 
-/// The parameters of rotary positions, in either spelling of transformers.
-class RopeReader {
+/// The document with the text model's numbers on top, and those that it leaves out.
+json with_defaults(const json& document, std::string_view family) {
+  json result = defaults_of(family);
+  if (family == "gemma3" && document.contains("text_config")) {
+    result.merge_patch(document["text_config"]);
+  } else {
+    result.merge_patch(document);
+  }
+  if (family.starts_with("gemma3")) {
+    const json rope = result.value("rope_parameters", json::object());
+    const auto add = [&](const char* key, double theta) {
+      if (!result.contains(key)) result[key] = theta;
+    };
+    if (rope.empty()) add("rope_theta", 1e6);
+    if (!rope.contains("sliding_attention")) add("rope_local_base_freq", 1e4);
+  }
+  return result;
+}
+
+class ConfigReader {
  public:
-  RopeReader(const JsonCursor& config, const std::string& place) : config_(config), place_(place) {
-    for (const char* key : {"rope_scaling", "rope_parameters"}) {
-      const auto rope = config.find(key);
-      if (!rope) continue;
-      if (!rope->is_object()) rope->fail("expected an object");
-      if (name_ != nullptr) rope->fail("is beside " + std::string(name_) + "; keep one of them");
-      name_ = key;
-      parameters_ = rope;
-      for (const char* type_key : {"rope_type", "type"}) {
-        if (const auto type = rope->find(type_key)) type_ = type->string();
-      }
-    }
-    read_theta();
-  }
+  ConfigReader(const JsonCursor& config, const Family& family, const std::string& place)
+      : config_(config), family_(family), place_(place) {}
 
-  double theta() const { return theta_; }
-
-  /// Elements of a head of `head_size` that turn.
-  int64_t rotary_size(int64_t head_size) const {
-    auto factor = find("partial_rotary_factor");
-    if (!factor) factor = config_.find("partial_rotary_factor");
-    if (!factor) return head_size;
-    if (!(factor->number() > 0 && factor->number() <= 1)) factor->fail("is not in (0, 1]");
-    return static_cast<int64_t>(static_cast<double>(head_size) * factor->number());
-  }
-
-  /// Positions whose frequencies do not depend on the length of the sequence.
-  int64_t max_positions() const {
-    const int64_t all = config_.at("max_position_embeddings").integer(1, kMaxPositions);
-    return is_longrope() ? std::min(all, static_cast<int64_t>(original_positions())) : all;
-  }
-
-  Rope read(int64_t size) const {
-    if (type_ == "default" || type_ == "dynamic") {  // that one begins behind max_positions
-      expect_keys(type_ == "default" ? std::initializer_list<const char*>{}
-                                     : std::initializer_list<const char*>{"factor"});
-      return {.theta = theta_};
-    }
-    if (type_ == "linear") {
-      expect_keys({"factor"});
-      return linear_rope(theta_, size, positive(at("factor")));
-    }
-    if (type_ == "llama3") return read_llama3(size);
-    if (type_ == "yarn") return read_yarn(size);
-    if (is_longrope()) return read_longrope(size);
-    refuse_model(
-        place_,
-        std::string(name_) + ".rope_type: rope scaling " + quote(type_) + " is not implemented");
+  DecoderConfig read() const {
+    refuse_unknown_features();
+    DecoderConfig c;
+    c.family = family_.hf;
+    c.features = family_.features;
+    read_sizes(c);
+    c.norm_epsilon = config_.at(family_.keys.norm_epsilon).number();
+    c.tied_head = is_set("tie_word_embeddings", family_.tied_by_default);
+    read_features(c);
+    read_scores(c);
+    read_positions(c);
+    return c;
   }
 
  private:
-  void read_theta() {
-    std::optional<double> theta;
-    if (const auto inner = find("rope_theta")) theta = inner->number();
-    const auto top = config_.find("rope_theta");
-    if (top && theta && top->number() != *theta) {
-      top->fail("differs from the rope_theta of rope_parameters; keep one of them");
-    }
-    if (top) theta = top->number();
-    if (!theta) {
-      throw InputError(ExitCode::kModel,
-                       place_ +
-                           ": rope_theta is missing (also in rope_parameters); add the base that "
-                           "the model was trained with, it is never guessed");
-    }
-    theta_ = *theta;
+  int64_t number(const char* key, int64_t max) const { return config_.at(key).integer(1, max); }
+  int64_t number_or(const char* key, int64_t max, int64_t otherwise) const {
+    const auto value = config_.find(key);
+    return value ? value->integer(1, max) : otherwise;
+  }
+  double positive_or_zero(const char* key) const {
+    const auto value = config_.find(key);
+    if (value && !(value->number() > 0)) value->fail("is not positive");
+    return value ? value->number() : 0;
+  }
+  bool is_set(const char* key, bool otherwise = false) const {
+    const auto value = config_.find(key);
+    return value ? value->boolean() : otherwise;
   }
 
-  bool is_longrope() const { return type_ == "longrope" || type_ == "su"; }
-
-  std::optional<JsonCursor> find(const char* key) const {
-    return parameters_ ? parameters_->find(key) : std::nullopt;
-  }
-  JsonCursor at(const char* key) const { return parameters_->at(key); }
-
-  /// Refuses what no scaling of this type reads.
-  void expect_keys(std::initializer_list<const char*> keys) const {
-    if (!parameters_) return;
-    for (const std::string& name : parameters_->keys()) {
-      const bool is_common = name == "rope_theta" || name == "rope_type" || name == "type" ||
-                             name == "partial_rotary_factor";
-      if (is_common || std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
-      refuse_model(place_, std::string(name_) + "." + name + " is not implemented");
+  void refuse_unknown_features() const {
+    for (const char* key : {"num_local_experts",
+                            "num_experts",
+                            "quantization_config",
+                            "logits_scaling",
+                            "embedding_multiplier",
+                            "residual_multiplier",
+                            "attention_multiplier"}) {
+      if (config_.find(key)) refuse_model(place_, std::string(key) + " is not implemented");
+    }
+    for (const char* key : {"use_bidirectional_attention", "add_cross_attention"}) {
+      if (is_set(key)) refuse_model(place_, std::string(key) + " is not implemented");
+    }
+    if (!is_set("scale_attn_weights", true)) {
+      refuse_model(place_, "scale_attn_weights: false is not implemented");
     }
   }
 
-  double original_positions() const {
-    const char* const key = "original_max_position_embeddings";
-    if (const auto inner = find(key)) return positive(*inner);
-    return positive(config_.at(key));
+  void read_sizes(DecoderConfig& c) const {
+    const ConfigKeys& keys = family_.keys;
+    c.vocabulary_size = number("vocab_size", kMaxVocabulary);
+    c.hidden_size = number(keys.hidden_size, kMaxSize);
+    c.num_layers = number(keys.num_layers, kMaxLayers);
+    c.num_heads = number(keys.num_heads, kMaxSize);
+    c.num_kv_heads = number_or("num_key_value_heads", kMaxSize, c.num_heads);
+    c.feed_forward_size = family_.hf == "gpt2"
+                              ? number_or(keys.feed_forward_size, kMaxSize, 4 * c.hidden_size)
+                              : number(keys.feed_forward_size, kMaxSize);
+    if (!config_.find("head_dim") && c.hidden_size % c.num_heads != 0) {
+      config_.at(keys.hidden_size)
+          .fail("is not a multiple of " + std::string(keys.num_heads) +
+                ", and there is no head_dim");
+    }
+    c.head_size = number_or("head_dim", kMaxSize, c.hidden_size / c.num_heads);
   }
 
-  Rope read_llama3(int64_t size) const {
-    expect_keys(
-        {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
-    const Llama3Scaling scaling{.factor = positive(at("factor")),
-                                .low_frequency_factor = positive(at("low_freq_factor")),
-                                .high_frequency_factor = positive(at("high_freq_factor")),
-                                .original_positions = original_positions()};
-    if (!(scaling.high_frequency_factor > scaling.low_frequency_factor)) {
-      at("high_freq_factor").fail("is not above low_freq_factor");
-    }
-    return llama3_rope(theta_, size, scaling);
+  void read_features(DecoderConfig& c) const {
+    DecoderFeatures& features = c.features;
+    const bool everywhere = family_.biases_everywhere;
+    features.query_key_value_bias =
+        features.query_key_value_bias || is_set("attention_bias", everywhere);
+    features.output_bias = is_set("attention_bias", everywhere);
+    features.feed_forward_bias = is_set("mlp_bias", everywhere);
+    features.parallel_residual =
+        features.parallel_residual && is_set("use_parallel_residual", true);
+    features.scores_by_inverse_layer = is_set("scale_attn_by_inverse_layer_idx");
+    auto activation = config_.find(family_.keys.activation);
+    if (!activation) activation = config_.find("hidden_act");
+    if (activation) features.activation = read_activation(*activation);
   }
 
-  Rope read_yarn(int64_t size) const {
-    expect_keys({"factor",
-                 "original_max_position_embeddings",
-                 "attention_factor",
-                 "beta_fast",
-                 "beta_slow",
-                 "truncate"});
-    YarnScaling scaling{.factor = positive(at("factor")),
-                        .original_positions = original_positions()};
-    if (const auto beta = find("beta_fast")) scaling.fast_turns = positive(*beta);
-    if (const auto beta = find("beta_slow")) scaling.slow_turns = positive(*beta);
-    if (const auto truncate = find("truncate")) scaling.rounds_borders = truncate->boolean();
-    Rope rope = yarn_rope(theta_, size, scaling);
-    if (const auto factor = find("attention_factor")) rope.attention_factor = positive(*factor);
-    return rope;
+  Activation read_activation(const JsonCursor& value) const {
+    const std::string name = value.string();
+    if (name == "silu" || name == "swish") return Activation::kSilu;
+    if (name == "gelu") return Activation::kGelu;
+    if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+    refuse_model(place_, "activation " + quote(name) + " is not implemented");
   }
 
-  Rope read_longrope(int64_t size) const {
-    expect_keys({"short_factor",
-                 "long_factor",
-                 "factor",
-                 "attention_factor",
-                 "original_max_position_embeddings"});
-    const JsonCursor divisors = at("short_factor");
-    if (divisors.size() != static_cast<size_t>(size / 2)) {
-      divisors.fail("has " + std::to_string(divisors.size()) + " factors; " +
-                    std::to_string(size / 2) + " pairs turn");
+  void read_scores(DecoderConfig& c) const {
+    c.query_scalar = positive_or_zero("query_pre_attn_scalar");
+    c.score_cap = positive_or_zero("attn_logit_softcapping");
+    c.logit_cap = positive_or_zero("final_logit_softcapping");
+  }
+
+  void read_positions(DecoderConfig& c) const {
+    const int64_t context = number(family_.keys.max_positions, kMaxPositions);
+    c.max_positions = context;
+    if (c.features.learned_positions) {
+      check_decoder_config(c, place_);
+    } else {
+      const RopeReader rope(
+          config_,
+          place_,
+          {.theta = family_.keys.rope_theta, .rotary_share = family_.keys.rotary_share});
+      c.max_positions = rope.max_positions(context);
+      c.rotary_size = rope.rotary_size(c.head_size);
+      // Before frequencies are computed from them.
+      c.rope.theta = rope.theta();
+      check_decoder_config(c, place_);
+      c.rope = rope.read(c.rotary_size);
     }
-    std::vector<float> values;
-    for (size_t i = 0; i < divisors.size(); ++i) {
-      values.push_back(static_cast<float>(positive(divisors.item(i))));
+    read_window(c);
+    if (family_.sliding == SlidingLayers::kAllButEverySixth) {
+      const RopeReader local(config_,
+                             place_,
+                             {.theta = "rope_local_base_freq",
+                              .layer_type = "sliding_attention",
+                              .reads_scaling = false});
+      c.local_rope = local.read(c.rotary_size);
     }
-    Rope rope = divided_rope(theta_, size, values);
-    const double original = original_positions();
-    const auto given = find("factor");
-    const double factor =
-        given ? positive(*given) : positive(config_.at("max_position_embeddings")) / original;
-    if (factor > 1) rope.attention_factor = std::sqrt(1 + std::log(factor) / std::log(original));
-    if (const auto said = find("attention_factor")) rope.attention_factor = positive(*said);
-    return rope;
+  }
+
+  /// A window as wide as the context hides nothing, but layers that slide may turn differently.
+  void read_window(DecoderConfig& c) const {
+    const auto window = config_.find("sliding_window");
+    const bool is_off = family_.sliding == SlidingLayers::kUpper && !is_set("use_sliding_window");
+    c.slides = read_layer_types(c);
+    if (c.slides.empty() && window && !is_off) c.slides = layers_of_family(c);
+    if (std::find(c.slides.begin(), c.slides.end(), true) == c.slides.end()) c.slides.clear();
+    if (c.slides.empty()) return;
+    if (!window) config_.at("sliding_window").fail("is not a number, but layers slide");
+    c.window = window->integer(1, kMaxPositions);
+  }
+
+  std::vector<bool> read_layer_types(const DecoderConfig& c) const {
+    const auto types = config_.find("layer_types");
+    if (!types) return {};
+    if (types->size() != static_cast<size_t>(c.num_layers)) {
+      types->fail("names " + std::to_string(types->size()) + " layers of " +
+                  std::to_string(c.num_layers));
+    }
+    std::vector<bool> slides;
+    for (size_t i = 0; i < types->size(); ++i) {
+      const std::string type = types->item(i).string();
+      slides.push_back(type == "sliding_attention");
+      const bool is_known =
+          type == "full_attention" || (slides.back() && family_.sliding != SlidingLayers::kNone);
+      if (!is_known) refuse_model(place_, "layer_types: " + quote(type) + " is not implemented");
+    }
+    return slides;
+  }
+
+  std::vector<bool> layers_of_family(const DecoderConfig& c) const {
+    const int64_t first = family_.sliding == SlidingLayers::kUpper
+                              ? config_.at("max_window_layers").integer(0, kMaxLayers)
+                              : 0;
+    const int64_t pattern = number_or("sliding_window_pattern", kMaxLayers, 6);
+    std::vector<bool> slides;
+    for (int64_t layer = 0; layer < c.num_layers; ++layer) {
+      switch (family_.sliding) {
+        case SlidingLayers::kNone:
+          // transformers ignores it there, and may not be what the model was made with.
+          if (config_.at("sliding_window").integer(1, kMaxPositions) < c.max_positions) {
+            refuse_model(place_,
+                         "sliding_window of a " + quote(family_.hf) + " is not implemented");
+          }
+          return {};
+        case SlidingLayers::kAll:
+        case SlidingLayers::kUpper:
+          slides.push_back(layer >= first);
+          break;
+        case SlidingLayers::kEveryOther:
+          slides.push_back(layer % 2 == 0);
+          break;
+        case SlidingLayers::kAllButEverySixth:
+          slides.push_back((layer + 1) % pattern != 0);
+          break;
+      }
+    }
+    return slides;
   }
 
   const JsonCursor& config_;
+  const Family& family_;
   const std::string& place_;
-  const char* name_ = nullptr;
-  std::optional<JsonCursor> parameters_;
-  std::string type_ = "default";
-  double theta_ = 0;
 };
-
-/// A window as wide as the context hides nothing.
-void refuse_sliding_window(const JsonCursor& config,
-                           const Family& family,
-                           int64_t max_positions,
-                           const std::string& place) {
-  if (const auto types = config.find("layer_types")) {
-    for (size_t i = 0; i < types->size(); ++i) {
-      if (types->item(i).string() != "full_attention") {
-        refuse_model(place,
-                     "layer_types: " + quote(types->item(i).string()) + " is not implemented");
-      }
-    }
-    return;
-  }
-  const auto window = config.find("sliding_window");
-  const auto uses = config.find("use_sliding_window");
-  const bool is_off = family.hf.starts_with("qwen") && !(uses && uses->boolean());
-  if (window && !is_off && window->integer(1, kMaxPositions) < max_positions) {
-    refuse_model(place, "sliding_window is not implemented");
-  }
-}
-
-void refuse_unknown_features(const JsonCursor& config, const std::string& place) {
-  for (const char* key : {"num_local_experts",
-                          "num_experts",
-                          "quantization_config",
-                          "attn_logit_softcapping",
-                          "final_logit_softcapping",
-                          "query_pre_attn_scalar",
-                          "logits_scaling",
-                          "embedding_multiplier",
-                          "residual_multiplier",
-                          "attention_multiplier"}) {
-    if (config.find(key)) refuse_model(place, std::string(key) + " is not implemented");
-  }
-  const auto activation = config.find("hidden_act");
-  if (activation && activation->string() != "silu") {
-    refuse_model(place, "hidden_act " + quote(activation->string()) + " is not implemented");
-  }
-}
 
 }  // namespace
 
 DecoderConfig decoder_config_from_hf(const std::string& dir) {
   const std::string place = dir + "/config.json";
-  const nlohmann::json document = parse_json_file(place, ExitCode::kModel);
-  const JsonCursor config(document, place, ExitCode::kModel);
-  const Family& family = family_of(config.at("model_type").string(), place);
-  refuse_unknown_features(config, place);
-  const auto number = [&](const char* key, int64_t max) { return config.at(key).integer(1, max); };
-  const auto number_or = [&](const char* key, int64_t max, int64_t otherwise) {
-    const auto value = config.find(key);
-    return value ? value->integer(1, max) : otherwise;
-  };
-  const auto is_set = [&](const char* key) {
-    const auto value = config.find(key);
-    return value && value->boolean();
-  };
-
-  DecoderConfig c;
-  c.family = family.hf;
-  c.vocabulary_size = number("vocab_size", kMaxVocabulary);
-  c.hidden_size = number("hidden_size", kMaxSize);
-  c.feed_forward_size = number("intermediate_size", kMaxSize);
-  c.num_layers = number("num_hidden_layers", kMaxLayers);
-  c.num_heads = number("num_attention_heads", kMaxSize);
-  c.num_kv_heads = number_or("num_key_value_heads", kMaxSize, c.num_heads);
-  if (!config.find("head_dim") && c.hidden_size % c.num_heads != 0) {
-    config.at("hidden_size")
-        .fail("is not a multiple of num_attention_heads, and there is no head_dim");
-  }
-  c.head_size = number_or("head_dim", kMaxSize, c.hidden_size / c.num_heads);
-  c.norm_epsilon = config.at("rms_norm_eps").number();
-  const RopeReader rope(config, place);
-  c.max_positions = rope.max_positions();
-  c.rotary_size = rope.rotary_size(c.head_size);
-  c.tied_head =
-      is_set("tie_word_embeddings");  // transformers' default for these families is untied
-  c.query_key_value_bias = family.query_key_value_bias || is_set("attention_bias");
-  c.output_bias = is_set("attention_bias");
-  c.feed_forward_bias = is_set("mlp_bias");
-  c.query_key_norms = family.query_key_norms;
-  c.fused_tensors = family.fused_tensors;
-  c.interleaved_in_gguf = family.interleaved_in_gguf;
-  refuse_sliding_window(config, family, c.max_positions, place);
-  // Before frequencies are computed from them.
-  c.rope.theta = rope.theta();
-  check_decoder_config(c, place);
-  c.rope = rope.read(c.rotary_size);
-  return c;
+  const json document = parse_json_file(place, ExitCode::kModel);
+  const Family& family =
+      family_of(JsonCursor(document, place, ExitCode::kModel).at("model_type").string(), place);
+  const json numbers = with_defaults(document, family.hf);
+  const JsonCursor config(numbers, place, ExitCode::kModel);
+  return ConfigReader(config, family, place).read();
 }
 
 }  // namespace prescript

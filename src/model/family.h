@@ -4,24 +4,127 @@
 #include <array>
 #include <string_view>
 
+#include "model/decoder_config.h"
+#include "model/tensor_names.h"
+
 namespace prescript {
+
+/// What a family's config.json calls its numbers.
+struct ConfigKeys {
+  const char* hidden_size = "hidden_size";
+  const char* feed_forward_size = "intermediate_size";
+  const char* num_layers = "num_hidden_layers";
+  const char* num_heads = "num_attention_heads";
+  const char* max_positions = "max_position_embeddings";
+  const char* norm_epsilon = "rms_norm_eps";
+  const char* activation = "hidden_act";
+  const char* rope_theta = "rope_theta";
+  const char* rotary_share = "partial_rotary_factor";  // of a head
+};
+
+/// Layers whose attention is bounded by a window, if their file names one.
+enum class SlidingLayers {
+  kNone,
+  kAll,
+  kUpper,             // from max_window_layers on
+  kEveryOther,        // the first, the third, ...
+  kAllButEverySixth,  // or what sliding_window_pattern says
+};
 
 struct Family {
   std::string_view hf;    // model_type in config.json
   std::string_view gguf;  // general.architecture
-  bool query_key_value_bias = false;
-  bool query_key_norms = false;
-  bool fused_tensors = false;
-  /// GGUF stores a rotary pair, elements i and i + size/2 of a head, side by side.
-  bool interleaved_in_gguf = false;
+  DecoderFeatures features = {};
+  SlidingLayers sliding = SlidingLayers::kNone;
+  bool biases_everywhere = false;
+  bool tied_by_default = false;
+  double default_rope_theta = 0;  // of GGUF files, whose writers leave it out; 0: they do not
+  ConfigKeys keys = {};
 };
 
-inline constexpr std::array<Family, 5> kFamilies = {{
-    {.hf = "llama", .gguf = "llama", .interleaved_in_gguf = true},
-    {.hf = "mistral", .gguf = "llama", .interleaved_in_gguf = true},
-    {.hf = "qwen2", .gguf = "qwen2", .query_key_value_bias = true},
-    {.hf = "qwen3", .gguf = "qwen3", .query_key_norms = true},
-    {.hf = "phi3", .gguf = "phi3", .fused_tensors = true},
+inline constexpr std::array<Family, 10> kFamilies = {{
+    {.hf = "llama", .gguf = "llama", .features = {.interleaved_in_gguf = true}},
+    {.hf = "mistral",
+     .gguf = "llama",
+     .features = {.interleaved_in_gguf = true},
+     .sliding = SlidingLayers::kAll},
+    {.hf = "qwen2",
+     .gguf = "qwen2",
+     .features = {.query_key_value_bias = true},
+     .sliding = SlidingLayers::kUpper},
+    {.hf = "qwen3",
+     .gguf = "qwen3",
+     .features = {.query_key_norms = true},
+     .sliding = SlidingLayers::kUpper},
+    {.hf = "phi3",
+     .gguf = "phi3",
+     .features = {.fused_tensors = true},
+     .sliding = SlidingLayers::kAll},
+    {.hf = "gemma2",
+     .gguf = "gemma2",
+     .features = {.activation = Activation::kGeluTanh,
+                  .post_norms = true,
+                  .scaled_embedding = true,
+                  .norms_store_difference = true,
+                  .hf_names = &kGemmaNames},
+     .sliding = SlidingLayers::kEveryOther,
+     .tied_by_default = true,
+     .keys = {.activation = "hidden_activation"}},
+    // The text model by itself, and the text side of one that also sees (MedGemma).
+    {.hf = "gemma3_text",
+     .gguf = "gemma3",
+     .features = {.activation = Activation::kGeluTanh,
+                  .query_key_norms = true,
+                  .post_norms = true,
+                  .scaled_embedding = true,
+                  .norms_store_difference = true,
+                  .hf_names = &kGemmaNames},
+     .sliding = SlidingLayers::kAllButEverySixth,
+     .tied_by_default = true,
+     .keys = {.activation = "hidden_activation"}},
+    {.hf = "gemma3",
+     .gguf = "gemma3",
+     .features = {.activation = Activation::kGeluTanh,
+                  .query_key_norms = true,
+                  .post_norms = true,
+                  .scaled_embedding = true,
+                  .norms_store_difference = true,
+                  .hf_names = &kGemmaNames},
+     .sliding = SlidingLayers::kAllButEverySixth,
+     .tied_by_default = true,
+     .keys = {.activation = "hidden_activation"}},
+    {.hf = "gpt2",
+     .gguf = "gpt2",
+     .features = {.norm = NormKind::kLayer,
+                  .activation = Activation::kGeluTanh,
+                  .is_gated = false,
+                  .learned_positions = true,
+                  .fused_tensors = true,
+                  .transposed_in_hf = true,
+                  .hf_names = &kGpt2Names},
+     .biases_everywhere = true,
+     .tied_by_default = true,
+     .keys = {.hidden_size = "n_embd",
+              .feed_forward_size = "n_inner",
+              .num_layers = "n_layer",
+              .num_heads = "n_head",
+              .max_positions = "n_positions",
+              .norm_epsilon = "layer_norm_epsilon",
+              .activation = "activation_function"}},
+    {.hf = "gpt_neox",
+     .gguf = "gptneox",
+     .features = {.norm = NormKind::kLayer,
+                  .activation = Activation::kGelu,
+                  .is_gated = false,
+                  .parallel_residual = true,
+                  .fused_tensors = true,
+                  .fused_by_heads_in_hf = true,
+                  .hf_names = &kGptNeoxNames},
+     .biases_everywhere = true,
+     .default_rope_theta = 10000,
+     .keys = {.norm_epsilon = "layer_norm_eps",
+              .rope_theta = "rotary_emb_base",
+              .rotary_share = "rotary_pct"}},
 }};
 
 /// The family of this name in GGUF, null where there is none.

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 
+#include "model/layer_parts.h"
+
 namespace prescript {
 namespace {
 
 /// Query-key pairs that the part looks at.
 double num_pairs(const Part& part) {
-  if (part.causal_offset == Part::kNoMask) {
-    return static_cast<double>(part.num_queries) * part.num_keys;
-  }
+  if (!part.is_masked()) return static_cast<double>(part.num_queries) * part.num_keys;
   double pairs = 0;
   for (int32_t j = 0; j < part.num_queries; ++j) {
-    pairs += std::min(part.num_keys, part.causal_offset + j + 1);
+    const int32_t end = part.causal_offset == Part::kNoMask
+                            ? part.num_keys
+                            : std::min(part.num_keys, part.causal_offset + j + 1);
+    const int32_t begin =
+        part.window_offset == Part::kNoWindow ? 0 : std::max(0, part.window_offset + j);
+    pairs += std::max(0, end - begin);
   }
   return pairs;
 }
@@ -42,7 +47,27 @@ double key_value_weights(const DecoderConfig& config) {
 }
 double other_weights(const DecoderConfig& config) {
   return static_cast<double>(config.hidden_size) *
-         static_cast<double>(2 * config.query_size() + 3 * config.feed_forward_size);
+         static_cast<double>(2 * config.query_size() + config.gate_up_size() +
+                             config.feed_forward_size);
+}
+
+/// Σ of `flops(parts)` over the layers, of which there are two kinds, and the last.
+template <typename FlopsOf>
+double sum_over_layers(const DecoderConfig& config, const Pass& pass, const FlopsOf& flops) {
+  const LayerParts parts(config, pass);
+  const int64_t last = config.num_layers - 1;
+  double sum = flops(parts.of(last));
+  for (const bool slides : {false, true}) {
+    int64_t count = 0;
+    int64_t one = 0;
+    for (int64_t layer = 0; layer < last; ++layer) {
+      if (config.layer_slides(layer) != slides) continue;
+      ++count;
+      one = layer;
+    }
+    if (count > 0) sum += static_cast<double>(count) * flops(parts.of(one));
+  }
+  return sum;
 }
 
 }  // namespace
@@ -58,10 +83,10 @@ Flops forward_flops(const DecoderConfig& config, const Pass& pass) {
   const auto output_rows = static_cast<double>(pass.num_output_rows());
   const auto num_targets = static_cast<double>(pass.targets.size());
   const auto inner_layers = static_cast<double>(config.num_layers - 1);
-  const Flops inner = inner_layer_flops(config, pass);
-  return {.products = inner_layers * inner.products +
+  return {.products = inner_layers * inner_layer_flops(config, pass).products +
                       2 * (rows * key_value_weights(config) + output_rows * other_weights(config)),
-          .attention = inner_layers * inner.attention + flops_of_pairs(config, pass.output_parts),
+          .attention = sum_over_layers(
+              config, pass, [&](auto parts) { return flops_of_pairs(config, parts); }),
           .head = 2 * num_targets * static_cast<double>(config.hidden_size) *
                   static_cast<double>(config.vocabulary_size)};
 }
@@ -70,11 +95,11 @@ Flops input_gradient_flops(const DecoderConfig& config,
                            const Pass& pass,
                            std::span<const KeptRun> kept_runs) {
   const Flops forward = forward_flops(config, pass);
-  const auto inner_layers = static_cast<double>(config.num_layers - 1);
-  const Flops inner = inner_layer_input_gradient_flops(config, pass, kept_runs);
   return {.products = forward.products,
-          .attention = inner_layers * inner.attention +
-                       input_gradient_flops_of_pairs(config, pass.output_parts, kept_runs),
+          .attention = sum_over_layers(
+              config,
+              pass,
+              [&](auto parts) { return input_gradient_flops_of_pairs(config, parts, kept_runs); }),
           .head = forward.head};
 }
 

@@ -125,7 +125,8 @@ Schedule key_value_schedule(std::span<const Row> rows, int64_t max_rows) {
     if (begin > 0) {
       pass.parts.push_back({.num_queries = count, .source = 1, .num_keys = begin});
     }
-    pass.parts.push_back({.num_queries = count, .num_keys = count, .causal_offset = 0});
+    pass.parts.push_back(
+        {.num_queries = count, .num_keys = count, .causal_offset = 0, .key_position = begin});
     pass.kept.push_back({.num_rows = count, .kept_begin = begin});
     schedule.passes.push_back(std::move(pass));
     begin += count;

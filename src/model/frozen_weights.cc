@@ -13,6 +13,8 @@ namespace {
 struct HeldWeights {
   std::vector<std::array<Tensor, kNumLayerVectors>> vectors;  // by layers
   Tensor final_norm_D;
+  Tensor final_norm_bias_D;
+  Tensor positions_PD;
   // kConverted:
   Weight embedding_VD;
   std::vector<std::array<Weight, kNumProjections>> layers;
@@ -44,6 +46,7 @@ HeldWeights lay_out(Arena& arena,
                     const DecoderConfig& config,
                     const StoredWeights& stored,
                     DType dtype,
+                    DType sums,
                     WeightFormat format) {
   const auto take = [&](const StoredWeight& weight) {
     return arena.take_weight(weight.rows(), weight.cols, dtype);
@@ -52,10 +55,16 @@ HeldWeights lay_out(Arena& arena,
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     auto& vectors = held.vectors.emplace_back();
     for (const LayerVector which : vectors_of(config)) {
-      vectors[index_of(which)] = arena.take(1, stored.vector(layer, which).size(), dtype);
+      vectors[index_of(which)] = arena.take(1, stored.vector(layer, which).size(), sums);
     }
   }
-  held.final_norm_D = arena.take(1, config.hidden_size, dtype);
+  held.final_norm_D = arena.take(1, config.hidden_size, sums);
+  if (config.features.norm == NormKind::kLayer) {
+    held.final_norm_bias_D = arena.take(1, config.hidden_size, sums);
+  }
+  if (config.features.learned_positions) {
+    held.positions_PD = arena.take(config.max_positions, config.hidden_size, dtype);
+  }
   if (format == WeightFormat::kAsStored) {
     const Weight largest = largest_weight(config, stored, dtype);
     held.scratch = arena.take_weight(largest.rows, largest.cols, dtype);
@@ -82,18 +91,28 @@ class WeightsWithVectors : public FrozenWeights {
                      WeightFormat format)
       : ops_(ops),
         source_(source),
-        stored_(config, kind_of(source)),
+        stored_(config, kind_of(source, config)),
+        embedding_scale_(config.embedding_scale()),
         dtype_(dtype),
-        bytes_(weight_bytes(config, dtype, format)),
+        bytes_(weight_bytes(ops, config, dtype, format)),
         block_(ops.allocate(bytes_)) {
     Arena arena(block_.get(), bytes_);
-    held_ = lay_out(arena, config, stored_, dtype, format);
+    held_ = lay_out(arena, config, stored_, dtype, ops.accumulate_dtype(), format);
     for (int64_t layer = 0; layer < config.num_layers; ++layer) {
       for (const LayerVector which : vectors_of(config)) {
         ops.upload(stored_.vector(layer, which).read(source).data(), vector(layer, which));
       }
     }
     ops.upload(stored_.final_norm().read(source).data(), final_norm_D());
+    if (config.features.norm == NormKind::kLayer) {
+      ops.upload(stored_.final_norm_bias().read(source).data(), final_norm_bias_D());
+    }
+    if (config.features.learned_positions) {
+      const StoredWeight positions = stored_.positions();
+      std::vector<float> values(static_cast<size_t>(positions.rows() * positions.cols));
+      positions.read(source, 0, positions.rows(), values.data());
+      ops.upload(values.data(), positions_PD());
+    }
   }
 
   DType dtype() const override { return dtype_; }
@@ -102,6 +121,8 @@ class WeightsWithVectors : public FrozenWeights {
     return held_.vectors[layer][index_of(which)];
   }
   Tensor final_norm_D() const override { return held_.final_norm_D; }
+  Tensor final_norm_bias_D() const override { return held_.final_norm_bias_D; }
+  Tensor positions_PD() const override { return held_.positions_PD; }
 
  protected:
   /// Fills `weight` with rows of `stored` from `first` on.
@@ -117,6 +138,7 @@ class WeightsWithVectors : public FrozenWeights {
   Ops& ops_;
   const TensorSource& source_;
   const StoredWeights stored_;
+  const double embedding_scale_;
   HeldWeights held_;
 
  private:
@@ -146,7 +168,7 @@ class ConvertedWeights final : public WeightsWithVectors {
   WeightRows head_VD() override { return held_.head_VD; }
 
   void embed(std::span<const Tensor> prompts_PD, std::span<const Row> rows, Tensor x_ND) override {
-    ops_.embed(held_.embedding_VD, prompts_PD, rows, x_ND);
+    ops_.embed(held_.embedding_VD, embedding_scale_, prompts_PD, rows, x_ND);
   }
 };
 
@@ -205,7 +227,7 @@ class AsStoredWeights final : public WeightsWithVectors {
           }
         },
         tokens);
-    ops_.embed(tokens, prompts_PD, numbered, x_ND);
+    ops_.embed(tokens, embedding_scale_, prompts_PD, numbered, x_ND);
   }
 
   StoredWeight embedding_;
@@ -214,9 +236,10 @@ class AsStoredWeights final : public WeightsWithVectors {
 
 }  // namespace
 
-size_t weight_bytes(const DecoderConfig& config, DType dtype, WeightFormat format) {
+size_t weight_bytes(const Ops& ops, const DecoderConfig& config, DType dtype, WeightFormat format) {
   Arena measuring;
-  lay_out(measuring, config, StoredWeights(config, FileKind::kGguf), dtype, format);
+  lay_out(
+      measuring, config, StoredWeights(config, FileKind{}), dtype, ops.accumulate_dtype(), format);
   return measuring.used();
 }
 

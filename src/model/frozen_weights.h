@@ -25,9 +25,12 @@ class FrozenWeights {
   /// What they take in memory, beside pages of the file.
   virtual size_t bytes() const = 0;
 
-  /// [1, size], without data where layers have none.
+  /// [1, size] in the accumulate dtype, without data where layers have none.
   virtual Tensor vector(int64_t layer, LayerVector which) const = 0;
   virtual Tensor final_norm_D() const = 0;
+  virtual Tensor final_norm_bias_D() const = 0;
+  /// Embeddings of positions that were learned, [positions, D], without data where there are none.
+  virtual Tensor positions_PD() const = 0;
 
   // What these give is valid until the next call of any of them, and of `head_VD`'s rows.
 
@@ -36,14 +39,14 @@ class FrozenWeights {
   /// The embedding itself where the head is tied.
   virtual WeightRows head_VD() = 0;
 
-  /// Ops::embed of these weights' embedding.
+  /// Ops::embed of these weights' embedding, scaled as the family scales it.
   virtual void embed(std::span<const Tensor> prompts_PD,
                      std::span<const Row> rows,
                      Tensor x_ND) = 0;
 };
 
 /// FrozenWeights::bytes of what load_weights would give.
-size_t weight_bytes(const DecoderConfig& config, DType dtype, WeightFormat format);
+size_t weight_bytes(const Ops& ops, const DecoderConfig& config, DType dtype, WeightFormat format);
 
 /// Checks all tensors, and reads and converts what the format holds in memory. `ops` must outlive
 /// the result, `source` one that is kAsStored.

@@ -22,8 +22,13 @@ LayerActivations lay_out_layer(Arena& arena,
                                bool is_last) {
   const int64_t HE = config.query_size();
   const int64_t KE = config.kv_size();
+  const int64_t D = config.hidden_size;
+  const auto statistics = [&](int64_t rows) {
+    return arena.take(
+        config.features.norm == NormKind::kLayer ? 2 : 1, rows, ops.accumulate_dtype());
+  };
   LayerActivations layer;
-  layer.attention_rstd_N = arena.take(1, N, ops.accumulate_dtype());
+  layer.attention_N = statistics(N);
   if (is_last) {
     layer.qkv_N = arena.take(N, 2 * KE, dtype);
     layer.raw_q_AHE = arena.take(A, HE, dtype);
@@ -37,7 +42,7 @@ LayerActivations lay_out_layer(Arena& arena,
   }
   layer.q_AHE = layer.raw_q_AHE;
   layer.k_NKE = layer.raw_k_NKE;
-  if (config.query_key_norms) {
+  if (config.features.query_key_norms) {
     layer.q_AHE = arena.take(A, HE, dtype);
     layer.k_NKE = arena.take(N, KE, dtype);
     layer.q_rstd_AH = arena.take(1, A * config.num_heads, ops.accumulate_dtype());
@@ -45,9 +50,19 @@ LayerActivations lay_out_layer(Arena& arena,
   }
   layer.attended_AHE = arena.take(A, HE, dtype);
   layer.lse_AH = arena.take(A, config.num_heads, ops.accumulate_dtype());
-  layer.mid_AD = arena.take(A, config.hidden_size, dtype);
-  layer.ffn_rstd_A = arena.take(1, A, ops.accumulate_dtype());
-  layer.gate_up_A2F = arena.take(A, 2 * config.feed_forward_size, dtype);
+  layer.mid_AD = arena.take(A, D, dtype);
+  layer.feed_forward_x_AD = layer.mid_AD;
+  if (config.features.parallel_residual && is_last) {
+    layer.feed_forward_x_AD = arena.take(A, D, dtype);
+  }
+  layer.feed_forward_A = statistics(A);
+  layer.gate_up_A2F = arena.take(A, config.gate_up_size(), dtype);
+  if (config.features.post_norms) {
+    layer.attention_out_AD = arena.take(A, D, dtype);
+    layer.attention_out_A = statistics(A);
+    layer.feed_forward_out_AD = arena.take(A, D, dtype);
+    layer.feed_forward_out_A = statistics(A);
+  }
   return layer;
 }
 
@@ -84,18 +99,19 @@ void PassRun::lay_out(Arena& arena,
     layers_[l] =
         own ? lay_out_layer(arena, ops, config, dtype, N, is_last ? A : N, is_last) : shared;
     layers_[l].x_ND = inputs_[l];
+    if (config.features.parallel_residual && !is_last) layers_[l].feed_forward_x_AD = inputs_[l];
   }
 
   normed_ND = arena.take(N, D, dtype);
   hidden_NF = arena.take(L > 1 ? N : A, config.feed_forward_size, dtype);
-  final_rstd_A = arena.take(1, A, sums);
+  final_A = arena.take(config.features.norm == NormKind::kLayer ? 2 : 1, A, sums);
   final_AD = arena.take(A, D, dtype);
   hidden_TD = arena.take(T, D, dtype);
   log_probs_T = arena.take(1, T, sums);
   if (!training) return;
 
   d_attended_NHE = arena.take(L > 1 ? N : A, config.query_size(), dtype);
-  dq_NHE = arena.take(L > 1 || config.query_key_norms ? N : A, config.query_size(), sums);
+  dq_NHE = arena.take(L > 1 || config.features.query_key_norms ? N : A, config.query_size(), sums);
   dk_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
   dv_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
   d_qkv_N = arena.take(N, config.query_size() + 2 * config.kv_size(), dtype);
@@ -111,7 +127,7 @@ PassRun::PassRun(Ops& ops,
                  const Pass& pass,
                  std::span<KeyValueRun* const> kept,
                  KeepPlan plan)
-    : pass_(&pass), kept_(kept), plan_(plan) {
+    : pass_(&pass), kept_(kept), plan_(plan), parts_(config, pass) {
   const Extents extents{
       pass.num_rows(), pass.num_output_rows(), static_cast<int64_t>(pass.targets.size())};
   const size_t size =

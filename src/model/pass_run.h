@@ -7,15 +7,16 @@
 
 #include "base/arena.h"
 #include "model/key_value_run.h"
+#include "model/layer_parts.h"
 
 namespace prescript {
 
 /// What the input gradient of a layer needs of its forward. A rows are all N rows of the pass, or
 /// in the last layer the output rows. q and k are after norm and rotary.
 struct LayerActivations {
-  Tensor x_ND;  // the layer's input
-  Tensor attention_rstd_N;
-  Tensor qkv_N;  // what is projected, [N, (H + 2K)·E]; in the last layer [N, 2K·E]
+  Tensor x_ND;         // the layer's input
+  Tensor attention_N;  // statistics of its norm: rstd [1, N]; of a layer norm [2, N]
+  Tensor qkv_N;        // what is projected, [N, (H + 2K)·E]; in the last layer [N, 2K·E]
   // Queries and keys before norms of their own; without such norms q and k themselves.
   Tensor raw_q_AHE;
   Tensor raw_k_NKE;
@@ -26,9 +27,15 @@ struct LayerActivations {
   Tensor v_NKE;
   Tensor attended_AHE;
   Tensor lse_AH;
-  Tensor mid_AD;  // between attention and feed-forward
-  Tensor ffn_rstd_A;
+  Tensor mid_AD;             // between attention and feed-forward
+  Tensor feed_forward_x_AD;  // what the feed-forward reads: mid, or x
+  Tensor feed_forward_A;     // statistics of its norm
   Tensor gate_up_A2F;
+  // What attention and feed-forward add, before norms of their own, and those norms' statistics.
+  Tensor attention_out_AD;
+  Tensor attention_out_A;
+  Tensor feed_forward_out_AD;
+  Tensor feed_forward_out_A;
 };
 
 /// What a pass's forward leaves behind.
@@ -68,13 +75,14 @@ class PassRun {
   std::span<KeyValueRun* const> kept() const { return kept_; }
   const KeepPlan& plan() const { return plan_; }
   const LayerActivations& layer(int64_t layer) const { return layers_[layer]; }
+  std::span<const Part> parts(int64_t layer) const { return parts_.of(layer); }
 
   /// The input of layer `layer`; behind the last, the output rows [A, D].
   Tensor layer_input(int64_t layer) const { return inputs_[layer]; }
 
   // Scratch, valid within one call of the decoder.
   Tensor normed_ND;  // a norm's output, then its gradient
-  Tensor hidden_NF;  // swiglu's output, then its gradient
+  Tensor hidden_NF;  // the activation's output, then its gradient
   Tensor d_attended_NHE;
   Tensor dq_NHE;  // accumulate dtype; then the gradient of keys behind their norm
   Tensor dk_NKE;  // K/V gradient dtype
@@ -82,9 +90,9 @@ class PassRun {
   Tensor d_qkv_N;
 
   // Between calls.
-  Tensor dx_ND;  // the gradient on its way down
-  Tensor dx_AD;  // the same above the last layer
-  Tensor final_rstd_A;
+  Tensor dx_ND;       // the gradient on its way down
+  Tensor dx_AD;       // the same above the last layer
+  Tensor final_A;     // statistics of the final norm
   Tensor final_AD;    // output rows behind the final norm
   Tensor d_final_AD;  // accumulate dtype
   Tensor hidden_TD;   // one row per target
@@ -103,6 +111,7 @@ class PassRun {
   const Pass* pass_ = nullptr;
   std::span<KeyValueRun* const> kept_;
   KeepPlan plan_;
+  LayerParts parts_;
   Buffer block_;
   std::vector<LayerActivations> layers_;
   std::vector<Tensor> inputs_;

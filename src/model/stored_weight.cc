@@ -27,8 +27,9 @@ std::string extents(int64_t rows, int64_t cols) {
 void check_tensor(const TensorSource& source, const StoredRows& stored, int64_t cols) {
   const TensorInfo* info = source.find(stored.name);
   if (info == nullptr) refuse(source, stored.name, "is missing");
-  const int64_t rows = cols == 0 ? 1 : stored.tensor_rows;
-  const int64_t wanted_cols = cols == 0 ? stored.tensor_rows : cols;
+  int64_t rows = cols == 0 ? 1 : stored.tensor_rows;
+  int64_t wanted_cols = cols == 0 ? stored.tensor_rows : cols;
+  if (cols != 0 && stored.is_transposed) std::swap(rows, wanted_cols);
   if (info->rows() != rows || info->cols() != wanted_cols) {
     refuse(source,
            stored.name,
@@ -63,16 +64,50 @@ std::vector<Projection> projections_of(const DecoderConfig& config, int64_t laye
 }
 
 std::vector<LayerVector> vectors_of(const DecoderConfig& config) {
+  const DecoderFeatures& features = config.features;
   std::vector<LayerVector> result = {LayerVector::kAttentionNorm, LayerVector::kFeedForwardNorm};
   const auto add = [&](bool is_there, std::initializer_list<LayerVector> vectors) {
     if (is_there) result.insert(result.end(), vectors);
   };
-  add(config.query_key_norms, {LayerVector::kQueryNorm, LayerVector::kKeyNorm});
-  add(config.query_key_value_bias, {LayerVector::kQueryKeyValueBias});
-  add(config.output_bias, {LayerVector::kOutputBias});
-  add(config.feed_forward_bias, {LayerVector::kGateUpBias, LayerVector::kDownBias});
+  add(features.norm == NormKind::kLayer,
+      {LayerVector::kAttentionNormBias, LayerVector::kFeedForwardNormBias});
+  add(features.query_key_norms, {LayerVector::kQueryNorm, LayerVector::kKeyNorm});
+  add(features.post_norms, {LayerVector::kPostAttentionNorm, LayerVector::kPostFeedForwardNorm});
+  add(features.query_key_value_bias, {LayerVector::kQueryKeyValueBias});
+  add(features.output_bias, {LayerVector::kOutputBias});
+  add(features.feed_forward_bias, {LayerVector::kGateUpBias, LayerVector::kDownBias});
   return result;
 }
+
+int64_t StoredRows::stored_row(int64_t row) const {
+  if (interleaved_head_size > 0) return interleaved(row, interleaved_head_size);
+  if (block_rows > 0) return first_row + row / block_rows * block_stride + row % block_rows;
+  return first_row + row;
+}
+
+namespace {
+
+/// Rows [begin, end) of a tensor's transpose.
+void read_columns(const TensorSource& source,
+                  const StoredRows& tensor,
+                  int64_t begin,
+                  int64_t end,
+                  int64_t cols,
+                  float* rows) {
+  const int64_t count = end - begin;
+  std::vector<float> block(static_cast<size_t>(count * cols));
+  source.read(tensor.name,
+              0,
+              cols,
+              tensor.stored_row(begin),
+              tensor.stored_row(begin) + count,
+              block.data());
+  for (int64_t c = 0; c < cols; ++c) {
+    for (int64_t r = 0; r < count; ++r) rows[r * cols + c] = block[c * count + r];
+  }
+}
+
+}  // namespace
 
 int64_t StoredWeight::rows() const {
   return sum_of_rows(tensors);
@@ -89,14 +124,15 @@ void StoredWeight::read(const TensorSource& source,
     const int64_t to = std::min(end, first + tensor.num_rows) - first;
     first += tensor.num_rows;
     if (from >= to) continue;
-    if (tensor.interleaved_head_size == 0) {
-      source.read(tensor.name, tensor.first_row + from, tensor.first_row + to, 0, cols, rows);
+    if (tensor.is_transposed) {
+      read_columns(source, tensor, from, to, cols, rows);
       rows += (to - from) * cols;
       continue;
     }
-    for (int64_t row = from; row < to; ++row, rows += cols) {
-      const int64_t stored = interleaved(row, tensor.interleaved_head_size);
-      source.read(tensor.name, stored, stored + 1, 0, cols, rows);
+    const int64_t run = tensor.is_run() ? to - from : 1;
+    for (int64_t row = from; row < to; row += run, rows += run * cols) {
+      const int64_t stored = tensor.stored_row(row);
+      source.read(tensor.name, stored, stored + run, 0, cols, rows);
     }
   }
 }
@@ -114,91 +150,150 @@ std::vector<float> StoredVector::read(const TensorSource& source) const {
   for (const StoredRows& tensor : tensors) {
     const std::vector<float> stored = source.read_all(tensor.name);
     for (int64_t i = 0; i < tensor.num_rows; ++i) {
-      const int64_t from = tensor.interleaved_head_size == 0
-                               ? tensor.first_row + i
-                               : interleaved(i, tensor.interleaved_head_size);
-      result.push_back(stored[static_cast<size_t>(from)]);
+      result.push_back(stored[static_cast<size_t>(tensor.stored_row(i))] + offset);
     }
   }
   return result;
 }
 
-FileKind kind_of(const TensorSource& source) {
-  const bool is_gguf = source.find("token_embd.weight") != nullptr;
-  return is_gguf ? FileKind::kGguf : FileKind::kHuggingFace;
+FileKind kind_of(const TensorSource& source, const DecoderConfig& config) {
+  const auto has = [&](const std::string& name) { return source.find(name) != nullptr; };
+  if (has("token_embd.weight")) return {.is_gguf = true, .prefix = ""};
+  const std::string embedding = std::string(config.features.hf_names->embedding) + ".weight";
+  // Of a model by itself; of the text side of one that also sees; of a checkpoint without a head.
+  for (const char* prefix : {"model.",
+                             "transformer.",
+                             "gpt_neox.",
+                             "model.language_model.",
+                             "language_model.model.",
+                             ""}) {
+    if (has(prefix + embedding)) return {.is_gguf = false, .prefix = prefix};
+  }
+  return {.is_gguf = false, .prefix = "model."};
 }
 
-std::string StoredWeights::in_layer(int64_t layer, const char* gguf, const char* hf) const {
-  const std::string index = std::to_string(layer);
-  return is_gguf_ ? "blk." + index + "." + gguf + "." : "model.layers." + index + "." + hf + ".";
+const TensorNames& StoredWeights::names() const {
+  return kind_.is_gguf ? kGgufNames : *config_.features.hf_names;
+}
+
+std::string StoredWeights::full(std::string_view name) const {
+  return kind_.prefix + std::string(name);
+}
+
+std::string StoredWeights::in_layer(int64_t layer, std::string_view name) const {
+  return full(names().layers) + std::to_string(layer) + "." + std::string(name);
 }
 
 StoredWeight StoredWeights::embedding() const {
-  const char* const name = is_gguf_ ? "token_embd.weight" : "model.embed_tokens.weight";
-  return {{{name, config_.vocabulary_size}}, config_.hidden_size};
+  return {{{full(names().embedding) + ".weight", config_.vocabulary_size}}, config_.hidden_size};
+}
+
+StoredWeight StoredWeights::positions() const {
+  return {{{full(names().positions) + ".weight", config_.max_positions}}, config_.hidden_size};
 }
 
 StoredWeight StoredWeights::head() const {
   if (config_.tied_head) return embedding();
-  const char* const name = is_gguf_ ? "output.weight" : "lm_head.weight";
-  return {{{name, config_.vocabulary_size}}, config_.hidden_size};
+  return {{{std::string(names().head) + ".weight", config_.vocabulary_size}}, config_.hidden_size};
+}
+
+StoredVector StoredWeights::norm(std::string name, int64_t size) const {
+  const bool is_difference = config_.features.norms_store_difference && !kind_.is_gguf;
+  return {{{std::move(name), size}}, is_difference ? 1.0F : 0.0F};
 }
 
 StoredVector StoredWeights::final_norm() const {
-  return {{{is_gguf_ ? "output_norm.weight" : "model.norm.weight", config_.hidden_size}}};
+  return norm(full(names().final_norm) + ".weight", config_.hidden_size);
 }
 
-std::vector<StoredRows> StoredWeights::query_key_value(int64_t layer,
-                                                       const std::string& kind) const {
+StoredVector StoredWeights::final_norm_bias() const {
+  return {{{full(names().final_norm) + ".bias", config_.hidden_size}}};
+}
+
+std::vector<StoredRows> StoredWeights::query_key_value(int64_t layer, const char* kind) const {
   const int64_t HE = config_.query_size();
   const int64_t KE = config_.kv_size();
-  if (config_.fused_tensors) {
-    const std::string name = in_layer(layer, "attn_qkv", "self_attn.qkv_proj") + kind;
-    const int64_t all = HE + 2 * KE;
-    return {{.name = name, .num_rows = HE, .tensor_rows = all},
-            {.name = name, .num_rows = KE, .first_row = HE, .tensor_rows = all},
-            {.name = name, .num_rows = KE, .first_row = HE + KE, .tensor_rows = all}};
+  const int64_t E = config_.head_size;
+  if (!config_.features.fused_tensors) {
+    const int64_t pairs = kind_.is_gguf && config_.features.interleaved_in_gguf ? E : 0;
+    return {{in_layer(layer, names().query) + kind, HE, pairs},
+            {in_layer(layer, names().key) + kind, KE, pairs},
+            {in_layer(layer, names().value) + kind, KE}};
   }
-  const int64_t head_size = is_gguf_ && config_.interleaved_in_gguf ? config_.head_size : 0;
-  return {{in_layer(layer, "attn_q", "self_attn.q_proj") + kind, HE, head_size},
-          {in_layer(layer, "attn_k", "self_attn.k_proj") + kind, KE, head_size},
-          {in_layer(layer, "attn_v", "self_attn.v_proj") + kind, KE}};
+  const bool by_heads = config_.features.fused_by_heads_in_hf && !kind_.is_gguf;
+  StoredRows rows{.name = in_layer(layer, names().query_key_value) + kind,
+                  .tensor_rows = HE + 2 * KE,
+                  .block_rows = by_heads ? E : 0,
+                  .block_stride = by_heads ? 3 * E : 0,
+                  .is_transposed = is_transposed()};
+  std::vector<StoredRows> result;
+  for (const int64_t num_rows : {HE, KE, KE}) {
+    rows.num_rows = num_rows;
+    result.push_back(rows);
+    rows.first_row += by_heads ? E : num_rows;
+  }
+  return result;
 }
 
-std::vector<StoredRows> StoredWeights::gate_up(int64_t layer, const std::string& kind) const {
+std::vector<StoredRows> StoredWeights::gate_up(int64_t layer, const char* kind) const {
   const int64_t F = config_.feed_forward_size;
-  if (config_.fused_tensors) return {{in_layer(layer, "ffn_up", "mlp.gate_up_proj") + kind, 2 * F}};
-  return {{in_layer(layer, "ffn_gate", "mlp.gate_proj") + kind, F},
-          {in_layer(layer, "ffn_up", "mlp.up_proj") + kind, F}};
+  if (config_.features.fused_tensors || !config_.features.is_gated) {
+    return {{.name = in_layer(layer, names().gate_up) + kind,
+             .num_rows = config_.gate_up_size(),
+             .is_transposed = is_transposed()}};
+  }
+  return {{in_layer(layer, names().gate) + kind, F}, {in_layer(layer, names().up) + kind, F}};
 }
 
 StoredVector StoredWeights::vector(int64_t layer, LayerVector which) const {
   const int64_t D = config_.hidden_size;
   const int64_t E = config_.head_size;
+  const auto weight = [&](std::string_view name) { return in_layer(layer, name) + ".weight"; };
+  const auto bias = [&](std::string_view name) {
+    return StoredVector{{{in_layer(layer, name) + ".bias", D}}};
+  };
   switch (which) {
     case LayerVector::kAttentionNorm:
-      return {{{in_layer(layer, "attn_norm", "input_layernorm") + "weight", D}}};
+      return norm(weight(names().attention_norm), D);
+    case LayerVector::kAttentionNormBias:
+      return bias(names().attention_norm);
     case LayerVector::kFeedForwardNorm:
-      return {{{in_layer(layer, "ffn_norm", "post_attention_layernorm") + "weight", D}}};
+      return norm(weight(names().feed_forward_norm), D);
+    case LayerVector::kFeedForwardNormBias:
+      return bias(names().feed_forward_norm);
     case LayerVector::kQueryNorm:
-      return {{{in_layer(layer, "attn_q_norm", "self_attn.q_norm") + "weight", E}}};
+      return norm(weight(names().query_norm), E);
     case LayerVector::kKeyNorm:
-      return {{{in_layer(layer, "attn_k_norm", "self_attn.k_norm") + "weight", E}}};
+      return norm(weight(names().key_norm), E);
+    case LayerVector::kPostAttentionNorm:
+      return norm(weight(names().post_attention_norm), D);
+    case LayerVector::kPostFeedForwardNorm:
+      return norm(weight(names().post_feed_forward_norm), D);
     case LayerVector::kQueryKeyValueBias:
-      return {query_key_value(layer, "bias")};
+      return {query_key_value(layer, ".bias")};
     case LayerVector::kOutputBias:
-      return {{{in_layer(layer, "attn_output", "self_attn.o_proj") + "bias", D}}};
+      return bias(names().output);
     case LayerVector::kGateUpBias:
-      return {gate_up(layer, "bias")};
+      return {gate_up(layer, ".bias")};
     case LayerVector::kDownBias:
-      return {{{in_layer(layer, "ffn_down", "mlp.down_proj") + "bias", D}}};
+      return bias(names().down);
   }
   throw ContractError("unknown vector");
 }
 
+StoredWeight StoredWeights::matrix(int64_t layer,
+                                   std::string_view name,
+                                   int64_t rows,
+                                   int64_t cols) const {
+  return {{{.name = in_layer(layer, name) + ".weight",
+            .num_rows = rows,
+            .is_transposed = is_transposed()}},
+          cols};
+}
+
 StoredWeight StoredWeights::projection(int64_t layer, Projection which) const {
   const int64_t D = config_.hidden_size;
-  const auto qkv = query_key_value(layer, "weight");
+  const auto qkv = query_key_value(layer, ".weight");
   switch (which) {
     case Projection::kQueryKeyValue:
       return {qkv, D};
@@ -207,19 +302,36 @@ StoredWeight StoredWeights::projection(int64_t layer, Projection which) const {
     case Projection::kKeyValue:
       return {{qkv[1], qkv[2]}, D};
     case Projection::kOutput:
-      return {{{in_layer(layer, "attn_output", "self_attn.o_proj") + "weight", D}},
-              config_.query_size()};
+      return matrix(layer, names().output, D, config_.query_size());
     case Projection::kGateUp:
-      return {gate_up(layer, "weight"), D};
+      return {gate_up(layer, ".weight"), D};
     case Projection::kDown:
-      return {{{in_layer(layer, "ffn_down", "mlp.down_proj") + "weight", D}},
-              config_.feed_forward_size};
+      return matrix(layer, names().down, D, config_.feed_forward_size);
   }
   throw ContractError("unknown projection");
 }
 
+namespace {
+
+/// Tensors that the configuration has been read with or follow from it, masks that old checkpoints
+/// hold, and the side of a model that sees.
+bool is_no_weight(const std::string& name, const DecoderConfig& config) {
+  const auto ends = [&](std::string_view end) { return name.ends_with(end); };
+  const auto begins = [&](std::string_view begin) { return name.starts_with(begin); };
+  if (begins("rope_freqs.weight") || begins("rope_factors_")) return true;
+  if (ends("rotary_emb.inv_freq") || ends(".masked_bias")) return true;
+  if (config.family == "gpt2" && ends(".attn.bias")) return true;
+  if (config.family == "gpt_neox" && ends(".attention.bias")) return true;
+  if (config.family != "gemma3") return false;
+  return begins("vision_tower.") || begins("model.vision_tower.") ||
+         begins("multi_modal_projector.") || begins("model.multi_modal_projector.");
+}
+
+}  // namespace
+
 void check_weights(const TensorSource& source, const DecoderConfig& config) {
-  const StoredWeights weights(config, kind_of(source));
+  const FileKind kind = kind_of(source, config);
+  const StoredWeights weights(config, kind);
   std::set<std::string> known;
   const auto check = [&](const std::vector<StoredRows>& tensors, int64_t cols) {
     for (const StoredRows& tensor : tensors) {
@@ -230,7 +342,11 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
   for (const StoredWeight& weight : {weights.embedding(), weights.head()}) {
     check(weight.tensors, weight.cols);
   }
+  if (config.features.learned_positions) {
+    check(weights.positions().tensors, weights.positions().cols);
+  }
   check(weights.final_norm().tensors, 0);
+  if (config.features.norm == NormKind::kLayer) check(weights.final_norm_bias().tensors, 0);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     for (const LayerVector which : vectors_of(config)) {
       check(weights.vector(layer, which).tensors, 0);
@@ -242,15 +358,11 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
   }
   DecoderConfig untied = config;
   untied.tied_head = false;
-  const std::string head = StoredWeights(untied, kind_of(source)).head().tensors.front().name;
+  const std::string head = StoredWeights(untied, kind).head().tensors.front().name;
   // A tensor that nothing reads would change the model's output if the layer function knew it.
   for (const TensorInfo& info : source.list()) {
     const bool is_tied_copy = config.tied_head && info.name == head;
-    // The configuration has read them, or they follow from it.
-    const bool is_rotary_table = info.name.ends_with("rotary_emb.inv_freq") ||
-                                 info.name == "rope_freqs.weight" ||
-                                 info.name.starts_with("rope_factors_");
-    if (known.contains(info.name) || is_tied_copy || is_rotary_table) continue;
+    if (known.contains(info.name) || is_tied_copy || is_no_weight(info.name, config)) continue;
     refuse(source, info.name, "belongs to a variant of the architecture that is not implemented");
   }
 }

@@ -70,7 +70,7 @@ void linear(const char* op, Tensor x, Weight weight, Tensor y) {
 
 void add_row(Tensor row, Tensor y) {
   shape("add_row: row", row, 1, y.cols);
-  dtype("add_row: row", row, y.dtype);
+  dtype("add_row: row", row, sums_of(y.dtype));
 }
 
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd) {
@@ -80,7 +80,7 @@ void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd) {
   shape("rms_norm: weight", weight, 1, weight.cols);
   shape("rms_norm: rstd", rstd, 1, x.rows * (x.cols / weight.cols));
   dtype("rms_norm", y, x.dtype);
-  dtype("rms_norm: weight", weight, x.dtype);
+  dtype("rms_norm: weight", weight, sums_of(x.dtype));
   dtype("rms_norm: rstd", rstd, sums_of(x.dtype));
 }
 
@@ -88,6 +88,21 @@ void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Te
   rms_norm(x, weight, dx, rstd);
   same_shape("rms_norm_input_gradient: dy", x, dy);
   if (dy.dtype != x.dtype) dtype("rms_norm_input_gradient: dy", dy, sums_of(x.dtype));
+}
+
+void layer_norm(Tensor x, Tensor weight, Tensor y, Tensor statistics) {
+  same_shape("layer_norm", x, y);
+  shape("layer_norm: weight", weight, 1, x.cols);
+  shape("layer_norm: statistics", statistics, 2, x.rows);
+  dtype("layer_norm", y, x.dtype);
+  dtype("layer_norm: weight", weight, sums_of(x.dtype));
+  dtype("layer_norm: statistics", statistics, sums_of(x.dtype));
+}
+
+void layer_norm_input_gradient(Tensor x, Tensor weight, Tensor statistics, Tensor dy, Tensor dx) {
+  layer_norm(x, weight, dx, statistics);
+  same_shape("layer_norm_input_gradient: dy", x, dy);
+  if (dy.dtype != x.dtype) dtype("layer_norm_input_gradient: dy", dy, sums_of(x.dtype));
 }
 
 void rotary(Tensor x,
@@ -134,10 +149,13 @@ void attention(const AttentionShape& heads,
         part.key_begin >= 0 && part.num_keys > 0 && part.key_begin + part.num_keys <= source.k.rows,
         "attention: keys of a part");
     PRESCRIPT_CHECK(part.causal_offset >= Part::kNoMask, "attention: causal offset");
-    for (int32_t j = 0; j < part.num_queries; ++j) sees_a_key[part.query_begin + j] = true;
+    for (int32_t j = 0; j < part.num_queries; ++j) {
+      if (part.window_offset != Part::kNoWindow && part.window_offset + j >= part.num_keys) break;
+      sees_a_key[part.query_begin + j] = true;
+    }
   }
   for (int64_t n = 0; n < q.rows; ++n) {
-    PRESCRIPT_CHECK(sees_a_key[n], "attention: query row " + std::to_string(n) + " has no part");
+    PRESCRIPT_CHECK(sees_a_key[n], "attention: query row " + std::to_string(n) + " sees no key");
   }
 }
 
@@ -161,15 +179,15 @@ void attention_input_gradient(Tensor q,
   }
 }
 
-void swiglu(Tensor gate_up, Tensor h) {
-  shape("swiglu", gate_up, h.rows, 2 * h.cols);
-  dtype("swiglu", h, gate_up.dtype);
+void activate(Tensor x, Tensor h) {
+  shape("activate", x, h.rows, x.cols == h.cols ? h.cols : 2 * h.cols);
+  dtype("activate", h, x.dtype);
 }
 
-void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up) {
-  swiglu(gate_up, dh);
-  same_shape("swiglu_input_gradient", gate_up, d_gate_up);
-  dtype("swiglu_input_gradient", d_gate_up, gate_up.dtype);
+void activate_input_gradient(Tensor x, Tensor dh, Tensor dx) {
+  activate(x, dh);
+  same_shape("activate_input_gradient", x, dx);
+  dtype("activate_input_gradient", dx, x.dtype);
 }
 
 void cross_entropy(Tensor hidden,

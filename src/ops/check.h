@@ -42,6 +42,8 @@ void linear(const char* op, Tensor x, Weight weight, Tensor y);
 void add_row(Tensor row, Tensor y);
 void rms_norm(Tensor x, Tensor weight, Tensor y, Tensor rstd);
 void rms_norm_input_gradient(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx);
+void layer_norm(Tensor x, Tensor weight, Tensor y, Tensor statistics);
+void layer_norm_input_gradient(Tensor x, Tensor weight, Tensor statistics, Tensor dy, Tensor dx);
 void rotary(Tensor x,
             int64_t head_size,
             std::span<const int32_t> positions,
@@ -61,8 +63,8 @@ void attention_input_gradient(Tensor q,
                               Tensor dq,
                               std::span<const KeyValues> gradients,
                               DType kv_gradient_dtype);
-void swiglu(Tensor gate_up, Tensor h);
-void swiglu_input_gradient(Tensor gate_up, Tensor dh, Tensor d_gate_up);
+void activate(Tensor x, Tensor h);
+void activate_input_gradient(Tensor x, Tensor dh, Tensor dx);
 void cross_entropy(Tensor hidden,
                    const Weight& head,
                    std::span<const int32_t> token_ids,

@@ -7,6 +7,7 @@
 #include <torch/headeronly/version.h>
 
 #include "base/arena.h"
+#include "ops/cpu_activation.h"
 #include "ops/cpu_attention.h"
 #include "ops/cpu_kernels.h"
 #include "ops/cpu_pages.h"
@@ -39,18 +40,19 @@ class CpuOps final : public Ops {
   }
 
   void embed(Weight embedding_VD,
+             double scale,
              std::span<const Tensor> prompts_PD,
              std::span<const Row> rows,
              Tensor x_ND) override {
-    cpu::embed(embedding_VD, prompts_PD, rows, x_ND);
+    cpu::embed(embedding_VD, scale, prompts_PD, rows, x_ND);
   }
   void embed_input_gradient(Tensor dx_ND,
                             std::span<const Row> rows,
                             std::span<const Tensor> gradients_PD) override {
     cpu::embed_input_gradient(dx_ND, rows, gradients_PD);
   }
-  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) override {
-    cpu::gather_rows(x_ND, indices, y);
+  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y, bool add) override {
+    cpu::gather_rows(x_ND, indices, y, add);
   }
   void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
     cpu::scatter_add_rows(x, indices, y_ND);
@@ -62,12 +64,25 @@ class CpuOps final : public Ops {
     cpu::linear_input_gradient(dy_NO, weight_OI, dx_NI);
   }
   void add_row(Tensor row_D, Tensor y_ND) override { cpu::add_row(row_D, y_ND); }
-  void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
-    cpu::rms_norm(x_ND, weight_D, epsilon, y_ND, rstd_N);
+  void rms_norm(
+      Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N, bool add) override {
+    cpu::rms_norm(x_ND, weight_D, epsilon, y_ND, rstd_N, add);
   }
   void rms_norm_input_gradient(
       Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) override {
     cpu::rms_norm_input_gradient(x_ND, weight_D, rstd_N, dy_ND, dx_ND);
+  }
+  void layer_norm(Tensor x_ND,
+                  Tensor weight_D,
+                  Tensor bias_D,
+                  double epsilon,
+                  Tensor y_ND,
+                  Tensor statistics_2N) override {
+    cpu::layer_norm(x_ND, weight_D, bias_D, epsilon, y_ND, statistics_2N);
+  }
+  void layer_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND) override {
+    cpu::layer_norm_input_gradient(x_ND, weight_D, statistics_2N, dy_ND, dx_ND);
   }
   void rotary(Tensor x,
               int64_t head_size,
@@ -98,20 +113,21 @@ class CpuOps final : public Ops {
     cpu::attention_input_gradient(
         shape, parts, q_NHE, sources, out_NHE, lse_NH, dout_NHE, dq_NHE, gradients);
   }
-  void swiglu(Tensor gate_up_N2F, Tensor h_NF) override { cpu::swiglu(gate_up_N2F, h_NF); }
-  void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) override {
-    cpu::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
+  void activate(Activation f, Tensor x, Tensor h_NF) override { cpu::activate(f, x, h_NF); }
+  void activate_input_gradient(Activation f, Tensor x, Tensor dh_NF, Tensor dx) override {
+    cpu::activate_input_gradient(f, x, dh_NF, dx);
   }
   void cross_entropy(Tensor hidden_TD,
                      const WeightRows& head_VD,
+                     double cap,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
                      Tensor dhidden_TD) override {
-    cpu::cross_entropy(hidden_TD, head_VD, token_ids, weights, log_probs_T, dhidden_TD);
+    cpu::cross_entropy(hidden_TD, head_VD, cap, token_ids, weights, log_probs_T, dhidden_TD);
   }
-  void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) override {
-    cpu::logits(hidden_ND, head_VD, logits_NV);
+  void logits(Tensor hidden_ND, const WeightRows& head_VD, double cap, Tensor logits_NV) override {
+    cpu::logits(hidden_ND, head_VD, cap, logits_NV);
   }
 
  private:

@@ -72,8 +72,8 @@ class ForwardBlock {
                       head_.scale() * kLog2E,
                       packed_q_ + t * head_.packed_tile_floats());
     }
-    const int64_t visible = head_.visible(end_ - 1);
-    for (int64_t key = 0; key < visible; key += kSegmentKeys) {
+    const int64_t first = head_.first_visible(begin_) / kSegmentKeys * kSegmentKeys;
+    for (int64_t key = first; key < head_.visible(end_ - 1); key += kSegmentKeys) {
       run_segment(key, merged);
     }
   }
@@ -93,6 +93,7 @@ class ForwardBlock {
     for (int64_t r = from; r < end_; ++r) {
       const int64_t t = (r - begin_) / head_.kernel().rows;
       float* const row = scores_ + t * tile_scores_ + (r - first_row(t)) * cols_;
+      head_.cap_scores(panels_[t], cols_, tile_, row);
       head_.hide(r, first, panels_[t], tile_, row);
       sums[r - begin_] = exponentials(row, panels_[t], cols_, tile_);
     }

@@ -51,7 +51,9 @@ class FewRows {
     std::vector<RowSum> sums;
     for (int64_t r = 0; r < head_.num_rows(); ++r) {
       float* const scores = scores_ + r * padded_keys_;
+      head_.cap_scores(padded_keys_ / kLanes, kLanes, kLanes, scores);
       std::fill(scores + head_.visible(r), scores + padded_keys_, kHidden);
+      std::fill_n(scores, std::min(head_.first_visible(r), padded_keys_), kHidden);
       sums.push_back(exponentials(scores, padded_keys_ / kLanes, kLanes, kLanes));
     }
     multiply_values();

@@ -106,7 +106,13 @@ class BackwardBlock {
     const Held held = hold(index);
     multiply_keys(held);
     for (int64_t t = 0; t < held.num_tiles; ++t) {
-      for (int64_t r = held.row(t); r < held.row_end(t); ++r) differentiate(r, held.panels[t]);
+      for (int64_t r = held.row(t); r < held.row_end(t); ++r) {
+        if (head_.cap() == 0) {
+          differentiate<false>(r, held.panels[t]);
+        } else {
+          differentiate<true>(r, held.panels[t]);
+        }
+      }
     }
     float* const dq = scratch().dq.take<float>(held.num_tiles * head_.packed_tile_floats());
     for (int64_t c = 0; c < head_.panels_of(head_.E()); ++c) {
@@ -199,10 +205,13 @@ class BackwardBlock {
   }
 
   /// P and dS of row `r` from S and dO·Vᵀ.
+  template <bool is_capped>
   PRESCRIPT_AVX2 void differentiate(int64_t r, int64_t panels) const {
     float* const p = probabilities_ + (r - begin_) * cols_;
     float* const ds = dscores_ + (r - begin_) * cols_;
+    head_.cap_scores(panels, cols_, panel_floats_, p);
     head_.hide(r, first_, panels, panel_floats_, p);
+    const float cap = head_.cap();
     const float projection = head_.of_query_head(g_.projection_NH, r);
     const float lse = head_.of_query_head(g_.lse_NH, r) * kLog2E;
     for (int64_t j = 0; j < panels; ++j) {
@@ -210,8 +219,10 @@ class BackwardBlock {
         float* const pj = p + j * panel_floats_ + c;
         float* const dsj = ds + j * panel_floats_ + c;
         for (int64_t k = 0; k < kLanes; ++k) {
+          const float ratio = is_capped ? std::max(pj[k], -cap) / cap : 0;
           pj[k] = power_of_two(pj[k] - lse);
           dsj[k] = pj[k] * (dsj[k] - projection);
+          if (is_capped) dsj[k] *= 1 - ratio * ratio;  // of the score before the cap
         }
       }
     }
@@ -330,7 +341,8 @@ void attention_input_gradient(const AttentionShape& shape,
     for (int64_t begin = 0; begin < head.num_rows(); begin += rows) {
       const int64_t end = std::min(head.num_rows(), begin + rows);
       BackwardBlock block(head, keys, g, begin, end);
-      for (int64_t key = 0; key < head.visible(end - 1); key += kSegmentKeys) {
+      const int64_t first = head.first_visible(begin) / kSegmentKeys * kSegmentKeys;
+      for (int64_t key = first; key < head.visible(end - 1); key += kSegmentKeys) {
         block.set_segment(key);
         for_each_item(block.num_held(), [&](int64_t index) { block.add_dq(index); });
         if (gradient.k.data == nullptr) continue;

@@ -57,12 +57,13 @@ PRESCRIPT_AVX2 RowSum exponentials(float* scores, int64_t chunks, int64_t cols, 
   alignas(32) float lanes[kLanes] = {};
   _mm256_store_ps(lanes, _mm256_max_ps(largest[0], largest[1]));
   const float max = *std::max_element(lanes, lanes + 8);
+  const float shift = max == kHidden ? 0 : max;  // of a row that sees no key
   std::fill_n(lanes, kLanes, 0.0F);
   for (int64_t j = 0; j < chunks; ++j) {
     for (int64_t c = 0; c < cols; c += kLanes) {
       float* const s = scores + j * stride + c;
       for (int64_t k = 0; k < kLanes; ++k) {
-        s[k] = power_of_two(s[k] - max);
+        s[k] = power_of_two(s[k] - shift);
         lanes[k] += s[k];
       }
     }
@@ -72,6 +73,7 @@ PRESCRIPT_AVX2 RowSum exponentials(float* scores, int64_t chunks, int64_t cols, 
 
 PRESCRIPT_AVX2 void merge(
     const PartHead& head, int64_t r, const float* out, int64_t stride, RowSum row, Merged merged) {
+  if (row.max == kHidden) return;
   float& max = head.of_query_head(merged.max_NH, r);
   float& sum = head.of_query_head(merged.sum_NH, r);
   const float both = std::max(max, row.max);

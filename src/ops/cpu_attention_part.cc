@@ -86,12 +86,32 @@ int64_t PartHead::visible(int64_t r) const {
   return std::min<int64_t>(part_.num_keys, part_.causal_offset + r / group_ + 1);
 }
 
+int64_t PartHead::first_visible(int64_t r) const {
+  if (part_.window_offset == Part::kNoWindow) return 0;
+  return std::max<int64_t>(0, part_.window_offset + r / group_);
+}
+
 int64_t PartHead::visible_panels(int64_t begin, int64_t first, int64_t count) const {
   const int64_t last_row = std::min(begin + kernel_.rows, num_rows()) - 1;
   return std::clamp<int64_t>(panels_of(visible(last_row) - first), 0, count);
 }
 
+PRESCRIPT_AVX2 void PartHead::cap_scores(int64_t chunks,
+                                         int64_t cols,
+                                         int64_t stride,
+                                         float* scores) const {
+  if (cap() == 0) return;
+  for (int64_t j = 0; j < chunks; ++j) {
+    float* const s = scores + j * stride;
+    for (int64_t i = 0; i < cols; ++i) s[i] = capped(s[i], cap(), 1 / cap());
+  }
+}
+
 void PartHead::hide(int64_t r, int64_t first, int64_t panels, int64_t stride, float* scores) const {
+  const int64_t before = std::min(first_visible(r) - first, panels * kernel_.cols);
+  for (int64_t i = 0; i < before; ++i) {
+    scores[i / kernel_.cols * stride + i % kernel_.cols] = kHidden;
+  }
   const int64_t seen = std::max<int64_t>(0, visible(r) - first);
   for (int64_t j = seen / kernel_.cols; j < panels; ++j) {
     const int64_t from = std::max<int64_t>(0, seen - j * kernel_.cols);

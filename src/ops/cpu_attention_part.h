@@ -54,6 +54,9 @@ class PartHead {
   const GemmKernel& kernel() const { return kernel_; }
   int64_t E() const { return shape_.head_size; }
   float scale() const { return static_cast<float>(shape_.scale); }
+
+  /// Of scores as powers of two; 0 where there is none.
+  float cap() const { return static_cast<float>(shape_.cap) * kLog2E; }
   int64_t num_rows() const { return part_.num_queries * group_; }
   int64_t num_keys() const { return part_.num_keys; }
 
@@ -74,11 +77,15 @@ class PartHead {
     return x_NH.row<float>(pass_row(r))[query_head(r)];
   }
 
-  /// Keys that row `r` sees: the first of the part.
-  int64_t visible(int64_t r) const;
+  /// Caps scores, in `chunks` chunks of `cols`, `stride` floats apart.
+  void cap_scores(int64_t chunks, int64_t cols, int64_t stride, float* scores) const;
 
-  /// Panels behind key `first`, of at most `count`, that some row of the tile from row `begin` on
-  /// sees.
+  /// Keys that row `r` sees: [first_visible(r), visible(r)).
+  int64_t visible(int64_t r) const;
+  int64_t first_visible(int64_t r) const;
+
+  /// Panels behind key `first`, of at most `count`, up to the last that some row of the tile from
+  /// row `begin` on sees.
   int64_t visible_panels(int64_t begin, int64_t first, int64_t count) const;
 
   /// Sets the scores of keys that row `r` does not see, in `panels` panels from key `first` on,

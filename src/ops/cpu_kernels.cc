@@ -10,8 +10,12 @@ namespace prescript::cpu {
 namespace {
 
 // 12 of 16 registers hold sums.
-__attribute__((target("avx2,fma"))) void multiply_avx2(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, bool add, float* sums) {
+__attribute__((target("avx2,fma"))) void multiply_avx2(const uint32_t* x,
+                                                       int64_t x_stride,
+                                                       const uint32_t* weight,
+                                                       int64_t units,
+                                                       bool add,
+                                                       float* sums) {
   constexpr int64_t kRows = 6;
   constexpr int64_t kCols = 16;
   const auto* a = reinterpret_cast<const float*>(x);
@@ -59,8 +63,12 @@ PRESCRIPT_AVX512 inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
 
 // 28 of 32 registers hold sums.
 template <bool kPairs>
-PRESCRIPT_AVX512 void multiply_avx512(
-    const uint32_t* x, int64_t x_stride, const uint32_t* weight, int64_t units, bool add, float* sums) {
+PRESCRIPT_AVX512 void multiply_avx512(const uint32_t* x,
+                                      int64_t x_stride,
+                                      const uint32_t* weight,
+                                      int64_t units,
+                                      bool add,
+                                      float* sums) {
   constexpr int64_t kRows = 14;
   constexpr int64_t kCols = 32;
   __m512 tile[kRows][2];

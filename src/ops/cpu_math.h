@@ -60,4 +60,39 @@ PRESCRIPT_AVX2 inline float sigmoid(float x) {
   return (x < 0 ? e : 1.0F) / (1.0F + e);
 }
 
+/// Φ(x), the standard normal distribution, to 2e-7 of itself below 0. Source: erfc by Chebyshev
+/// fitting, Press et al., Numerical Recipes, section 6.2.
+PRESCRIPT_AVX2 inline float normal_distribution(float x) {
+  const float z = (x < 0 ? -x : x) * 0.707106781F;
+  const float t = 1.0F / (1.0F + 0.5F * z);
+  float p = 0.17087277F;
+  p = p * t - 0.82215223F;
+  p = p * t + 1.48851587F;
+  p = p * t - 1.13520398F;
+  p = p * t + 0.27886807F;
+  p = p * t - 0.18628806F;
+  p = p * t + 0.09678418F;
+  p = p * t + 0.37409196F;
+  p = p * t + 1.00002368F;
+  p = p * t - 1.26551223F;
+  const float half_erfc = 0.5F * t * exponential(p - z * z);
+  return x < 0 ? half_erfc : 1.0F - half_erfc;
+}
+
+/// cap · tanh(x / cap). Near 0 a polynomial: Cephes, tanhf.
+PRESCRIPT_AVX2 inline float capped(float x, float cap, float inverse_cap) {
+  const float y = x * inverse_cap;
+  const float z = y * y;
+  float p = -5.70498872745e-3F;
+  p = p * z + 2.06390887954e-2F;
+  p = p * z - 5.37397155531e-2F;
+  p = p * z + 1.33314422036e-1F;
+  p = p * z - 3.33332819422e-1F;
+  const float near = p * z * y + y;
+  const float size = y < 0 ? -y : y;
+  const float beyond = 1.0F - 2.0F / (exponential(size < 20.0F ? 2.0F * size : 40.0F) + 1.0F);
+  const float far = y < 0 ? -beyond : beyond;
+  return cap * (size < 0.625F ? near : far);
+}
+
 }  // namespace prescript::cpu

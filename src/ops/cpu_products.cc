@@ -16,35 +16,8 @@
 namespace prescript::cpu {
 namespace {
 
-// Rows of swiglu below which a second thread is not worth it.
-constexpr int64_t kSwigluRows = 4;
-
 // Targets whose logits exist at a time: 128 rows of 50 000 float32 logits take 25 MB.
 constexpr int64_t kTargetRows = 128;
-
-template <typename T>
-PRESCRIPT_AVX2 void swiglu_row(const T* gate_up, int64_t F, T* h) {
-  for (int64_t f = 0; f < F; ++f) {
-    const float gate = widened(gate_up[f]);
-    store(gate * sigmoid(gate) * widened(gate_up[F + f]), h[f]);
-  }
-}
-
-template <typename T>
-PRESCRIPT_AVX2 void swiglu_input_gradient_row(const T* gate_up,
-                                              const T* dh,
-                                              int64_t F,
-                                              T* d_gate_up) {
-#pragma GCC ivdep  // the output may be the input: element by element, never shifted
-  for (int64_t f = 0; f < F; ++f) {
-    const float gate = widened(gate_up[f]);
-    const float up = widened(gate_up[F + f]);
-    const float s = sigmoid(gate);
-    const float dh_s = widened(dh[f]) * s;
-    store(dh_s * up * (1 + gate * (1 - s)), d_gate_up[f]);
-    store(dh_s * gate, d_gate_up[F + f]);
-  }
-}
 
 /// log Σ exp x, not a number where one of x is none. Partial sums are of kLanes columns of kBlock
 /// elements.
@@ -70,16 +43,31 @@ PRESCRIPT_AVX2 float log_sum_exp(const float* x, int64_t size) {
   return max + static_cast<float>(std::log(sum));
 }
 
-/// The gradient of −weight·log softmax(logits)[target]. It may stand where the logits do.
+/// What becomes of a row of logits.
+struct RowLoss {
+  float lse;
+  float weight;
+  int32_t target;
+  float inverse_cap;  // 0 where there is none
+};
+
+/// The gradient of −weight·log softmax(logits)[target] at the logits before the cap. It may stand
+/// where the logits do.
 template <typename T>
-PRESCRIPT_AVX2 void logits_gradient(
-    const float* logits, float lse, float weight, int64_t target, int64_t size, T* gradient) {
-  const float of_target = weight * (exponential(logits[target] - lse) - 1);
+PRESCRIPT_AVX2 void logits_gradient(const float* logits, RowLoss loss, int64_t size, T* gradient) {
+  const float target_ratio = logits[loss.target] * loss.inverse_cap;
+  const float of_target = loss.weight * (exponential(logits[loss.target] - loss.lse) - 1) *
+                          (1 - target_ratio * target_ratio);
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; ++i) {
-    store(weight * exponential(logits[i] - lse), gradient[i]);
+    const float ratio = logits[i] * loss.inverse_cap;
+    store(loss.weight * exponential(logits[i] - loss.lse) * (1 - ratio * ratio), gradient[i]);
   }
-  store(of_target, gradient[target]);
+  store(of_target, gradient[loss.target]);
+}
+
+PRESCRIPT_AVX2 void cap_row(float cap, int64_t size, float* logits) {
+  for (int64_t i = 0; i < size; ++i) logits[i] = capped(logits[i], cap, 1 / cap);
 }
 
 /// The float32 gradient of the head's input.
@@ -105,38 +93,9 @@ void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) {
   gemm_input_gradient(gemm_kernel(dy_NO.dtype), dy_NO, weight_OI, dx_NI, false);
 }
 
-void swiglu(Tensor gate_up_N2F, Tensor h_NF) {
-  ops_check::swiglu(gate_up_N2F, h_NF);
-  at::parallel_for(0, h_NF.rows, kSwigluRows, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      if (h_NF.dtype == DType::kFloat32) {
-        swiglu_row(gate_up_N2F.row<float>(n), h_NF.cols, h_NF.row<float>(n));
-      } else {
-        swiglu_row(gate_up_N2F.row<uint16_t>(n), h_NF.cols, h_NF.row<uint16_t>(n));
-      }
-    }
-  });
-}
-
-void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) {
-  ops_check::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
-  const auto run = [&]<typename T>(T*, int64_t n) {
-    swiglu_input_gradient_row(
-        gate_up_N2F.row<T>(n), dh_NF.row<T>(n), dh_NF.cols, d_gate_up_N2F.row<T>(n));
-  };
-  at::parallel_for(0, dh_NF.rows, kSwigluRows, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      if (dh_NF.dtype == DType::kFloat32) {
-        run(static_cast<float*>(nullptr), n);
-      } else {
-        run(static_cast<uint16_t*>(nullptr), n);
-      }
-    }
-  });
-}
-
 void cross_entropy(Tensor hidden_TD,
                    const WeightRows& head_VD,
+                   double cap,
                    std::span<const int32_t> token_ids,
                    std::span<const float> weights,
                    Tensor log_probs_T,
@@ -156,7 +115,7 @@ void cross_entropy(Tensor hidden_TD,
     const Tensor logits{block, DType::kFloat32, rows, V, V};
     Tensor gradient = logits;  // of the logits, in their place
     if (is_narrow) gradient = {narrow, DType::kBFloat16, rows, V, V};
-    cpu::logits(hidden_TD.row_range(begin, rows), head_VD, logits);
+    cpu::logits(hidden_TD.row_range(begin, rows), head_VD, cap, logits);
     at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; ++t) {
         const float* const row = logits.row<float>(t);
@@ -164,11 +123,12 @@ void cross_entropy(Tensor hidden_TD,
         const float lse = log_sum_exp(row, V);
         log_probs_T.row<float>(0)[begin + t] = row[target] - lse;
         if (dhidden_TD.data == nullptr) continue;
-        const float weight = weights[begin + t];
+        const auto inverse_cap = static_cast<float>(cap == 0 ? 0 : 1 / cap);
+        const RowLoss loss{lse, weights[begin + t], target, inverse_cap};
         if (gradient.dtype == DType::kFloat32) {
-          logits_gradient(row, lse, weight, target, V, gradient.row<float>(t));
+          logits_gradient(row, loss, V, gradient.row<float>(t));
         } else {
-          logits_gradient(row, lse, weight, target, V, gradient.row<uint16_t>(t));
+          logits_gradient(row, loss, V, gradient.row<uint16_t>(t));
         }
       }
     });
@@ -181,7 +141,7 @@ void cross_entropy(Tensor hidden_TD,
   }
 }
 
-void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) {
+void logits(Tensor hidden_ND, const WeightRows& head_VD, double cap, Tensor logits_NV) {
   ops_check::logits(hidden_ND, head_VD.shape(), logits_NV);
   head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
     gemm(gemm_kernel(hidden_ND.dtype),
@@ -189,6 +149,12 @@ void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) {
          rows,
          logits_NV.col_range(begin, rows.rows),
          false);
+  });
+  if (cap == 0) return;
+  at::parallel_for(0, logits_NV.rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      cap_row(static_cast<float>(cap), logits_NV.cols, logits_NV.row<float>(n));
+    }
   });
 }
 

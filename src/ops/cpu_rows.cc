@@ -105,7 +105,22 @@ void copy(Tensor x, Tensor y) {
   });
 }
 
+namespace {
+
+/// x · factor, the factor being rounded as x is.
+void multiply(double factor, Tensor x) {
+  with_element_type(x.dtype, [&]<typename X>(X*) {
+    const auto rounded = static_cast<float>(static_cast<X>(static_cast<float>(factor)));
+    for (int64_t c = 0; c < x.cols; ++c) {
+      x.row<X>(0)[c] = static_cast<X>(static_cast<float>(x.row<X>(0)[c]) * rounded);
+    }
+  });
+}
+
+}  // namespace
+
 void embed(Weight embedding_VD,
+           double scale,
            std::span<const Tensor> prompts_PD,
            std::span<const Row> rows,
            Tensor x_ND) {
@@ -117,6 +132,7 @@ void embed(Weight embedding_VD,
       copy(prompts_PD[source.soft_prompt].row_range(source.index, 1), x);
     } else {
       copy_row(gemm_kernel(x.dtype), embedding_VD, source.index, x);
+      if (scale != 1) multiply(scale, x);
     }
   }
 }
@@ -134,9 +150,17 @@ void embed_input_gradient(Tensor dx_ND,
   });
 }
 
-void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) {
+void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y, bool add) {
   ops_check::gather_rows(x_ND, indices, y);
-  for (int64_t i = 0; i < y.rows; ++i) copy(x_ND.row_range(indices[i], 1), y.row_range(i, 1));
+  with_element_type(x_ND.dtype, [&]<typename X>(X*) {
+    for (int64_t i = 0; i < y.rows; ++i) {
+      if (add) {
+        accumulate(x_ND.row<X>(indices[i]), y.row<X>(i), y.cols);
+      } else {
+        std::copy_n(x_ND.row<X>(indices[i]), y.cols, y.row<X>(i));
+      }
+    }
+  });
 }
 
 void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) {
@@ -153,14 +177,15 @@ void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) {
 void add_row(Tensor row_D, Tensor y_ND) {
   ops_check::add_row(row_D, y_ND);
   with_element_type(y_ND.dtype, [&]<typename Y>(Y*) {
-    for_rows(y_ND.rows, [&](int64_t n) { accumulate(row_D.row<Y>(0), y_ND.row<Y>(n), y_ND.cols); });
+    for_rows(y_ND.rows,
+             [&](int64_t n) { accumulate(row_D.row<float>(0), y_ND.row<Y>(n), y_ND.cols); });
   });
 }
 
-void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) {
+void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N, bool add) {
   ops_check::rms_norm(x_ND, weight_D, y_ND, rstd_N);
+  const float* w = weight_D.row<float>(0);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
-    const X* w = weight_D.row<X>(0);
     for_groups(x_ND, weight_D.cols, [&](int64_t n, int64_t col, int64_t group) {
       const X* x = x_ND.row<X>(n) + col;
       X* y = y_ND.row<X>(n) + col;
@@ -170,8 +195,15 @@ void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor 
       const auto mean = static_cast<double>(squares) / static_cast<double>(weight_D.cols);
       const auto rstd = static_cast<float>(1 / std::sqrt(mean + epsilon));
       rstd_N.row<float>(0)[group] = rstd;
-      for (int64_t d = 0; d < weight_D.cols; ++d) {
-        y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * static_cast<float>(w[d]));
+      if (add) {
+        for (int64_t d = 0; d < weight_D.cols; ++d) {
+          const float normed = static_cast<float>(x[d]) * rstd * w[d];
+          y[d] = static_cast<X>(static_cast<float>(y[d]) + normed);
+        }
+      } else {
+        for (int64_t d = 0; d < weight_D.cols; ++d) {
+          y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * w[d]);
+        }
       }
     });
   });
@@ -183,20 +215,79 @@ void rms_norm_input_gradient(
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
     with_element_type(dy_ND.dtype, [&]<typename DY>(DY*) {
       const int64_t D = weight_D.cols;
-      const X* w = weight_D.row<X>(0);
+      const float* w = weight_D.row<float>(0);
       for_groups(x_ND, D, [&](int64_t n, int64_t col, int64_t group) {
         const X* x = x_ND.row<X>(n) + col;
         const DY* dy = dy_ND.row<DY>(n) + col;
         X* dx = dx_ND.row<X>(n) + col;
         const float rstd = rstd_N.row<float>(0)[group];
         const float projection = sum(D, [=](int64_t d) {
-          return static_cast<float>(w[d]) * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
+          return w[d] * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
         });
         const float factor = rstd * rstd * rstd / static_cast<float>(D) * projection;
         for (int64_t d = 0; d < D; ++d) {
-          const float branch = rstd * static_cast<float>(w[d]) * static_cast<float>(dy[d]);
+          const float branch = rstd * w[d] * static_cast<float>(dy[d]);
           dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch -
                                  static_cast<float>(x[d]) * factor);
+        }
+      });
+    });
+  });
+}
+
+void layer_norm(Tensor x_ND,
+                Tensor weight_D,
+                Tensor bias_D,
+                double epsilon,
+                Tensor y_ND,
+                Tensor statistics_2N) {
+  ops_check::layer_norm(x_ND, weight_D, y_ND, statistics_2N);
+  ops_check::layer_norm(x_ND, bias_D, y_ND, statistics_2N);
+  const int64_t D = x_ND.cols;
+  const float* w = weight_D.row<float>(0);
+  const float* b = bias_D.row<float>(0);
+  with_element_type(x_ND.dtype, [&]<typename X>(X*) {
+    for_rows(x_ND.rows, [&](int64_t n) {
+      const X* x = x_ND.row<X>(n);
+      X* y = y_ND.row<X>(n);
+      const float mean =
+          sum(D, [x](int64_t d) { return static_cast<float>(x[d]); }) / static_cast<float>(D);
+      const float squares = sum(D, [x, mean](int64_t d) {
+        const float difference = static_cast<float>(x[d]) - mean;
+        return difference * difference;
+      });
+      const auto variance = static_cast<double>(squares) / static_cast<double>(D);
+      const auto rstd = static_cast<float>(1 / std::sqrt(variance + epsilon));
+      statistics_2N.row<float>(0)[n] = mean;
+      statistics_2N.row<float>(1)[n] = rstd;
+      for (int64_t d = 0; d < D; ++d) {
+        y[d] = static_cast<X>((static_cast<float>(x[d]) - mean) * rstd * w[d] + b[d]);
+      }
+    });
+  });
+}
+
+void layer_norm_input_gradient(
+    Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND) {
+  ops_check::layer_norm_input_gradient(x_ND, weight_D, statistics_2N, dy_ND, dx_ND);
+  const int64_t D = x_ND.cols;
+  const float* w = weight_D.row<float>(0);
+  with_element_type(x_ND.dtype, [&]<typename X>(X*) {
+    with_element_type(dy_ND.dtype, [&]<typename DY>(DY*) {
+      for_rows(x_ND.rows, [&](int64_t n) {
+        const X* x = x_ND.row<X>(n);
+        const DY* dy = dy_ND.row<DY>(n);
+        X* dx = dx_ND.row<X>(n);
+        const float mean = statistics_2N.row<float>(0)[n];
+        const float rstd = statistics_2N.row<float>(1)[n];
+        const auto z = [=](int64_t d) { return (static_cast<float>(x[d]) - mean) * rstd; };
+        const auto g = [=](int64_t d) { return w[d] * static_cast<float>(dy[d]); };
+        const float mean_g = sum(D, g) / static_cast<float>(D);
+        const float mean_gz =
+            sum(D, [=](int64_t d) { return g(d) * z(d); }) / static_cast<float>(D);
+        for (int64_t d = 0; d < D; ++d) {
+          const float branch = rstd * (g(d) - mean_g - z(d) * mean_gz);
+          dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch);
         }
       });
     });

@@ -59,6 +59,14 @@ struct AttentionShape {
   int64_t num_kv_heads = 0;
   int64_t head_size = 0;
   double scale = 0;  // of the scores, normally 1 / sqrt(E)
+  double cap = 0;    // scaled scores become cap · tanh(score / cap); 0: they stay
+};
+
+/// f of a feed-forward layer.
+enum class Activation {
+  kSilu,      // x · sigmoid(x)
+  kGelu,      // x · Φ(x), by the error function. Hendrycks & Gimpel 2016.
+  kGeluTanh,  // its approximation by tanh
 };
 
 /// Keys after norm and rotary, and values: [rows, K*E] each.
@@ -106,8 +114,10 @@ class Ops {
 
   // --- rows ---
 
-  /// x_ND = rows of embedding_VD, or of prompts_PD[row.soft_prompt] (float32, cast on the way).
+  /// x_ND = scale · rows of embedding_VD, or rows of prompts_PD[row.soft_prompt] (float32, cast on
+  /// the way), which are not scaled.
   virtual void embed(Weight embedding_VD,
+                     double scale,
                      std::span<const Tensor> prompts_PD,
                      std::span<const Row> rows,
                      Tensor x_ND) = 0;
@@ -118,8 +128,11 @@ class Ops {
                                     std::span<const Row> rows,
                                     std::span<const Tensor> gradients_PD) = 0;
 
-  /// y[i] = x[indices[i]].
-  virtual void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) = 0;
+  /// y[i] = x[indices[i]]; with `add`, y[i] += it.
+  virtual void gather_rows(Tensor x_ND,
+                           std::span<const int32_t> indices,
+                           Tensor y,
+                           bool add = false) = 0;
 
   /// Adds x[i] to y[indices[i]], in order of i. y may be of the accumulate dtype.
   virtual void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) = 0;
@@ -132,18 +145,38 @@ class Ops {
   /// dx_NI = dy_NO · weight_OI.
   virtual void linear_input_gradient(Tensor dy_NO, Weight weight_OI, Tensor dx_NI) = 0;
 
-  /// Adds row_D, [1, D], to every row of y: a bias.
+  // Norms and biases, [1, D], are of the accumulate dtype.
+
+  /// Adds row_D to every row of y: a bias.
   virtual void add_row(Tensor row_D, Tensor y_ND) = 0;
 
-  /// y = x · rstd · weight, rstd = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype). Rows may
-  /// consist of several groups of weight_D's size, as of heads: rstd is [1, N · groups]. Zhang &
-  /// Sennrich 2019.
-  virtual void rms_norm(
-      Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) = 0;
+  /// y = x · rstd · weight, rstd = 1 / sqrt(mean(x²) + epsilon) (accumulate dtype); with `add`,
+  /// y += it. Rows may consist of several groups of weight_D's size, as of heads: rstd is
+  /// [1, N · groups]. Zhang & Sennrich 2019.
+  virtual void rms_norm(Tensor x_ND,
+                        Tensor weight_D,
+                        double epsilon,
+                        Tensor y_ND,
+                        Tensor rstd_N,
+                        bool add = false) = 0;
 
   /// Adds rstd·(weight·dy) − x·rstd³/D · Σ(weight·dy·x) to dx. dy may be of the accumulate dtype.
   virtual void rms_norm_input_gradient(
       Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND) = 0;
+
+  /// y = z · weight + bias, z = (x − mean) · rstd, rstd = 1 / sqrt(variance + epsilon); mean and
+  /// rstd, rows 0 and 1 of statistics_2N, in the accumulate dtype. Ba et al. 2016.
+  virtual void layer_norm(Tensor x_ND,
+                          Tensor weight_D,
+                          Tensor bias_D,
+                          double epsilon,
+                          Tensor y_ND,
+                          Tensor statistics_2N) = 0;
+
+  /// Adds rstd·(g − mean(g) − z·mean(g·z)), g = weight·dy, to dx. dy may be of the accumulate
+  /// dtype.
+  virtual void layer_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND) = 0;
 
   // --- attention ---
 
@@ -159,10 +192,10 @@ class Ops {
                       Tensor sin,
                       bool inverse) = 0;
 
-  /// softmax(scale · q·kᵀ)·v over the parts of each query row, merged exactly by log-sum-exp
+  /// softmax(capped scale · q·kᵀ)·v over the parts of each query row, merged exactly by log-sum-exp
   /// (Hydragen, arXiv 2402.05099). sources[0] are the K/V of this pass, sources[1 + i] of kept run
   /// i. Part outputs are merged in the accumulate dtype, in the order of `parts`. Every query row
-  /// needs a part. lse_NH: natural-log log-sum-exp of the scaled scores (accumulate dtype).
+  /// sees a key. lse_NH: natural-log log-sum-exp of the scores (accumulate dtype).
   virtual void attention(const AttentionShape& shape,
                          std::span<const Part> parts,
                          Tensor q_NHE,
@@ -185,24 +218,30 @@ class Ops {
 
   // --- feed-forward and head ---
 
-  /// h_NF = silu(gate) · up, gate and up being the halves of gate_up's columns. Shazeer 2020.
-  virtual void swiglu(Tensor gate_up_N2F, Tensor h_NF) = 0;
+  /// h_NF = f(gate) · up, gate and up being the halves of x's 2F columns (Shazeer 2020); of x with
+  /// F columns, h = f(x).
+  virtual void activate(Activation f, Tensor x, Tensor h_NF) = 0;
 
-  /// d_gate_up may be gate_up itself.
-  virtual void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) = 0;
+  /// dx may be x itself.
+  virtual void activate_input_gradient(Activation f, Tensor x, Tensor dh_NF, Tensor dx) = 0;
 
-  /// log_probs[t] = log softmax(hidden_TD · head_VDᵀ)[t, token_ids[t]] (accumulate dtype, [1, T]).
-  /// Where dhidden_TD has data, it becomes the gradient of −Σ weights[t] · log_probs[t]. Logits
-  /// exist for a chunk of targets at a time.
+  /// log_probs[t] = log softmax(logits)[t, token_ids[t]] (accumulate dtype, [1, T]), the logits
+  /// being those of `logits`. Where dhidden_TD has data, it becomes the gradient of
+  /// −Σ weights[t] · log_probs[t]. Logits exist for a chunk of targets at a time.
   virtual void cross_entropy(Tensor hidden_TD,
                              const WeightRows& head_VD,
+                             double cap,
                              std::span<const int32_t> token_ids,
                              std::span<const float> weights,
                              Tensor log_probs_T,
                              Tensor dhidden_TD) = 0;
 
-  /// logits_NV = hidden_ND · head_VDᵀ in the accumulate dtype.
-  virtual void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) = 0;
+  /// logits_NV = hidden_ND · head_VDᵀ in the accumulate dtype; where `cap` is not 0,
+  /// cap · tanh(logit / cap).
+  virtual void logits(Tensor hidden_ND,
+                      const WeightRows& head_VD,
+                      double cap,
+                      Tensor logits_NV) = 0;
 };
 
 /// Every operation as plain formulas in float64: the oracle.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "base/arena.h"
@@ -28,8 +29,40 @@ void add_scaled(double scale, const double* x, double* y, int64_t size) {
   for (int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
 }
 
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
+double capped(double x, double cap) {
+  return cap == 0 ? x : cap * std::tanh(x / cap);
+}
+
+/// The derivative of `capped` where it is y.
+double slope_at(double y, double cap) {
+  return cap == 0 ? 1 : 1 - y / cap * (y / cap);
+}
+
+/// f(x) and f'(x).
+struct ValueAndSlope {
+  double value;
+  double slope;
+};
+
+ValueAndSlope activation(Activation f, double x) {
+  switch (f) {
+    case Activation::kSilu: {
+      const double s = 1 / (1 + std::exp(-x));
+      return {x * s, s + x * s * (1 - s)};
+    }
+    case Activation::kGelu: {
+      const double below = 0.5 * std::erfc(-x / std::numbers::sqrt2);
+      const double density = std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+      return {x * below, below + x * density};
+    }
+    case Activation::kGeluTanh: {
+      const double root = std::sqrt(2 / std::numbers::pi);
+      const double t = std::tanh(root * (x + 0.044715 * x * x * x));
+      const double du = root * (1 + 3 * 0.044715 * x * x);
+      return {0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du};
+    }
+  }
+  throw ContractError("unknown activation");
 }
 
 void require_float64(std::initializer_list<Tensor> tensors) {
@@ -55,6 +88,7 @@ std::vector<std::vector<SeenKey>> seen_keys(std::span<const Part> parts, int64_t
     for (int64_t j = 0; j < part.num_queries; ++j) {
       for (int64_t i = 0; i < part.num_keys; ++i) {
         if (part.causal_offset != Part::kNoMask && i > part.causal_offset + j) break;
+        if (part.window_offset != Part::kNoWindow && i < part.window_offset + j) continue;
         seen[part.query_begin + j].push_back({part.source, part.key_begin + i});
       }
     }
@@ -106,6 +140,7 @@ class ReferenceOps final : public Ops {
   }
 
   void embed(Weight embedding_VD,
+             double scale,
              std::span<const Tensor> prompts_PD,
              std::span<const Row> rows,
              Tensor x_ND) override {
@@ -114,7 +149,8 @@ class ReferenceOps final : public Ops {
     for (int64_t n = 0; n < x_ND.rows; ++n) {
       const Row& source = rows[n];
       if (!source.is_virtual()) {
-        std::copy_n(row(rows_of(embedding_VD), source.index), x_ND.cols, row(x_ND, n));
+        std::fill_n(row(x_ND, n), x_ND.cols, 0.0);
+        add_scaled(scale, row(rows_of(embedding_VD), source.index), row(x_ND, n), x_ND.cols);
         continue;
       }
       const Tensor& prompt_PD = prompts_PD[source.soft_prompt];
@@ -138,10 +174,11 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y) override {
+  void gather_rows(Tensor x_ND, std::span<const int32_t> indices, Tensor y, bool add) override {
     require_float64({x_ND, y});
     ops_check::gather_rows(x_ND, indices, y);
-    for (int64_t i = 0; i < y.rows; ++i) std::copy_n(row(x_ND, indices[i]), y.cols, row(y, i));
+    if (!add) zero(y);
+    for (int64_t i = 0; i < y.rows; ++i) add_scaled(1, row(x_ND, indices[i]), row(y, i), y.cols);
   }
 
   void scatter_add_rows(Tensor x, std::span<const int32_t> indices, Tensor y_ND) override {
@@ -178,7 +215,8 @@ class ReferenceOps final : public Ops {
     for (int64_t n = 0; n < y_ND.rows; ++n) add_scaled(1, row(row_D, 0), row(y_ND, n), y_ND.cols);
   }
 
-  void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N) override {
+  void rms_norm(
+      Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor rstd_N, bool add) override {
     require_float64({x_ND, weight_D, y_ND, rstd_N});
     ops_check::rms_norm(x_ND, weight_D, y_ND, rstd_N);
     const int64_t D = weight_D.cols;
@@ -188,7 +226,9 @@ class ReferenceOps final : public Ops {
       double* y = row(y_ND, g / groups) + g % groups * D;
       const double rstd = 1 / std::sqrt(dot(x, x, D) / static_cast<double>(D) + epsilon);
       row(rstd_N, 0)[g] = rstd;
-      for (int64_t d = 0; d < D; ++d) y[d] = x[d] * rstd * row(weight_D, 0)[d];
+      for (int64_t d = 0; d < D; ++d) {
+        y[d] = x[d] * rstd * row(weight_D, 0)[d] + (add ? y[d] : 0);
+      }
     }
   }
 
@@ -209,6 +249,53 @@ class ReferenceOps final : public Ops {
       for (int64_t d = 0; d < D; ++d) projection += w[d] * dy[d] * x[d];
       const double factor = rstd * rstd * rstd / static_cast<double>(D) * projection;
       for (int64_t d = 0; d < D; ++d) dx[d] += rstd * w[d] * dy[d] - x[d] * factor;
+    }
+  }
+
+  void layer_norm(Tensor x_ND,
+                  Tensor weight_D,
+                  Tensor bias_D,
+                  double epsilon,
+                  Tensor y_ND,
+                  Tensor statistics_2N) override {
+    require_float64({x_ND, weight_D, bias_D, y_ND, statistics_2N});
+    ops_check::layer_norm(x_ND, weight_D, y_ND, statistics_2N);
+    ops_check::layer_norm(x_ND, bias_D, y_ND, statistics_2N);
+    const auto D = static_cast<double>(x_ND.cols);
+    for (int64_t n = 0; n < x_ND.rows; ++n) {
+      const std::span<const double> x(row(x_ND, n), x_ND.cols);
+      double mean = 0;
+      for (const double value : x) mean += value / D;
+      double variance = 0;
+      for (const double value : x) variance += (value - mean) * (value - mean) / D;
+      const double rstd = 1 / std::sqrt(variance + epsilon);
+      row(statistics_2N, 0)[n] = mean;
+      row(statistics_2N, 1)[n] = rstd;
+      for (int64_t d = 0; d < x_ND.cols; ++d) {
+        row(y_ND, n)[d] = (x[d] - mean) * rstd * row(weight_D, 0)[d] + row(bias_D, 0)[d];
+      }
+    }
+  }
+
+  void layer_norm_input_gradient(
+      Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND) override {
+    require_float64({x_ND, weight_D, statistics_2N, dy_ND, dx_ND});
+    ops_check::layer_norm_input_gradient(x_ND, weight_D, statistics_2N, dy_ND, dx_ND);
+    const auto D = static_cast<double>(x_ND.cols);
+    for (int64_t n = 0; n < x_ND.rows; ++n) {
+      const double mean = row(statistics_2N, 0)[n];
+      const double rstd = row(statistics_2N, 1)[n];
+      const auto z = [&](int64_t d) { return (row(x_ND, n)[d] - mean) * rstd; };
+      const auto g = [&](int64_t d) { return row(weight_D, 0)[d] * row(dy_ND, n)[d]; };
+      double mean_g = 0;
+      double mean_gz = 0;
+      for (int64_t d = 0; d < x_ND.cols; ++d) {
+        mean_g += g(d) / D;
+        mean_gz += g(d) * z(d) / D;
+      }
+      for (int64_t d = 0; d < x_ND.cols; ++d) {
+        row(dx_ND, n)[d] += rstd * (g(d) - mean_g - z(d) * mean_gz);
+      }
     }
   }
 
@@ -253,8 +340,8 @@ class ReferenceOps final : public Ops {
         const int64_t kv = h / group * E;
         std::vector<double> scores;
         for (const SeenKey& key : seen[n]) {
-          scores.push_back(shape.scale *
-                           dot(row(q_NHE, n) + h * E, row(sources[key.source].k, key.row) + kv, E));
+          const double* k = row(sources[key.source].k, key.row) + kv;
+          scores.push_back(capped(shape.scale * dot(row(q_NHE, n) + h * E, k, E), shape.cap));
         }
         const double max = *std::max_element(scores.begin(), scores.end());
         double sum = 0;
@@ -299,8 +386,10 @@ class ReferenceOps final : public Ops {
         for (const SeenKey& key : seen[n]) {
           const double* k = row(sources[key.source].k, key.row) + kv;
           const double* v = row(sources[key.source].v, key.row) + kv;
-          const double p = std::exp(shape.scale * dot(q, k, E) - row(lse_NH, n)[h]);
-          const double dscore = shape.scale * p * (dot(dout, v, E) - projection);
+          const double score = capped(shape.scale * dot(q, k, E), shape.cap);
+          const double p = std::exp(score - row(lse_NH, n)[h]);
+          const double dscore =
+              shape.scale * slope_at(score, shape.cap) * p * (dot(dout, v, E) - projection);
           add_scaled(dscore, k, row(dq_NHE, n) + h * E, E);
           const KeyValues& gradient = gradients[key.source];
           if (gradient.k.data == nullptr) continue;
@@ -311,34 +400,36 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void swiglu(Tensor gate_up_N2F, Tensor h_NF) override {
-    require_float64({gate_up_N2F, h_NF});
-    ops_check::swiglu(gate_up_N2F, h_NF);
+  void activate(Activation f, Tensor x, Tensor h_NF) override {
+    require_float64({x, h_NF});
+    ops_check::activate(x, h_NF);
     const int64_t F = h_NF.cols;
     for (int64_t n = 0; n < h_NF.rows; ++n) {
-      const double* gate = row(gate_up_N2F, n);
-      for (int64_t f = 0; f < F; ++f) row(h_NF, n)[f] = gate[f] * sigmoid(gate[f]) * gate[F + f];
+      for (int64_t i = 0; i < F; ++i) {
+        const double up = x.cols > F ? row(x, n)[F + i] : 1;
+        row(h_NF, n)[i] = activation(f, row(x, n)[i]).value * up;
+      }
     }
   }
 
-  void swiglu_input_gradient(Tensor gate_up_N2F, Tensor dh_NF, Tensor d_gate_up_N2F) override {
-    require_float64({gate_up_N2F, dh_NF, d_gate_up_N2F});
-    ops_check::swiglu_input_gradient(gate_up_N2F, dh_NF, d_gate_up_N2F);
+  void activate_input_gradient(Activation f, Tensor x, Tensor dh_NF, Tensor dx) override {
+    require_float64({x, dh_NF, dx});
+    ops_check::activate_input_gradient(x, dh_NF, dx);
     const int64_t F = dh_NF.cols;
     for (int64_t n = 0; n < dh_NF.rows; ++n) {
-      for (int64_t f = 0; f < F; ++f) {
-        const double gate = row(gate_up_N2F, n)[f];
-        const double up = row(gate_up_N2F, n)[F + f];
-        const double dh = row(dh_NF, n)[f];
-        const double s = sigmoid(gate);
-        row(d_gate_up_N2F, n)[f] = dh * up * s * (1 + gate * (1 - s));
-        row(d_gate_up_N2F, n)[F + f] = dh * gate * s;
+      for (int64_t i = 0; i < F; ++i) {
+        const auto [value, slope] = activation(f, row(x, n)[i]);
+        const double dh = row(dh_NF, n)[i];
+        const double up = x.cols > F ? row(x, n)[F + i] : 1;
+        row(dx, n)[i] = dh * up * slope;
+        if (x.cols > F) row(dx, n)[F + i] = dh * value;
       }
     }
   }
 
   void cross_entropy(Tensor hidden_TD,
                      const WeightRows& head_VD,
+                     double cap,
                      std::span<const int32_t> token_ids,
                      std::span<const float> weights,
                      Tensor log_probs_T,
@@ -349,15 +440,19 @@ class ReferenceOps final : public Ops {
         hidden_TD, head_VD.shape(), token_ids, weights, log_probs_T, dhidden_TD);
     std::vector<double> logits(V);
     for (int64_t t = 0; t < hidden_TD.rows; ++t) {
-      this->logits(hidden_TD.row_range(t, 1), head_VD, {logits.data(), DType::kFloat64, 1, V, V});
+      const Tensor logits_1V{logits.data(), DType::kFloat64, 1, V, V};
+      this->logits(hidden_TD.row_range(t, 1), head_VD, cap, logits_1V);
       const double max = *std::max_element(logits.begin(), logits.end());
       double sum = 0;
       for (const double logit : logits) sum += std::exp(logit - max);
       const double lse = max + std::log(sum);
       row(log_probs_T, 0)[t] = logits[token_ids[t]] - lse;
       if (dhidden_TD.data == nullptr) continue;
-      for (double& logit : logits) logit = weights[t] * std::exp(logit - lse);
-      logits[token_ids[t]] -= weights[t];
+      for (int64_t v = 0; v < V; ++v) {
+        const double is_target = v == token_ids[t] ? 1 : 0;
+        const double probability = std::exp(logits[v] - lse);
+        logits[v] = weights[t] * (probability - is_target) * slope_at(logits[v], cap);
+      }
       zero(dhidden_TD.row_range(t, 1));
       head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
         for (int64_t v = 0; v < rows.rows; ++v) {
@@ -367,11 +462,16 @@ class ReferenceOps final : public Ops {
     }
   }
 
-  void logits(Tensor hidden_ND, const WeightRows& head_VD, Tensor logits_NV) override {
+  void logits(Tensor hidden_ND, const WeightRows& head_VD, double cap, Tensor logits_NV) override {
     ops_check::logits(hidden_ND, head_VD.shape(), logits_NV);
     head_VD.for_ranges([&](int64_t begin, const Weight& rows) {
       linear(hidden_ND, rows, logits_NV.col_range(begin, rows.rows), false);
     });
+    for (int64_t n = 0; n < logits_NV.rows; ++n) {
+      for (int64_t v = 0; v < logits_NV.cols; ++v) {
+        row(logits_NV, n)[v] = capped(row(logits_NV, n)[v], cap);
+      }
+    }
   }
 };
 

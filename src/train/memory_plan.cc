@@ -98,11 +98,12 @@ uint64_t scratch_bytes(const DecoderConfig& config,
   const int64_t logit_bytes = kFloat + (dtype == DType::kBFloat16 ? kFloat / 2 : 0);
   const int64_t logits =
       std::min(kLogitRows, extents.targets) * config.vocabulary_size * logit_bytes;
-  const int64_t tables = kFloat * config.max_positions * config.head_size;
+  const int64_t num_tables = config.local_rope ? 2 : 1;
+  const int64_t tables = kFloat * config.max_positions * config.rotary_size * num_tables;
   const int64_t attended = kFloat * extents.rows * config.query_size();
   // Long sums are held for the whole result.
   const bool is_long = config.hidden_size > kPiece;
-  const int64_t sums = is_long ? 2 * config.feed_forward_size : config.hidden_size;
+  const int64_t sums = is_long ? config.gate_up_size() : config.hidden_size;
   const int64_t product = kFloat * kHeldRows * (kPiece + sums);
   const double group = static_cast<double>(config.num_heads / config.num_kv_heads);
   const auto scores = static_cast<int64_t>(2 * kFloat * std::min(kScores, group * extents.pairs));
@@ -129,7 +130,7 @@ RunPlan plan_memory(const Ops& ops,
                     const HeldRows& held,
                     uint64_t memory_bytes,
                     std::optional<int64_t> max_rows) {
-  const uint64_t weights = weight_bytes(config, dtype, format);
+  const uint64_t weights = weight_bytes(ops, config, dtype, format);
   const auto activations = [&](const RunPlan& plan) {
     return training_bytes(ops, config, dtype, plan) +
            KeyValueRun::bytes(config, dtype, held.head_start) +

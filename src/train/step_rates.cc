@@ -45,9 +45,10 @@ class Loops {
     int64_t HE = config_.query_size();
     int64_t KE = config_.kv_size();
     int64_t F = config_.feed_forward_size;
-    const auto num_weights = [&] { return D * (2 * HE + 2 * KE + 3 * F); };
+    int64_t G = config_.gate_up_size();
+    const auto num_weights = [&] { return D * (2 * HE + 2 * KE + G + F); };
     while (num_weights() > kMaxWeights) {
-      for (int64_t* extent : {&D, &HE, &KE, &F}) *extent = (*extent + 1) / 2;
+      for (int64_t* extent : {&D, &HE, &KE, &F, &G}) *extent = (*extent + 1) / 2;
     }
     const double row_flops = 2 * static_cast<double>(num_weights());
     const auto N =
@@ -57,7 +58,7 @@ class Loops {
       Weight weight;
     };
     std::vector<Product> products;
-    for (const auto& [in, out] : {std::pair{D, HE + 2 * KE}, {HE, D}, {D, 2 * F}, {F, D}}) {
+    for (const auto& [in, out] : {std::pair{D, HE + 2 * KE}, {HE, D}, {D, G}, {F, D}}) {
       products.push_back({zeros(N, in), zeros(N, out), zero_weight(out, in)});
     }
     const double flops = row_flops * static_cast<double>(N);
@@ -86,10 +87,11 @@ class Loops {
     const std::vector<int32_t> ids(static_cast<size_t>(T), 0);
     const std::vector<float> weights(static_cast<size_t>(T), 1.0F);
     const double flops = row_flops * static_cast<double>(V);
-    const double score =
-        seconds_of_run([&] { ops_.cross_entropy(hidden, head, ids, weights, log_probs, {}); });
-    const double both = seconds_of_run(
-        [&] { ops_.cross_entropy(hidden, head, ids, weights, log_probs, d_hidden); });
+    const double score = seconds_of_run(
+        [&] { ops_.cross_entropy(hidden, head, config_.logit_cap, ids, weights, log_probs, {}); });
+    const double both = seconds_of_run([&] {
+      ops_.cross_entropy(hidden, head, config_.logit_cap, ids, weights, log_probs, d_hidden);
+    });
     rates.forward.head = flops / score;
     rates.backward.head = flops / std::max(both - score, score / 2);
     blocks_.clear();
@@ -111,7 +113,7 @@ class Loops {
     const int64_t E = one_head.head_size;
     const int64_t GE = one_head.query_size();
     const int64_t N = some.num_rows();
-    const AttentionShape shape{one_head.num_heads, 1, E, 1 / std::sqrt(static_cast<double>(E))};
+    const AttentionShape shape = one_head.attention_shape(0);
     std::vector<KeyValues> sources{{zeros(pass.num_rows(), E), zeros(pass.num_rows(), E)}};
     for (const KeptRun& run : schedule.kept_runs) {
       sources.push_back({zeros(run.num_rows, E), zeros(run.num_rows, E)});
@@ -147,16 +149,17 @@ class Loops {
     const DType sums = ops_.accumulate_dtype();
     const Tensor x = zeros(rows, D);
     const Tensor y = zeros(rows, D);
-    const Tensor norm = zeros(1, D);
+    const Tensor norm = zeros(1, D, sums);
     const Tensor rstd = zeros(1, rows, sums);
     const Tensor qk = zeros(rows, HE + KE);
-    const Tensor gate_up = zeros(rows, 2 * config_.feed_forward_size);
+    const Tensor gate_up = zeros(rows, config_.gate_up_size());
     const Tensor hidden = zeros(rows, config_.feed_forward_size);
     const Tensor dq = zeros(rows, HE, sums);
     const Tensor dk = zeros(rows, KE, ops_.kv_gradient_dtype());
-    const Tensor table = zeros(1, config_.head_size / 2, sums);
+    const Tensor table = zeros(1, config_.rotary_size / 2, sums);
     const std::vector<int32_t> positions(static_cast<size_t>(rows), 0);
     const auto turn = [&](const Tensor& heads, bool inverse) {
+      if (config_.rotary_size == 0) return;
       ops_.rotary(heads, config_.head_size, positions, table, table, inverse);
     };
     rates.forward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
@@ -165,19 +168,20 @@ class Loops {
                                    ops_.copy(x, y);
                                  }
                                  turn(qk, false);
-                                 ops_.swiglu(gate_up, hidden);
+                                 ops_.activate(config_.features.activation, gate_up, hidden);
                                });
-    rates.backward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
-                                  for (int norms = 0; norms < 2; ++norms) {
-                                    ops_.rms_norm_input_gradient(x, norm, rstd, y, x);
-                                    ops_.zero(dk);
-                                    ops_.copy(dk, qk.col_range(0, KE));
-                                  }
-                                  turn(dq, true);
-                                  turn(dk, true);
-                                  ops_.copy(dq, qk.col_range(0, HE));
-                                  ops_.swiglu_input_gradient(gate_up, hidden, gate_up);
-                                });
+    rates.backward.row_layers =
+        static_cast<double>(rows) / seconds_of_run([&] {
+          for (int norms = 0; norms < 2; ++norms) {
+            ops_.rms_norm_input_gradient(x, norm, rstd, y, x);
+            ops_.zero(dk);
+            ops_.copy(dk, qk.col_range(0, KE));
+          }
+          turn(dq, true);
+          turn(dk, true);
+          ops_.copy(dq, qk.col_range(0, HE));
+          ops_.activate_input_gradient(config_.features.activation, gate_up, hidden, gate_up);
+        });
     blocks_.clear();
   }
 
@@ -235,7 +239,7 @@ double measure_layout_rate(Ops& ops,
                            const DecoderConfig& config,
                            DType dtype) {
   const StoredWeight stored =
-      StoredWeights(config, kind_of(source)).projection(0, Projection::kGateUp);
+      StoredWeights(config, kind_of(source, config)).projection(0, Projection::kGateUp);
   Weight weight{nullptr,
                 dtype,
                 std::clamp(kMaxWeights / stored.cols, int64_t{1}, stored.rows()),

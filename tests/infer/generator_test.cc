@@ -72,20 +72,24 @@ GenerationOptions greedy(int64_t max_new_tokens) {
 }
 
 TEST(Generator, GreedyTextEqualsRecomputingEverythingForEachTokenInFloat64) {
-  TinyBase base(make_cpu_ops(1), DType::kFloat32);
-  AdapterSet adapters(base.decoder());
-  add_adapters(adapters);
-  TinyBase reference(make_reference_ops(), DType::kFloat64);
-  AdapterSet reference_adapters(reference.decoder());
-  add_adapters(reference_adapters);
+  for (const int64_t window : {0, 11}) {
+    SCOPED_TRACE(window);
+    const TinyModelOptions model{.window = window};
+    TinyBase base(make_cpu_ops(1), DType::kFloat32, model);
+    AdapterSet adapters(base.decoder());
+    add_adapters(adapters);
+    TinyBase reference(make_reference_ops(), DType::kFloat64, model);
+    AdapterSet reference_adapters(reference.decoder());
+    add_adapters(reference_adapters);
 
-  const auto all = requests();
-  const auto found = generate(base.decoder(), adapters, all, greedy(24));
-  ASSERT_EQ(found.size(), all.size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    EXPECT_EQ(found[i].ids, greedy_by_recomputing(reference, reference_adapters, all[i].rows, 24))
-        << all[i].id;
-    EXPECT_EQ(found[i].stop, StopReason::kLength);
+    const auto all = requests();
+    const auto found = generate(base.decoder(), adapters, all, greedy(24));
+    ASSERT_EQ(found.size(), all.size());
+    for (size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(found[i].ids, greedy_by_recomputing(reference, reference_adapters, all[i].rows, 24))
+          << all[i].id;
+      EXPECT_EQ(found[i].stop, StopReason::kLength);
+    }
   }
 }
 

@@ -45,7 +45,7 @@ DecoderConfig config_of_whole_blocks() {
           .norm_epsilon = 1e-5,
           .rope = {.theta = 10000},
           .tied_head = false,
-          .interleaved_in_gguf = true};
+          .features = {.interleaved_in_gguf = true}};
 }
 
 template <typename T>
@@ -140,12 +140,15 @@ std::unique_ptr<TensorSource> gguf_of(GgmlType type,
                                       const DecoderConfig& config,
                                       const TemporaryDirectory& dir) {
   GgufBytes file;
-  for_tensors(config, FileKind::kGguf, [&](const std::string& name, int64_t rows, int64_t cols) {
-    const auto D = static_cast<uint64_t>(cols);
-    if (rows == 0) return file.set_tensor(name, {D}, GgmlType::kF32, ones(cols));
-    file.set_tensor(
-        name, {static_cast<uint64_t>(rows), D}, type, random_bytes(type, rows * cols, name));
-  });
+  for_tensors(
+      config,
+      FileKind{.is_gguf = true, .prefix = ""},
+      [&](const std::string& name, int64_t rows, int64_t cols) {
+        const auto D = static_cast<uint64_t>(cols);
+        if (rows == 0) return file.set_tensor(name, {D}, GgmlType::kF32, ones(cols));
+        file.set_tensor(
+            name, {static_cast<uint64_t>(rows), D}, type, random_bytes(type, rows * cols, name));
+      });
   return open_gguf_tensors(GgufFile::open(dir.write("model.gguf", file.bytes())));
 }
 
@@ -155,7 +158,9 @@ std::unique_ptr<TensorSource> safetensors_of(GgmlType type,
   std::vector<SafetensorsTensor> tensors;
   std::list<std::string> data;
   for_tensors(
-      config, FileKind::kHuggingFace, [&](const std::string& name, int64_t rows, int64_t cols) {
+      config,
+      FileKind{.is_gguf = false, .prefix = "model."},
+      [&](const std::string& name, int64_t rows, int64_t cols) {
         const bool is_norm = rows == 0;
         data.push_back(is_norm ? ones(cols) : random_bytes(type, rows * cols, name));
         tensors.push_back({name,

@@ -58,19 +58,19 @@ DecoderConfig read_hf(const json& config) {
   return decoder_config_from_hf(directory.path());
 }
 
-GgufBytes gguf() {
+GgufBytes gguf(const std::string& family = "llama") {
   GgufBytes file;
-  file.set("general.architecture", std::string("llama"));
-  file.set("llama.block_count", 30U);
-  file.set("llama.context_length", 8192U);
-  file.set("llama.embedding_length", 576U);
-  file.set("llama.feed_forward_length", 1536U);
-  file.set("llama.attention.head_count", 9U);
-  file.set("llama.attention.head_count_kv", 3U);
-  file.set("llama.attention.layer_norm_rms_epsilon", 1e-5F);
-  file.set("llama.rope.freq_base", 100000.0F);
-  file.set("llama.rope.dimension_count", 64U);
-  file.set("llama.vocab_size", 40U);
+  file.set("general.architecture", family);
+  file.set(family + ".block_count", 30U);
+  file.set(family + ".context_length", 8192U);
+  file.set(family + ".embedding_length", 576U);
+  file.set(family + ".feed_forward_length", 1536U);
+  file.set(family + ".attention.head_count", 9U);
+  file.set(family + ".attention.head_count_kv", 3U);
+  file.set(family + ".attention.layer_norm_rms_epsilon", 1e-5F);
+  file.set(family + ".rope.freq_base", 100000.0F);
+  file.set(family + ".rope.dimension_count", 64U);
+  file.set(family + ".vocab_size", 40U);
   file.set_tensor("token_embd.weight", {40, 576});
   return file;
 }
@@ -119,6 +119,13 @@ void gguf_refuses_with(const std::string& key, Value value, const std::string& m
   gguf_refuses(message, file);
 }
 
+/// Of 30 layers, the first `count` of `type`.
+std::vector<std::string> layer_types(const std::string& type, int count) {
+  std::vector<std::string> types(30, "full_attention");
+  std::fill_n(types.begin(), count, type);
+  return types;
+}
+
 TEST(DecoderConfig, OfHuggingFaceIsReadInBothSpellings) {
   expect_smollm2(read_hf(config_json()), 49152);
   expect_smollm2(read_hf(old_config_json()), 49152);
@@ -144,21 +151,26 @@ TEST(DecoderConfig, OfHuggingFaceMayHaveHeadsOfAnotherSize) {
 }
 
 TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
-  hf_refuses_with({{"model_type", "gemma3_text"}}, "the family \"gemma3_text\" is not implemented");
+  hf_refuses_with({{"model_type", "falcon"}}, "the family \"falcon\" is not implemented");
   hf_refuses_with({{"rope_parameters", {{"rope_type", "proportional"}}}},
                   "rope_parameters.rope_type: rope scaling \"proportional\" is not implemented");
   hf_refuses_with({{"rope_parameters", {{"factor", 2.0}}}},
                   "rope_parameters.factor is not implemented");
   hf_refuses_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}},
                   "rope_parameters: is beside rope_scaling");
-  hf_refuses_with({{"sliding_window", 4096}}, "sliding_window is not implemented");
-  hf_refuses_with({{"layer_types", {"full_attention", "sliding_attention"}}},
+  hf_refuses_with({{"sliding_window", 4096}}, "sliding_window of a \"llama\" is not implemented");
+  const std::vector<std::string> one_slides = layer_types("sliding_attention", 1);
+  hf_refuses_with({{"layer_types", one_slides}},
                   "layer_types: \"sliding_attention\" is not implemented");
+  hf_refuses_with({{"model_type", "mistral"}, {"layer_types", layer_types("chunked_attention", 1)}},
+                  "layer_types: \"chunked_attention\" is not implemented");
+  hf_refuses_with({{"layer_types", {"full_attention"}}}, "names 1 layers of 30");
+  hf_refuses_with({{"model_type", "mistral"}, {"layer_types", one_slides}},
+                  "sliding_window: missing");
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
-  hf_refuses_with({{"final_logit_softcapping", 30.0}},
-                  "final_logit_softcapping is not implemented");
-  hf_refuses_with({{"attn_logit_softcapping", 50.0}}, "attn_logit_softcapping is not implemented");
-  hf_refuses_with({{"hidden_act", "gelu"}}, "hidden_act \"gelu\" is not implemented");
+  hf_refuses_with({{"hidden_act", "relu"}}, "activation \"relu\" is not implemented");
+  hf_refuses_with({{"use_bidirectional_attention", true}},
+                  "use_bidirectional_attention is not implemented");
   hf_refuses_with({{"quantization_config", {{"bits", 4}}}},
                   "quantization_config is not implemented");
 }
@@ -167,7 +179,7 @@ TEST(DecoderConfig, OfHuggingFaceAllowsFeaturesThatAreSwitchedOff) {
   json config = old_config_json();
   config["sliding_window"] = nullptr;
   config["rope_scaling"] = {{"rope_type", "default"}};
-  config["layer_types"] = {"full_attention"};
+  config["layer_types"] = layer_types("full_attention", 0);
   config["partial_rotary_factor"] = 1.0;
   expect_smollm2(read_hf(config), 49152);
 }
@@ -233,13 +245,12 @@ TEST(DecoderConfig, OfGgufIsRead) {
 
 TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with(
-      "general.architecture", std::string("gemma3"), "the family \"gemma3\" is not implemented");
+      "general.architecture", std::string("falcon"), "the family \"falcon\" is not implemented");
   gguf_refuses_with("llama.rope.scaling.type", std::string("ntk"), "rope scaling \"ntk\"");
-  gguf_refuses_with("llama.attention.sliding_window", 4096U, "sliding-window attention");
   gguf_refuses_with("llama.expert_count", 8U, "a mixture of experts");
   gguf_refuses_with("llama.rope.dimension_count", 32U, "rotary positions on a part of the head");
-  gguf_refuses_with("llama.attention.value_length", 32U, "values of another size than keys");
-  gguf_refuses_with("llama.attn_logit_softcapping", 50.0F, "llama.attn_logit_softcapping");
+  gguf_refuses_with("llama.attention.value_length", 32U, "heads of several sizes");
+  gguf_refuses_with("llama.attention.clamp_kqv", 50.0F, "llama.attention.clamp_kqv");
   gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
   gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
@@ -263,6 +274,66 @@ TEST(DecoderConfig, OfGgufAllowsFeaturesThatAreSwitchedOff) {
   file.set("llama.attention.sliding_window", 0U);
   file.set("llama.expert_count", 0U);
   expect_smollm2(read_gguf(file), 40);
+}
+
+/// Layers that slide, as a string of digits.
+std::string slides_of(const DecoderConfig& config) {
+  std::string result;
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    result += config.layer_slides(layer) ? '1' : '0';
+  }
+  return result;
+}
+
+TEST(DecoderConfig, LayersSlideAsTheirFamilySays) {
+  const auto slides = [](const json& change) {
+    json config = config_json();
+    config.merge_patch({{"num_hidden_layers", 8}, {"sliding_window", 100}});
+    config.merge_patch(change);
+    return slides_of(read_hf(config));
+  };
+  EXPECT_EQ(slides({{"model_type", "mistral"}}), "11111111");
+  EXPECT_EQ(slides({{"model_type", "mistral"}, {"sliding_window", nullptr}}), "00000000");
+  EXPECT_EQ(slides({{"model_type", "qwen2"}}), "00000000");  // unless it is switched on
+  const json upper = {
+      {"model_type", "qwen2"}, {"use_sliding_window", true}, {"max_window_layers", 6}};
+  EXPECT_EQ(slides(upper), "00000011");
+  EXPECT_EQ(slides({{"model_type", "gemma2"}}), "10101010");
+  EXPECT_EQ(slides({{"model_type", "gemma3_text"}}), "11111011");
+  EXPECT_EQ(slides({{"model_type", "gemma3_text"}, {"sliding_window_pattern", 2}}), "10101010");
+
+  const auto gguf_slides = [](const char* family) {
+    GgufBytes file = gguf(family);
+    file.set(std::string(family) + ".block_count", 8U);
+    file.set(std::string(family) + ".attention.sliding_window", 100U);
+    return slides_of(read_gguf(file));
+  };
+  EXPECT_EQ(gguf_slides("phi3"), "11111111");
+  EXPECT_EQ(gguf_slides("gemma2"), "10101010");
+  EXPECT_EQ(gguf_slides("gemma3"), "11111011");
+}
+
+TEST(DecoderConfig, OfGemmaTakesWhatItsFilesLeaveOut) {
+  // The text side of MedGemma's config.json.
+  const DecoderConfig c = read_hf({{"model_type", "gemma3"},
+                                   {"text_config",
+                                    {{"hidden_size", 2560},
+                                     {"intermediate_size", 10240},
+                                     {"model_type", "gemma3_text"},
+                                     {"num_hidden_layers", 34},
+                                     {"rope_scaling", {{"factor", 8.0}, {"rope_type", "linear"}}},
+                                     {"sliding_window", 1024}}}});
+  EXPECT_EQ(c.vocabulary_size, 262208);
+  EXPECT_EQ(c.num_heads, 8);
+  EXPECT_EQ(c.num_kv_heads, 4);
+  EXPECT_EQ(c.head_size, 256);
+  EXPECT_EQ(c.window, 1024);
+  EXPECT_EQ(c.query_scalar, 256);
+  EXPECT_EQ(c.norm_epsilon, 1e-6);
+  EXPECT_TRUE(c.tied_head);
+  EXPECT_EQ(c.rope, linear_rope(1e6, 256, 8));
+  EXPECT_EQ(c.local_rope, (Rope{.theta = 1e4}));
+  EXPECT_EQ(slides_of(c), "1111101111101111101111101111101111");
 }
 
 TEST(DecoderConfig, OfAGgufWithoutWeightsIsRefused) {

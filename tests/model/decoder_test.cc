@@ -3,12 +3,12 @@
 #include "model/decoder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <gtest/gtest.h>
 
-#include "io/safetensors.h"
 #include "model/batch.h"
+#include "model/golden_model.h"
+#include "support/as_gguf.h"
 #include "support/expect_error.h"
 #include "support/tiny_decoder.h"
 #include "support/tolerance.h"
@@ -16,41 +16,9 @@
 namespace prescript {
 namespace {
 
-struct Golden {
-  DecoderConfig config;
-  MemoryTensors weights;
-  std::vector<Row> rows;
-  Matrix logits;
-};
-
-Matrix matrix_of(const TensorSource& source, const std::string& name) {
-  const TensorInfo* info = source.find(name);
-  Matrix x(info->rows(), info->cols());
-  const std::vector<float> values = source.read_all(name);
-  x.values.assign(values.begin(), values.end());
-  return x;
-}
-
-Golden golden(const std::string& variant) {
-  const std::string dir = PRESCRIPT_SOURCE_DIR "/tests/golden/decoder/" + variant;
-  Golden result{.config = decoder_config_from_hf(dir), .weights = {}, .rows = {}, .logits = {}};
-  const auto source = open_safetensors_directory(dir);
-  for (const TensorInfo& info : source->list()) {
-    result.weights.set(info.name, matrix_of(*source, info.name));
-  }
-  const auto file = SafetensorsFile::open(dir + "/logits.safetensors");
-  const auto read = [&](const char* name, auto element) {
-    std::vector<decltype(element)> values(file->find(name)->bytes.size() / sizeof element);
-    std::memcpy(values.data(), file->find(name)->bytes.data(), values.size() * sizeof element);
-    return values;
-  };
-  for (const int64_t id : read("ids", int64_t{})) {
-    result.rows.push_back(Row::token(static_cast<int32_t>(id)));
-  }
-  const auto logits = read("logits", float{});
-  result.logits = Matrix(static_cast<int64_t>(result.rows.size()), result.config.vocabulary_size);
-  result.logits.values.assign(logits.begin(), logits.end());
-  return result;
+GoldenModel golden(const std::string& variant) {
+  return read_golden_model(PRESCRIPT_SOURCE_DIR "/tests/golden/decoder/" + variant,
+                           "logits.safetensors");
 }
 
 /// A pass over `rows` as one sequence, all of them output rows.
@@ -72,17 +40,12 @@ Matrix logits_of(const Backend& backend,
                  const TensorSource& weights,
                  const std::vector<Row>& rows) {
   TinyDecoder tiny(backend, config, weights);
-  Decoder& decoder = tiny.decoder();
-  const Pass pass = pass_over(rows);
-  PassRun run(decoder.ops(), config, decoder.dtype(), pass, {}, {});
-  decoder.forward(run, {});
-  Workbench bench(decoder.ops(), decoder.dtype());
-  const Tensor logits_NV = bench.take(pass.num_rows(), config.vocabulary_size, bench.sums());
-  decoder.logits(run, pass.output_rows, logits_NV);
-  return bench.get(logits_NV);
+  return logits_of(tiny.decoder(), rows);
 }
 
-double error_against_golden(const Backend& backend, const Golden& golden, const DecoderConfig& c) {
+double error_against_golden(const Backend& backend,
+                            const GoldenModel& golden,
+                            const DecoderConfig& c) {
   return tolerance::row_error(logits_of(backend, c, golden.weights, golden.rows), golden.logits);
 }
 
@@ -93,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(Every,
                          [](const auto& test) { return test.param; });
 
 TEST_P(GoldenLogits, OfTransformersAreMet) {
-  const Golden expected = golden(GetParam());
+  const GoldenModel expected = golden(GetParam());
   for (const Backend& backend : kBackends) {
     if (backend.dtype == DType::kBFloat16) continue;  // step_test judges it beside plain LibTorch
     EXPECT_LE(error_against_golden(backend, expected, expected.config), tolerance::kLogitsFloat32)
@@ -102,7 +65,7 @@ TEST_P(GoldenLogits, OfTransformersAreMet) {
 }
 
 TEST_P(GoldenLogits, AreMetFromAGgufToo) {
-  const Golden expected = golden(GetParam());
+  const GoldenModel expected = golden(GetParam());
   EXPECT_LE(tolerance::row_error(logits_of(kBackends[0],
                                            expected.config,
                                            as_gguf(expected.weights, expected.config),
@@ -116,14 +79,14 @@ TEST_P(GoldenLogits, AreMetFromAGgufToo) {
 constexpr double kFarOff = 0.1;
 
 TEST(WrongSwitch, TheEmbeddingAsHeadMissesTheLogitsOfAnUntiedOne) {
-  const Golden expected = golden("untied");
+  const GoldenModel expected = golden("untied");
   DecoderConfig tied = expected.config;
   tied.tied_head = true;
   EXPECT_GT(error_against_golden(kBackends[0], expected, tied), kFarOff);
 }
 
 TEST(WrongSwitch, WithoutTheTieATiedHeadIsMissing) {
-  const Golden expected = golden("grouped");
+  const GoldenModel expected = golden("grouped");
   DecoderConfig untied = expected.config;
   untied.tied_head = false;
   expect_input_error(ExitCode::kModel, "lm_head.weight is missing", [&] {
@@ -133,7 +96,7 @@ TEST(WrongSwitch, WithoutTheTieATiedHeadIsMissing) {
 
 TEST(WrongSwitch, AnotherRopeBaseMissesTheLogits) {
   for (const char* variant : {"grouped", "rope_base"}) {
-    const Golden expected = golden(variant);
+    const GoldenModel expected = golden(variant);
     DecoderConfig other = expected.config;
     other.rope.theta = expected.config.rope.theta == 10000 ? 500000 : 10000;
     EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
@@ -141,7 +104,7 @@ TEST(WrongSwitch, AnotherRopeBaseMissesTheLogits) {
 }
 
 TEST(WrongSwitch, AnotherEpsilonMissesTheLogits) {
-  const Golden expected = golden("grouped");
+  const GoldenModel expected = golden("grouped");
   DecoderConfig other = expected.config;
   other.norm_epsilon = 0.5;
   EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
@@ -150,7 +113,7 @@ TEST(WrongSwitch, AnotherEpsilonMissesTheLogits) {
 TEST(WrongSwitch, GroupedHeadsThatTakeTurnsOnKeysMissTheLogits) {
   // Head h of 4 reads key/value head h / 2. With the middle query heads exchanged (and the columns
   // of their outputs) it is as if it read head h % 2.
-  Golden expected = golden("grouped");
+  GoldenModel expected = golden("grouped");
   const int64_t E = expected.config.head_size;
   for (const char* layer : {"model.layers.0.self_attn.", "model.layers.1.self_attn."}) {
     Matrix q = expected.weights.matrix(std::string(layer) + "q_proj.weight");
@@ -166,7 +129,7 @@ TEST(WrongSwitch, GroupedHeadsThatTakeTurnsOnKeysMissTheLogits) {
 }
 
 TEST(WrongSwitch, AsManyKeyHeadsAsQueryHeadsDoNotFitGroupedWeights) {
-  const Golden expected = golden("grouped");
+  const GoldenModel expected = golden("grouped");
   DecoderConfig full = expected.config;
   full.num_kv_heads = full.num_heads;
   expect_input_error(ExitCode::kModel, "k_proj.weight is [16, 32]", [&] {

@@ -1,13 +1,12 @@
 // Tiny models of every family against what transformers computed in float64
 // (scripts/golden/families.py): logits, the loss and its gradient at a soft prompt.
 
-#include <cstring>
 #include <functional>
 
 #include <gtest/gtest.h>
 
-#include "io/safetensors.h"
-#include "support/tiny_decoder.h"
+#include "model/golden_model.h"
+#include "support/as_gguf.h"
 #include "support/tolerance.h"
 
 namespace prescript {
@@ -15,11 +14,7 @@ namespace {
 
 constexpr int32_t kNumTargets = 12;
 
-struct Golden {
-  DecoderConfig config;
-  MemoryTensors weights;
-  std::vector<Row> rows;
-  Matrix logits;
+struct Golden : GoldenModel {
   Matrix prompt;
   double loss = 0;
   Matrix gradient;
@@ -27,36 +22,11 @@ struct Golden {
 
 Golden golden(const std::string& name) {
   const std::string dir = PRESCRIPT_SOURCE_DIR "/tests/golden/families/" + name;
-  Golden result;
-  result.config = decoder_config_from_hf(dir);
-  const auto source = open_safetensors_directory(dir);
-  for (const TensorInfo& info : source->list()) {
-    Matrix x(info.rows(), info.cols());
-    const std::vector<float> values = source->read_all(info.name);
-    x.values.assign(values.begin(), values.end());
-    result.weights.set(info.name, x);
-  }
+  Golden result{read_golden_model(dir, "expected.safetensors"), {}, 0, {}};
   const auto file = SafetensorsFile::open(dir + "/expected.safetensors");
-  const auto read = [&](const char* tensor, auto element) {
-    const auto bytes = file->find(tensor)->bytes;
-    std::vector<decltype(element)> values(bytes.size() / sizeof element);
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return values;
-  };
-  const auto matrix = [&](const char* tensor) {
-    const auto& shape = file->find(tensor)->shape;
-    Matrix x(shape.at(0), shape.size() > 1 ? shape[1] : 1);
-    const auto values = read(tensor, float{});
-    x.values.assign(values.begin(), values.end());
-    return x;
-  };
-  for (const int64_t id : read("ids", int64_t{})) {
-    result.rows.push_back(Row::token(static_cast<int32_t>(id)));
-  }
-  result.logits = matrix("logits");
-  result.prompt = matrix("prompt");
-  result.loss = matrix("loss").at(0, 0);
-  result.gradient = matrix("gradient");
+  result.prompt = read_matrix(*file, "prompt");
+  result.loss = read_matrix(*file, "loss").at(0, 0);
+  result.gradient = read_matrix(*file, "gradient");
   return result;
 }
 
@@ -65,26 +35,6 @@ struct Errors {
   double loss = 0;
   double gradient = 0;
 };
-
-Matrix logits_of(Decoder& decoder, const std::vector<Row>& rows) {
-  Sequence sequence;
-  sequence.rows = rows;
-  for (int32_t i = 1; i < static_cast<int32_t>(rows.size()); ++i) {
-    sequence.target_positions.push_back(i);
-  }
-  sequence.wants_last_row = true;
-  const Forest forest = build_forest(std::span(&sequence, 1), {}, {});
-  const Pass pass = make_schedule(forest, 1000).passes.at(0);
-  PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, {}, {});
-  decoder.forward(run, {});
-  std::vector<int32_t> output_rows;
-  for (int32_t i = 0; i < static_cast<int32_t>(rows.size()); ++i) output_rows.push_back(i);
-  Workbench bench(decoder.ops(), decoder.dtype());
-  const Tensor logits_NV =
-      bench.take(std::ssize(rows), decoder.config().vocabulary_size, bench.sums());
-  decoder.logits(run, output_rows, logits_NV);
-  return bench.get(logits_NV);
-}
 
 Errors errors_of(const Backend& backend,
                  const Golden& golden,
@@ -132,15 +82,37 @@ Feature without(const std::string& end, double value = 0) {
           }};
 }
 
-const Feature kScaling = {"rope scaling", [](Golden& golden) {
-                            golden.config.rope = {.theta = golden.config.rope.theta};
-                          }};
-const Feature kAttentionFactor = {"attention factor",
-                                  [](Golden& golden) { golden.config.rope.attention_factor = 1; }};
-const Feature kPartialRotary = {"partial rotary", [](Golden& golden) {
-                                  golden.config.rotary_size = golden.config.head_size;
-                                  golden.config.rope = {.theta = golden.config.rope.theta};
-                                }};
+/// Changes the configuration.
+Feature otherwise(const std::string& name, const std::function<void(DecoderConfig&)>& change) {
+  return {name, [change](Golden& golden) { change(golden.config); }};
+}
+
+const Feature kScaling =
+    otherwise("rope scaling", [](DecoderConfig& c) { c.rope = {.theta = c.rope.theta}; });
+const Feature kAttentionFactor =
+    otherwise("attention factor", [](DecoderConfig& c) { c.rope.attention_factor = 1; });
+const Feature kPartialRotary = otherwise("partial rotary", [](DecoderConfig& c) {
+  c.rotary_size = c.head_size;
+  c.rope = {.theta = c.rope.theta};
+});
+const Feature kWindow = otherwise("window", [](DecoderConfig& c) { c.slides.clear(); });
+const Feature kOneMorePosition = otherwise("a longer window", [](DecoderConfig& c) { ++c.window; });
+const Feature kLayersOfWindow =
+    otherwise("other layers slide", [](DecoderConfig& c) { c.slides.flip(); });
+const Feature kActivation =
+    otherwise("activation", [](DecoderConfig& c) { c.features.activation = Activation::kSilu; });
+const Feature kEmbeddingScale = otherwise(
+    "scale of the embedding", [](DecoderConfig& c) { c.features.scaled_embedding = false; });
+const Feature kQueryScalar =
+    otherwise("query scalar", [](DecoderConfig& c) { c.query_scalar = 0; });
+const Feature kDifferences =
+    otherwise("norms from 1", [](DecoderConfig& c) { c.features.norms_store_difference = false; });
+const Feature kScoreCap = otherwise("score cap", [](DecoderConfig& c) { c.score_cap = 0; });
+const Feature kLogitCap = otherwise("logit cap", [](DecoderConfig& c) { c.logit_cap = 0; });
+const Feature kLocalRope = otherwise("local rope", [](DecoderConfig& c) { c.local_rope.reset(); });
+const Feature kParallel = otherwise("parallel residual", [](DecoderConfig& c) {
+  c.features.parallel_residual = !c.features.parallel_residual;
+});
 
 const std::vector<FamilyCase> kFamilyCases = {
     {"llama_biases",
@@ -153,10 +125,46 @@ const std::vector<FamilyCase> kFamilyCases = {
     {"llama3", {kScaling}},
     {"linear", {kScaling}},
     {"yarn", {kScaling, kAttentionFactor}},
-    {"mistral", {without("o_proj.weight")}},
+    {"mistral", {kWindow, kOneMorePosition}},
     {"qwen2", {without("q_proj.bias"), without("k_proj.bias"), without("v_proj.bias")}},
+    {"qwen2_window", {kWindow, kOneMorePosition, kLayersOfWindow}},
     {"qwen3", {without("q_norm.weight", 1), without("k_norm.weight", 1)}},
-    {"phi3", {kScaling, kAttentionFactor, kPartialRotary}},
+    {"phi3", {kScaling, kAttentionFactor, kPartialRotary, kWindow}},
+    {"gemma2",
+     {kWindow,
+      kLayersOfWindow,
+      kActivation,
+      kEmbeddingScale,
+      kQueryScalar,
+      kDifferences,
+      kScoreCap,
+      kLogitCap,
+      without("post_attention_layernorm.weight"),
+      without("post_feedforward_layernorm.weight")}},
+    {"gemma3",
+     {kWindow,
+      kLocalRope,
+      kScaling,
+      kActivation,
+      kEmbeddingScale,
+      kQueryScalar,
+      kDifferences,
+      without("q_norm.weight"),
+      without("k_norm.weight"),
+      without("post_attention_layernorm.weight")}},
+    {"gemma3_vision", {kWindow, kLocalRope}},
+    {"gpt2",
+     {kActivation,
+      otherwise("scores by layer",
+                [](DecoderConfig& c) { c.features.scores_by_inverse_layer = false; }),
+      without("wpe.weight"),
+      without("ln_1.bias"),
+      without("c_attn.bias"),
+      without("c_fc.bias"),
+      without("ln_f.bias")}},
+    {"gpt_neox",
+     {kActivation, kParallel, kPartialRotary, without("dense.bias"), without("norm.bias")}},
+    {"gpt_neox_sequential", {kParallel}},
 };
 
 class Families : public testing::TestWithParam<FamilyCase> {};
@@ -182,6 +190,43 @@ TEST_P(Families, EqualTransformersFromAGgufToo) {
       errors_of(kBackends[0], expected, as_gguf(expected.weights, expected.config));
   EXPECT_LE(errors.logits, tolerance::kLogitsFloat32);
   EXPECT_LE(errors.gradient, tolerance::kGradientFloat32);
+}
+
+/// Sequences behind one soft prompt that have their first 30 rows in common, or fewer.
+std::vector<Sequence> branches(const Golden& golden) {
+  std::vector<Sequence> sequences;
+  for (const int32_t shared : {30, 30, 12, 41}) {
+    Sequence& sequence = sequences.emplace_back();
+    for (int32_t p = 0; p < golden.prompt.rows; ++p) {
+      sequence.rows.push_back(Row::virtual_token(0, p));
+    }
+    sequence.rows.insert(sequence.rows.end(), golden.rows.begin(), golden.rows.begin() + shared);
+    for (int32_t i = 0; i < 9; ++i) {
+      sequence.target_positions.push_back(static_cast<int32_t>(sequence.rows.size()));
+      sequence.rows.push_back(Row::token((7 * i + static_cast<int32_t>(sequences.size())) % 61));
+    }
+    sequence.target_weight = 0.1F;
+  }
+  return sequences;
+}
+
+TEST_P(Families, GiveTheSameNumbersWithoutSharing) {
+  const Golden expected = golden(GetParam().name);
+  const auto step = [&](const Backend& backend, const StepOptions& options) {
+    TinyDecoder tiny(backend, expected.config, expected.weights);
+    return tiny.differentiate(branches(expected), {expected.prompt}, options);
+  };
+  const StepResult apart = step(kBackends[0], {.forest = {.share = false}});
+  for (const Backend& backend : {kBackends[0], kBackends[1]}) {
+    for (const int64_t max_rows : {1000, 35}) {
+      const StepResult shared = step(backend, {.forest = {}, .plan = {.max_rows = max_rows}});
+      EXPECT_LT(shared.rows_computed, apart.rows_computed);
+      EXPECT_LE(std::abs(shared.loss / apart.loss - 1), tolerance::kLossFloat32) << backend;
+      EXPECT_LE(tolerance::norm_error(shared.gradients.at(0).values, apart.gradients.at(0).values),
+                tolerance::kGradientFloat32)
+          << backend;
+    }
+  }
 }
 
 TEST_P(Families, AreMissedWithoutWhatMakesThem) {

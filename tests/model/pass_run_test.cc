@@ -42,12 +42,12 @@ class PassRunTest : public testing::Test {
 /// What the backward of a layer reads, without the views into qkv.
 std::vector<Tensor> tensors_of(const LayerActivations& layer, bool is_last) {
   std::vector<Tensor> tensors = {layer.x_ND,
-                                 layer.attention_rstd_N,
+                                 layer.attention_N,
                                  layer.qkv_N,
                                  layer.attended_AHE,
                                  layer.lse_AH,
                                  layer.mid_AD,
-                                 layer.ffn_rstd_A,
+                                 layer.feed_forward_A,
                                  layer.gate_up_A2F};
   if (is_last) tensors.push_back(layer.q_AHE);
   return tensors;
@@ -82,7 +82,7 @@ TEST_F(PassRunTest, KeepsEveryLayersActivationsApartFromScratch) {
                           run.d_qkv_N,
                           run.dx_ND,
                           run.dx_AD,
-                          run.final_rstd_A,
+                          run.final_A,
                           run.final_AD,
                           run.d_final_AD,
                           run.hidden_TD,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/as_gguf.h"
 #include "support/expect_error.h"
 #include "support/tiny_decoder.h"
 
@@ -24,7 +25,7 @@ TEST(StoredWeight, AnyRowsAreThoseOfItsTensorsOneBehindTheOther) {
   }
   for (const MemoryTensors* tensors : {&hf, &gguf}) {
     const StoredWeight weight =
-        StoredWeights(c, kind_of(*tensors)).projection(1, Projection::kQueryKeyValue);
+        StoredWeights(c, kind_of(*tensors, c)).projection(1, Projection::kQueryKeyValue);
     ASSERT_EQ(weight.rows(), expected.rows);
     for (int64_t begin = 0; begin < expected.rows; begin += 5) {
       for (int64_t count = 0; begin + count <= expected.rows; count += 13) {

@@ -55,6 +55,7 @@ class AttentionTest : public OpsTest {
       for (int32_t j = 0; j < part.num_queries; ++j) {
         for (int32_t i = 0; i < part.num_keys; ++i) {
           if (part.causal_offset != Part::kNoMask && i > part.causal_offset + j) continue;
+          if (part.window_offset != Part::kNoWindow && i < part.window_offset + j) continue;
           is_seen.at(part.query_begin + j, begin[part.source] + part.key_begin + i) = 1;
         }
       }
@@ -115,6 +116,31 @@ TEST_P(AttentionTest, OverThePartsOfRandomForestsEqualsAttentionUnderAMask) {
       expect_attention(shape, set, kGuards[index % 2]);
     }
   }
+}
+
+TEST_P(AttentionTest, HoldsWhereScoresAreCapped) {
+  for (const auto& [queries, before] : {std::pair{40, 70}, {1, 40}, {9, 0}}) {
+    expect_attention({6, 2, 8, 0.35, 0.5}, one_run(queries, before), 3);
+    expect_attention({6, 2, 8, 3, 20}, one_run(queries, before), 0);
+  }
+}
+
+TEST_P(AttentionTest, HoldsInAWindow) {
+  // A run that slides over itself, behind keys of which the window leaves some to some.
+  for (const int32_t window : {2, 5, 37, 60, 71}) {
+    SCOPED_TRACE(window);
+    PartSet set = one_run(40, 30);
+    set.parts[0].window_offset = 31 - window;
+    set.parts[1].window_offset = 1 - window;
+    expect_attention({4, 2, 8, 0.35}, set, 3);
+    set = one_run(1, 30);
+    set.parts[0].window_offset = 31 - window;
+    expect_attention({4, 2, 8, 0.35}, set, 3);
+  }
+  // Over segments of keys that no row of a block sees.
+  PartSet set = one_run(1100, 0);
+  set.parts[0].window_offset = -45;
+  expect_attention({2, 1, 8, 0.35}, set, 0);
 }
 
 TEST_P(AttentionTest, HoldsAtEveryEdge) {

@@ -41,7 +41,7 @@ TEST_P(CheckTest, CopyRefusesAnotherShape) {
 TEST_P(CheckTest, EmbedRefusesWhatIsNotThere) {
   const std::vector<Tensor> prompts = {put_prompt(Matrix(2, 4))};
   const auto embed = [&](Row row, std::vector<Tensor> soft_prompts, Tensor x) {
-    ops().embed(weight(5, 4), soft_prompts, std::vector{row}, x);
+    ops().embed(weight(5, 4), 1, soft_prompts, std::vector{row}, x);
   };
   EXPECT_NO_THROW(embed(Row::virtual_token(0, 1), prompts, compute(1, 4)));
   refuses([&] { embed(Row::token(5), prompts, compute(1, 4)); });
@@ -91,25 +91,25 @@ TEST_P(CheckTest, ProductsRefuseAnotherShapeOrDtype) {
   refuses([&] { ops().linear(compute(2, 4), weight(3, 4), foreign(2, 3), true); });
   refuses([&] { ops().linear_input_gradient(compute(2, 3), weight(3, 4), compute(2, 3)); });
   refuses([&] { ops().linear_input_gradient(compute(2, 3), weight(3, 4), foreign(2, 4)); });
-  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), wide(2, 4)); });
-  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), foreign(2, 3)); });
+  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), 0, wide(2, 4)); });
+  refuses([&] { ops().logits(compute(2, 4), weight(3, 4), 0, foreign(2, 3)); });
 }
 
 TEST_P(CheckTest, NormsRefuseAnotherShapeOrDtype) {
   const auto norm = [&](Tensor weight, Tensor y, Tensor rstd) {
     ops().rms_norm(compute(2, 4), weight, 1e-5, y, rstd);
   };
-  EXPECT_NO_THROW(norm(compute(1, 4), compute(2, 4), wide(1, 2)));
-  EXPECT_NO_THROW(norm(compute(1, 2), compute(2, 4), wide(1, 4)));  // of two heads
-  refuses([&] { norm(compute(1, 2), compute(2, 4), wide(1, 2)); });
-  refuses([&] { norm(compute(1, 3), compute(2, 4), wide(1, 2)); });
+  EXPECT_NO_THROW(norm(wide(1, 4), compute(2, 4), wide(1, 2)));
+  EXPECT_NO_THROW(norm(wide(1, 2), compute(2, 4), wide(1, 4)));  // of two heads
+  refuses([&] { norm(wide(1, 2), compute(2, 4), wide(1, 2)); });
+  refuses([&] { norm(wide(1, 3), compute(2, 4), wide(1, 2)); });
   refuses([&] { norm(foreign(1, 4), compute(2, 4), wide(1, 2)); });
-  refuses([&] { norm(compute(1, 4), compute(2, 3), wide(1, 2)); });
-  refuses([&] { norm(compute(1, 4), foreign(2, 4), wide(1, 2)); });
-  refuses([&] { norm(compute(1, 4), compute(2, 4), wide(1, 3)); });
-  refuses([&] { norm(compute(1, 4), compute(2, 4), foreign(1, 2)); });
+  refuses([&] { norm(wide(1, 4), compute(2, 3), wide(1, 2)); });
+  refuses([&] { norm(wide(1, 4), foreign(2, 4), wide(1, 2)); });
+  refuses([&] { norm(wide(1, 4), compute(2, 4), wide(1, 3)); });
+  refuses([&] { norm(wide(1, 4), compute(2, 4), foreign(1, 2)); });
   const auto gradient = [&](Tensor dy, Tensor dx) {
-    ops().rms_norm_input_gradient(compute(2, 4), compute(1, 4), wide(1, 2), dy, dx);
+    ops().rms_norm_input_gradient(compute(2, 4), wide(1, 4), wide(1, 2), dy, dx);
   };
   EXPECT_NO_THROW(gradient(wide(2, 4), compute(2, 4)));
   refuses([&] { gradient(compute(2, 3), compute(2, 4)); });
@@ -118,10 +118,29 @@ TEST_P(CheckTest, NormsRefuseAnotherShapeOrDtype) {
   refuses([&] { gradient(compute(2, 4), foreign(2, 4)); });
 }
 
+TEST_P(CheckTest, LayerNormsRefuseAnotherShapeOrDtype) {
+  const auto norm = [&](Tensor weight, Tensor bias, Tensor y, Tensor statistics) {
+    ops().layer_norm(compute(2, 4), weight, bias, 1e-5, y, statistics);
+  };
+  EXPECT_NO_THROW(norm(wide(1, 4), wide(1, 4), compute(2, 4), wide(2, 2)));
+  refuses([&] { norm(wide(1, 2), wide(1, 4), compute(2, 4), wide(2, 2)); });
+  refuses([&] { norm(wide(1, 4), wide(1, 3), compute(2, 4), wide(2, 2)); });
+  refuses([&] { norm(wide(1, 4), foreign(1, 4), compute(2, 4), wide(2, 2)); });
+  refuses([&] { norm(wide(1, 4), wide(1, 4), compute(2, 3), wide(2, 2)); });
+  refuses([&] { norm(wide(1, 4), wide(1, 4), compute(2, 4), wide(1, 2)); });
+  const auto gradient = [&](Tensor dy, Tensor dx) {
+    ops().layer_norm_input_gradient(compute(2, 4), wide(1, 4), wide(2, 2), dy, dx);
+  };
+  EXPECT_NO_THROW(gradient(wide(2, 4), compute(2, 4)));
+  refuses([&] { gradient(compute(2, 3), compute(2, 4)); });
+  refuses([&] { gradient(foreign(2, 4), compute(2, 4)); });
+  refuses([&] { gradient(compute(2, 4), foreign(2, 4)); });
+}
+
 TEST_P(CheckTest, AddingARowRefusesAnotherShapeOrDtype) {
-  EXPECT_NO_THROW(ops().add_row(compute(1, 4), compute(2, 4)));
-  refuses([&] { ops().add_row(compute(1, 3), compute(2, 4)); });
-  refuses([&] { ops().add_row(compute(2, 4), compute(2, 4)); });
+  EXPECT_NO_THROW(ops().add_row(wide(1, 4), compute(2, 4)));
+  refuses([&] { ops().add_row(wide(1, 3), compute(2, 4)); });
+  refuses([&] { ops().add_row(wide(2, 4), compute(2, 4)); });
   refuses([&] { ops().add_row(foreign(1, 4), compute(2, 4)); });
 }
 
@@ -160,6 +179,7 @@ TEST_P(CheckTest, AttentionRefusesPartsBeyondTheirSources) {
   refuses([&] { attend(shape, {{.num_queries = 2, .source = 1, .num_keys = 3}}); });
   refuses([&] { attend(shape, {{.num_queries = 2, .num_keys = 3, .causal_offset = -2}}); });
   refuses([&] { attend(shape, {{.num_queries = 1, .num_keys = 3}}); });  // row 1 sees nothing
+  refuses([&] { attend(shape, {{.num_queries = 2, .num_keys = 3, .window_offset = 2}}); });
 }
 
 TEST_P(CheckTest, AttentionRefusesAnotherShapeOrDtype) {
@@ -203,13 +223,14 @@ TEST_P(CheckTest, AttentionRefusesAnotherShapeOrDtype) {
 }
 
 TEST_P(CheckTest, FeedForwardAndHeadRefuseAnotherShapeDtypeOrToken) {
-  refuses([&] { ops().swiglu(compute(2, 8), compute(2, 3)); });
-  refuses([&] { ops().swiglu(compute(2, 8), foreign(2, 4)); });
-  refuses([&] { ops().swiglu_input_gradient(compute(2, 8), compute(2, 4), compute(2, 4)); });
-  refuses([&] { ops().swiglu_input_gradient(compute(2, 8), compute(2, 4), foreign(2, 8)); });
+  const Activation f = Activation::kSilu;
+  refuses([&] { ops().activate(f, compute(2, 8), compute(2, 3)); });
+  refuses([&] { ops().activate(f, compute(2, 8), foreign(2, 4)); });
+  refuses([&] { ops().activate_input_gradient(f, compute(2, 8), compute(2, 4), compute(2, 4)); });
+  refuses([&] { ops().activate_input_gradient(f, compute(2, 8), compute(2, 4), foreign(2, 8)); });
   const auto score = [&](std::vector<int32_t> ids, Tensor log_probs, Tensor dhidden) {
     ops().cross_entropy(
-        compute(2, 4), weight(5, 4), ids, std::vector<float>{1, 1}, log_probs, dhidden);
+        compute(2, 4), weight(5, 4), 0, ids, std::vector<float>{1, 1}, log_probs, dhidden);
   };
   EXPECT_NO_THROW(score({0, 4}, wide(1, 2), compute(2, 4)));
   refuses([&] { score({0, 5}, wide(1, 2), compute(2, 4)); });

@@ -42,7 +42,7 @@ class ProductsTest : public OpsTest {
     expect_close(dx, [&](DType type) { return plain(type).gradients[0]; });
   }
 
-  void expect_cross_entropy(int64_t T, int64_t V, int64_t D, int64_t guard) {
+  void expect_cross_entropy(int64_t T, int64_t V, int64_t D, int64_t guard, double cap = 0) {
     SCOPED_TRACE("targets " + std::to_string(T) + ", vocabulary " + std::to_string(V));
     const Matrix hidden = random_matrix(T, D, "hidden");
     const Matrix head = random_matrix(V, D, "head", 3 / std::sqrt(static_cast<double>(D)));
@@ -53,14 +53,14 @@ class ProductsTest : public OpsTest {
     const Weight head_VD = put_weight(head);
     const Tensor log_probs = bench().take(1, T, sums(), guard);
     const Tensor dhidden = bench().take(T, D, dtype(), guard);
-    ops().cross_entropy(hidden_TD, head_VD, ids, weights, log_probs, dhidden);
+    ops().cross_entropy(hidden_TD, head_VD, cap, ids, weights, log_probs, dhidden);
     const auto plain = once_per_dtype(
-        [&](DType type) { return plain::cross_entropy(type, hidden, head, ids, weights); });
+        [&](DType type) { return plain::cross_entropy(type, hidden, head, cap, ids, weights); });
     expect_close(log_probs, [&](DType type) { return plain(type).out; });
     expect_close(dhidden, [&](DType type) { return plain(type).gradients[0]; });
     // Scoring alone gives the same numbers.
     const Tensor scored = bench().take(1, T, sums());
-    ops().cross_entropy(hidden_TD, head_VD, ids, weights, scored, {});
+    ops().cross_entropy(hidden_TD, head_VD, cap, ids, weights, scored, {});
     EXPECT_EQ(bench().get(scored).values, bench().get(log_probs).values);
   }
 };
@@ -83,38 +83,41 @@ TEST_P(ProductsTest, LogitsAreInTheAccumulateDtype) {
     for (const int64_t rows : {0, 1, 33}) {
       const Matrix hidden = random_matrix(rows, 40, "hidden");
       const Matrix head = random_matrix(57, 40, "head");
-      const Tensor logits = bench().take(rows, 57, sums(), guard);
-      ops().logits(put(hidden, guard), put_weight(head), logits);
-      expect_close(logits, [&](DType type) {
-        return plain::linear(type, hidden, head, Matrix(rows, 57)).out;
-      });
+      for (const double cap : {0.0, 2.0}) {
+        const Tensor logits = bench().take(rows, 57, sums(), guard);
+        ops().logits(put(hidden, guard), put_weight(head), cap, logits);
+        expect_close(logits, [&](DType type) { return plain::logits(type, hidden, head, cap); });
+      }
     }
   }
 }
 
-TEST_P(ProductsTest, SwigluAndItsInputGradientEqualTheirFormulas) {
-  for (const int64_t guard : kGuards) {
-    for (const int64_t rows : kEdgeRows) {
-      const int64_t F = 44;
-      const Matrix gate_up = random_matrix(rows, 2 * F, "gate and up", 2);
-      const Matrix dh = random_matrix(rows, F, "dh");
-      const Tensor gate_up_N2F = put(gate_up, guard);
-      const Tensor dh_NF = put(dh, guard);
-      const Tensor h = bench().take(rows, F, dtype(), guard);
-      const Tensor gradient = bench().take(rows, 2 * F, dtype(), guard);
-      ops().swiglu(gate_up_N2F, h);
-      ops().swiglu_input_gradient(gate_up_N2F, dh_NF, gradient);
-      const auto plain =
-          once_per_dtype([&](DType type) { return plain::swiglu(type, gate_up, dh); });
-      expect_close(h, [&](DType type) { return plain(type).out; });
-      expect_close(gradient, [&](DType type) { return plain(type).gradients[0]; });
-      ops().swiglu_input_gradient(gate_up_N2F, dh_NF, gate_up_N2F);  // in place
-      EXPECT_EQ(bench().get(gate_up_N2F).values, bench().get(gradient).values);
+TEST_P(ProductsTest, ActivationsAndTheirInputGradientsEqualTheirFormulas) {
+  const int64_t F = 44;
+  for (const int64_t rows : kEdgeRows) {
+    for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+      for (const int64_t cols : {F, 2 * F}) {
+        const int64_t guard = kGuards[rows % 2];
+        const Matrix x = random_matrix(rows, cols, "x", 2);
+        const Matrix dh = random_matrix(rows, F, "dh");
+        const Tensor x_N = put(x, guard);
+        const Tensor dh_NF = put(dh, guard);
+        const Tensor h = bench().take(rows, F, dtype(), guard);
+        const Tensor gradient = bench().take(rows, cols, dtype(), guard);
+        ops().activate(f, x_N, h);
+        ops().activate_input_gradient(f, x_N, dh_NF, gradient);
+        const auto plain =
+            once_per_dtype([&](DType type) { return plain::activate(type, f, x, dh); });
+        expect_close(h, [&](DType type) { return plain(type).out; });
+        expect_close(gradient, [&](DType type) { return plain(type).gradients[0]; });
+        ops().activate_input_gradient(f, x_N, dh_NF, x_N);  // in place
+        EXPECT_EQ(bench().get(x_N).values, bench().get(gradient).values);
+      }
     }
   }
 }
 
-TEST_P(ProductsTest, SwigluOfLargeGatesStaysFinite) {
+TEST_P(ProductsTest, ActivationsOfLargeGatesStayFinite) {
   const Matrix gate_up = [] {
     Matrix x(1, 4, 2);
     x.at(0, 0) = 1000;
@@ -123,16 +126,19 @@ TEST_P(ProductsTest, SwigluOfLargeGatesStaysFinite) {
   }();
   const Tensor h = bench().take(1, 2, dtype());
   const Tensor gradient = bench().take(1, 4, dtype());
-  ops().swiglu(put(gate_up, 0), h);
-  ops().swiglu_input_gradient(put(gate_up, 0), put(Matrix(1, 2, 1), 0), gradient);
-  EXPECT_EQ(bench().get(h).values, (std::vector<double>{2000, 0}));
-  EXPECT_EQ(bench().get(gradient).values, (std::vector<double>{2, 0, 1000, 0}));
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+    ops().activate(f, put(gate_up, 0), h);
+    ops().activate_input_gradient(f, put(gate_up, 0), put(Matrix(1, 2, 1), 0), gradient);
+    EXPECT_EQ(bench().get(h).values, (std::vector<double>{2000, 0}));
+    EXPECT_EQ(bench().get(gradient).values, (std::vector<double>{2, 0, 1000, 0}));
+  }
 }
 
 TEST_P(ProductsTest, CrossEntropyEqualsItsFormulaOverSeveralChunks) {
   for (const int64_t guard : kGuards) {
     for (const int64_t rows : kEdgeRows) expect_cross_entropy(rows, 61, 24, guard);
     expect_cross_entropy(300, 61, 24, guard);
+    expect_cross_entropy(33, 61, 24, guard, /*cap=*/4);
   }
 }
 
@@ -150,6 +156,7 @@ TEST_P(ProductsTest, CrossEntropyOfLargeLogitsStaysFinite) {
   const Tensor dhidden = bench().take(2, 1, dtype());
   ops().cross_entropy(put(hidden, 0),
                       put_weight(head),
+                      /*cap=*/0,
                       std::vector<int32_t>{0, 1},
                       std::vector<float>{1, 1},
                       log_probs,
@@ -168,7 +175,7 @@ TEST_P(ProductsTest, WhatIsNotANumberIsNotHiddenByTheLoss) {
   const std::vector<int32_t> ids = {4, 7, 40};
   const std::vector<float> weights(3, 1);
   ops().cross_entropy(
-      put(hidden, 0), put_weight(random_matrix(41, 8, "head")), ids, weights, log_probs, {});
+      put(hidden, 0), put_weight(random_matrix(41, 8, "head")), 0, ids, weights, log_probs, {});
   const Matrix found = bench().get(log_probs);
   EXPECT_TRUE(std::isfinite(found.at(0, 0)));
   EXPECT_TRUE(std::isnan(found.at(0, 1)));
@@ -186,7 +193,7 @@ TEST_P(ProductsTest, SameInputsGiveTheSameBits) {
     const Tensor dhidden = bench().take(200, 64, dtype());
     ops().linear(put(hidden, 0), put_weight(head), y, false);
     ops().cross_entropy(
-        put(hidden, 0), put_weight(head), random_ids(200, 300), weights, log_probs, dhidden);
+        put(hidden, 0), put_weight(head), 0, random_ids(200, 300), weights, log_probs, dhidden);
     for (const Tensor& x : {y, log_probs, dhidden}) found.push_back(bench().get(x));
   }
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(found[i].values, found[i + 3].values);

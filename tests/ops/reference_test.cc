@@ -56,7 +56,7 @@ TEST_F(Reference, EmbedGradientMatchesCentralDifferences) {
   expect_gradient(memory.get(gradient), central_differences(prompt, dout, [&](const Matrix& x) {
                     Workbench once = bench();
                     const Tensor y = once.take(5, 6, DType::kFloat64);
-                    ops_->embed(once.put_weight(embedding), std::vector{once.put(x)}, rows, y);
+                    ops_->embed(once.put_weight(embedding), 1, std::vector{once.put(x)}, rows, y);
                     return once.get(y);
                   }));
 }
@@ -110,6 +110,28 @@ TEST_F(Reference, RmsNormGradientMatchesCentralDifferences) {
       }));
 }
 
+TEST_F(Reference, LayerNormGradientMatchesCentralDifferences) {
+  const Matrix x = random_matrix(5, 12, "x");
+  const Matrix weight = random_matrix(1, 12, "weight");
+  const Matrix bias = random_matrix(1, 12, "bias");
+  const Matrix dout = random_matrix(5, 12, "dout");
+  const auto norm = [&](Workbench& memory, const Matrix& of, Tensor statistics) {
+    const Tensor y = memory.take(5, 12, DType::kFloat64);
+    ops_->layer_norm(memory.put(of), memory.put(weight), memory.put(bias), 0.1, y, statistics);
+    return memory.get(y);
+  };
+  Workbench memory = bench();
+  const Tensor statistics = memory.take(2, 5, DType::kFloat64);
+  norm(memory, x, statistics);
+  const Tensor gradient = memory.put(Matrix(5, 12));
+  ops_->layer_norm_input_gradient(
+      memory.put(x), memory.put(weight), statistics, memory.put(dout), gradient);
+  expect_gradient(memory.get(gradient), central_differences(x, dout, [&](const Matrix& moved) {
+                    Workbench once = bench();
+                    return norm(once, moved, once.take(2, 5, DType::kFloat64));
+                  }));
+}
+
 TEST_F(Reference, RotaryGradientMatchesCentralDifferences) {
   const Matrix x = random_matrix(4, 12, "x");
   const Matrix cos = random_matrix(9, 3, "cos");
@@ -129,12 +151,17 @@ TEST_F(Reference, RotaryGradientMatchesCentralDifferences) {
 
 TEST_F(Reference, AttentionGradientsMatchCentralDifferences) {
   // Rows 0-1 stand below two kept rows, rows 2-4 below rows 0-1 and the kept rows.
-  const AttentionShape shape{4, 2, 6, 0.4};
-  const std::vector<Part> parts = {
-      {.num_queries = 5, .source = 1, .num_keys = 2},
-      {.query_begin = 2, .num_queries = 3, .num_keys = 2},
-      {.num_queries = 2, .num_keys = 2, .causal_offset = 0},
-      {.query_begin = 2, .num_queries = 3, .key_begin = 2, .num_keys = 3, .causal_offset = 0}};
+  // Scores are capped, and the window of row 4 leaves out row 2.
+  const AttentionShape shape{4, 2, 6, 0.4, 0.8};
+  const std::vector<Part> parts = {{.num_queries = 5, .source = 1, .num_keys = 2},
+                                   {.query_begin = 2, .num_queries = 3, .num_keys = 2},
+                                   {.num_queries = 2, .num_keys = 2, .causal_offset = 0},
+                                   {.query_begin = 2,
+                                    .num_queries = 3,
+                                    .key_begin = 2,
+                                    .num_keys = 3,
+                                    .causal_offset = 0,
+                                    .window_offset = -1}};
   const Matrix dout = random_matrix(5, 24, "dout");
   // q, then k and v of this pass, then those of the kept rows.
   const std::vector<Matrix> inputs = {random_matrix(5, 24, "q"),
@@ -174,19 +201,22 @@ TEST_F(Reference, AttentionGradientsMatchCentralDifferences) {
   }
 }
 
-TEST_F(Reference, SwigluGradientMatchesCentralDifferences) {
-  const Matrix gate_up = random_matrix(4, 10, "gate and up", 2);
+TEST_F(Reference, ActivationGradientsMatchCentralDifferences) {
   const Matrix dout = random_matrix(4, 5, "dout");
-  Workbench memory = bench();
-  const Tensor gradient = memory.take(4, 10, DType::kFloat64);
-  ops_->swiglu_input_gradient(memory.put(gate_up), memory.put(dout), gradient);
-  expect_gradient(memory.get(gradient),
-                  central_differences(gate_up, dout, [&](const Matrix& moved) {
-                    Workbench once = bench();
-                    const Tensor h = once.take(4, 5, DType::kFloat64);
-                    ops_->swiglu(once.put(moved), h);
-                    return once.get(h);
-                  }));
+  for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
+    for (const int64_t cols : {5, 10}) {
+      const Matrix x = random_matrix(4, cols, "x", 2);
+      Workbench memory = bench();
+      const Tensor gradient = memory.take(4, cols, DType::kFloat64);
+      ops_->activate_input_gradient(f, memory.put(x), memory.put(dout), gradient);
+      expect_gradient(memory.get(gradient), central_differences(x, dout, [&](const Matrix& moved) {
+                        Workbench once = bench();
+                        const Tensor h = once.take(4, 5, DType::kFloat64);
+                        ops_->activate(f, once.put(moved), h);
+                        return once.get(h);
+                      }));
+    }
+  }
 }
 
 TEST_F(Reference, CrossEntropyGradientMatchesCentralDifferences) {
@@ -194,23 +224,23 @@ TEST_F(Reference, CrossEntropyGradientMatchesCentralDifferences) {
   const Matrix head = random_matrix(11, 6, "head");
   const std::vector<int32_t> ids = {10, 0, 3, 3};
   const std::vector<float> weights = {0.5F, 0.25F, 0, 2};
-  Workbench memory = bench();
-  const Tensor gradient = memory.take(4, 6, DType::kFloat64);
-  ops_->cross_entropy(memory.put(hidden),
-                      memory.put_weight(head),
-                      ids,
-                      weights,
-                      memory.take(1, 4, DType::kFloat64),
-                      gradient);
   Matrix dout(1, 4);
   for (int64_t t = 0; t < 4; ++t) dout.at(0, t) = -static_cast<double>(weights[t]);
-  expect_gradient(memory.get(gradient), central_differences(hidden, dout, [&](const Matrix& moved) {
-                    Workbench once = bench();
-                    const Tensor log_probs = once.take(1, 4, DType::kFloat64);
-                    ops_->cross_entropy(
-                        once.put(moved), once.put_weight(head), ids, weights, log_probs, {});
-                    return once.get(log_probs);
-                  }));
+  for (const double cap : {0.0, 1.5}) {
+    Workbench memory = bench();
+    const Tensor gradient = memory.take(4, 6, DType::kFloat64);
+    const Tensor unused = memory.take(1, 4, DType::kFloat64);
+    ops_->cross_entropy(
+        memory.put(hidden), memory.put_weight(head), cap, ids, weights, unused, gradient);
+    expect_gradient(memory.get(gradient),
+                    central_differences(hidden, dout, [&](const Matrix& moved) {
+                      Workbench once = bench();
+                      const Tensor log_probs = once.take(1, 4, DType::kFloat64);
+                      ops_->cross_entropy(
+                          once.put(moved), once.put_weight(head), cap, ids, weights, log_probs, {});
+                      return once.get(log_probs);
+                    }));
+  }
 }
 
 TEST_F(Reference, TakesFloat64Only) {
@@ -219,7 +249,7 @@ TEST_F(Reference, TakesFloat64Only) {
   const Tensor wide = memory.take(1, 4, DType::kFloat64);
   EXPECT_THROW(ops_->zero(narrow), ContractError);
   EXPECT_THROW(ops_->copy(narrow, wide), ContractError);
-  EXPECT_THROW(ops_->swiglu(narrow, narrow), ContractError);
+  EXPECT_THROW(ops_->activate(Activation::kSilu, narrow, narrow), ContractError);
   EXPECT_EQ(ops_->name(), "reference");
 }
 

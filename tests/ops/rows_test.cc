@@ -22,7 +22,7 @@ TEST_P(RowsTest, EmbedTakesTokensAndVirtualTokensInOrder) {
     const std::vector<Row> rows = {
         Row::token(6), Row::virtual_token(1, 2), Row::virtual_token(1, 0), Row::token(6)};
     const Tensor x = bench().take(4, 24, dtype(), guard);
-    ops().embed(put_weight(embedding), prompts, rows, x);
+    ops().embed(put_weight(embedding), 1, prompts, rows, x);
     const Matrix found = bench().get(x);
     for (int64_t d = 0; d < 24; ++d) {
       const auto rounded = [&](double value) {
@@ -34,6 +34,25 @@ TEST_P(RowsTest, EmbedTakesTokensAndVirtualTokensInOrder) {
       EXPECT_EQ(found.at(3, d), embedding.at(6, d));
     }
     EXPECT_TRUE(bench().guards_are_intact());
+  }
+}
+
+TEST_P(RowsTest, EmbedScalesTokensAndNoVirtualTokens) {
+  const Matrix embedding = random_matrix(7, 24, "embedding");
+  const Matrix prompt = random_matrix(1, 24, "prompt");
+  const double scale = std::sqrt(24.0);
+  const std::vector<Row> rows = {Row::token(3), Row::virtual_token(0, 0)};
+  const Tensor x = bench().take(2, 24, dtype(), 3);
+  ops().embed(put_weight(embedding), scale, std::vector{put_prompt(prompt)}, rows, x);
+  const Matrix found = bench().get(x);
+  for (int64_t d = 0; d < 24; ++d) {
+    // In bfloat16 as transformers: the factor is rounded, and the product.
+    const double expected = dtype() == DType::kBFloat16
+                                ? round_to_bf16(round_to_bf16(scale) * embedding.at(3, d))
+                                : scale * embedding.at(3, d);
+    const double allowed = dtype() == DType::kFloat32 ? 1e-6 : 1e-15;
+    EXPECT_NEAR(found.at(0, d), expected, allowed);
+    EXPECT_EQ(found.at(1, d), prompt.at(0, d));
   }
 }
 
@@ -70,6 +89,20 @@ TEST_P(RowsTest, GatherCopiesAndScatterAddsBack) {
     for (int64_t i = 0; i < 4; ++i) {
       for (int64_t d = 0; d < 24; ++d) EXPECT_EQ(found.at(i, d), x.at(indices[i], d));
     }
+    // Added to what is there.
+    const Matrix below = random_matrix(4, 24, "below");
+    const Tensor added = put(below, guard);
+    ops().gather_rows(put(x, guard), indices, added, true);
+    expect_close(added, [&](DType type) {
+      Matrix sum = below;
+      for (int64_t i = 0; i < 4; ++i) {
+        for (int64_t d = 0; d < 24; ++d) {
+          sum.at(i, d) += x.at(indices[i], d);
+          if (type == DType::kBFloat16) sum.at(i, d) = round_to_bf16(sum.at(i, d));
+        }
+      }
+      return sum;
+    });
     // Sums in the accumulate dtype, and in the compute dtype.
     const Matrix before = random_matrix(5, 24, "before");
     const auto plain = [&](DType type) {
@@ -110,9 +143,17 @@ TEST_P(RowsTest, RmsNormEqualsItsFormula) {
       const Matrix weight = random_matrix(1, D, "weight", 0.2, 1);
       const Tensor y = bench().take(rows, D, dtype(), guard);
       const Tensor rstd = bench().take(1, rows, sums());
-      ops().rms_norm(put(x, guard), put(weight, guard), 1e-5, y, rstd);
-      expect_close(y, [&](DType type) {
-        return plain::rms_norm(type, x, weight, 1e-5, Matrix(rows, D)).out;
+      ops().rms_norm(put(x, guard), put_sums(weight, guard), 1e-5, y, rstd);
+      const auto plain = once_per_dtype(
+          [&](DType type) { return plain::rms_norm(type, x, weight, 1e-5, Matrix(rows, D)).out; });
+      expect_close(y, plain);
+      const Matrix before = random_matrix(rows, D, "before");
+      const Tensor sum = put(before, guard);
+      ops().rms_norm(put(x, guard), put_sums(weight, guard), 1e-5, sum, rstd, true);
+      expect_close(sum, [&](DType type) {
+        Matrix out = plain(type);
+        for (size_t i = 0; i < out.values.size(); ++i) out.values[i] += before.values[i];
+        return out;
       });
       for (int64_t n = 0; n < rows; ++n) {
         double squares = 0;
@@ -133,7 +174,7 @@ TEST_P(RowsTest, RmsNormsInputGradientIsAdded) {
       const Matrix dy = random_matrix(rows, D, "dy");
       const Matrix before = random_matrix(rows, D, "before", 0.3);
       const Tensor x_ND = put(x, guard);
-      const Tensor weight_D = put(weight, guard);
+      const Tensor weight_D = put_sums(weight, guard);
       const Tensor rstd_N = bench().take(1, rows, sums());
       ops().rms_norm(x_ND, weight_D, 1e-5, bench().take(rows, D, dtype()), rstd_N);
       for (const DType dy_type : {dtype(), sums()}) {
@@ -158,7 +199,7 @@ TEST_P(RowsTest, RmsNormOfHeadsNormsEachByItself) {
     const Matrix weight = random_matrix(1, E, "weight", 0.2, 1);
     const Matrix dy = random_matrix(rows, heads * E, "dy");
     const Tensor x_NHE = put(x, 3);
-    const Tensor weight_E = put(weight, 0);
+    const Tensor weight_E = put_sums(weight);
     const Tensor y = bench().take(rows, heads * E, dtype(), 3);
     const Tensor dx = put(Matrix(rows, heads * E), 3);
     const Tensor rstd = bench().take(1, rows * heads, sums());
@@ -171,13 +212,45 @@ TEST_P(RowsTest, RmsNormOfHeadsNormsEachByItself) {
   }
 }
 
+TEST_P(RowsTest, LayerNormAndItsInputGradientEqualTheirFormulas) {
+  const int64_t D = 72;
+  for (const int64_t guard : kGuards) {
+    for (const int64_t rows : kEdgeRows) {
+      Matrix x = random_matrix(rows, D, "x", 3, 1);
+      for (int64_t d = 0; d < D && rows > 1; ++d) x.at(1, d) = 2;  // epsilon keeps it finite
+      const Matrix weight = random_matrix(1, D, "weight", 0.2, 1);
+      const Matrix bias = random_matrix(1, D, "bias");
+      const Matrix dy = random_matrix(rows, D, "dy");
+      const Matrix before = random_matrix(rows, D, "before", 0.3);
+      const Tensor x_ND = put(x, guard);
+      const Tensor weight_D = put_sums(weight, guard);
+      const Tensor y = bench().take(rows, D, dtype(), guard);
+      const Tensor statistics = bench().take(2, rows, sums(), guard);
+      ops().layer_norm(x_ND, weight_D, put_sums(bias, guard), 1e-2, y, statistics);
+      const auto plain = once_per_dtype(
+          [&](DType type) { return plain::layer_norm(type, x, weight, bias, 1e-2, dy); });
+      expect_close(y, [&](DType type) { return plain(type).out; });
+      for (const DType dy_type : {dtype(), sums()}) {
+        const Tensor dx_ND = put(before, guard);
+        ops().layer_norm_input_gradient(
+            x_ND, weight_D, statistics, bench().put(dy, dy_type, guard), dx_ND);
+        expect_close(dx_ND, [&](DType type) {
+          Matrix sum = plain(type).gradients[0];
+          for (size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += before.values[i];
+          return sum;
+        });
+      }
+    }
+  }
+}
+
 TEST_P(RowsTest, ARowIsAddedToEveryOther) {
   for (const int64_t guard : kGuards) {
     for (const int64_t rows : kEdgeRows) {
       const Matrix x = random_matrix(rows, 36, "x");
       const Matrix row = random_matrix(1, 36, "row");
       const Tensor y = put(x, guard);
-      ops().add_row(put(row, guard), y);
+      ops().add_row(put_sums(row, guard), y);
       expect_close(y, [&](DType type) { return plain::add_row(type, row, x); });
     }
   }
@@ -221,8 +294,8 @@ TEST_P(RowsTest, SameInputsGiveTheSameBits) {
     const Tensor y = bench().take(129, 200, dtype());
     const Tensor dx = put(x, 0);
     const Tensor rstd = bench().take(1, 129, sums());
-    ops().rms_norm(put(x, 0), put(weight, 0), 1e-5, y, rstd);
-    ops().rms_norm_input_gradient(put(x, 0), put(weight, 0), rstd, y, dx);
+    ops().rms_norm(put(x, 0), put_sums(weight), 1e-5, y, rstd);
+    ops().rms_norm_input_gradient(put(x, 0), put_sums(weight), rstd, y, dx);
     found.push_back(bench().get(dx));
   }
   EXPECT_EQ(found[0].values, found[1].values);

@@ -105,7 +105,7 @@ class Workbench {
     for (int64_t r = 0; r < num_rows; ++r)
       rows.push_back(Row::token(static_cast<int32_t>(begin + r)));
     const Tensor y = take(num_rows, x.cols, x.dtype);
-    ops_.embed(x, {}, rows, y);
+    ops_.embed(x, 1, {}, rows, y);
     return get(y);
   }
   Matrix get(Weight x) { return get(x, 0, x.rows); }

@@ -59,6 +59,17 @@ at::Tensor heads_of(const at::Tensor& x, int64_t head_size, int64_t repeats) {
       .unsqueeze(0);
 }
 
+at::Tensor capped(const at::Tensor& x, double cap) {
+  return cap == 0 ? x : at::tanh(x / cap) * cap;
+}
+
+/// [1, H, N, M].
+at::Tensor scores_of(const AttentionShape& shape, const at::Tensor& q, const at::Tensor& k) {
+  const at::Tensor keys = heads_of(k, shape.head_size, shape.num_heads / shape.num_kv_heads);
+  const at::Tensor scores = at::matmul(heads_of(q, shape.head_size, 1), keys.transpose(2, 3));
+  return capped(scores * shape.scale, shape.cap);
+}
+
 }  // namespace
 
 Result linear(DType dtype, const Matrix& x_NI, const Matrix& weight_OI, const Matrix& dout_NO) {
@@ -80,6 +91,18 @@ Result rms_norm(DType dtype,
   const at::Tensor rstd = at::rsqrt(wide.square().mean(1, /*keepdim=*/true) + epsilon);
   const at::Tensor y = (wide * rstd).to(scalar_type(dtype)) * to_torch(dtype, weight_D);
   return differentiated(y.view({x_ND.rows, x_ND.cols}), dout_ND, {x});
+}
+
+Result layer_norm(DType dtype,
+                  const Matrix& x_ND,
+                  const Matrix& weight_D,
+                  const Matrix& bias_D,
+                  double epsilon,
+                  const Matrix& dout_ND) {
+  const at::Tensor x = leaf(dtype, x_ND);
+  const auto vector = [&](const Matrix& values) { return to_torch(dtype, values).squeeze(0); };
+  return differentiated(
+      at::layer_norm(x, {x_ND.cols}, vector(weight_D), vector(bias_D), epsilon), dout_ND, {x});
 }
 
 Result rotary(DType dtype,
@@ -117,14 +140,19 @@ Result attention(DType dtype,
   const at::Tensor k = leaf(dtype, k_MKE);
   const at::Tensor v = leaf(dtype, v_MKE);
   const int64_t group = shape.num_heads / shape.num_kv_heads;
+  const at::Tensor values = heads_of(v, shape.head_size, group);
+  const at::Tensor mask = to_torch(DType::kFloat64, is_seen).to(at::kBool);
   const at::Tensor out =
-      at::scaled_dot_product_attention(heads_of(q, shape.head_size, 1),
-                                       heads_of(k, shape.head_size, group),
-                                       heads_of(v, shape.head_size, group),
-                                       to_torch(DType::kFloat64, is_seen).to(at::kBool),
-                                       /*dropout_p=*/0,
-                                       /*is_causal=*/false,
-                                       shape.scale);
+      shape.cap == 0
+          ? at::scaled_dot_product_attention(heads_of(q, shape.head_size, 1),
+                                             heads_of(k, shape.head_size, group),
+                                             values,
+                                             mask,
+                                             /*dropout_p=*/0,
+                                             /*is_causal=*/false,
+                                             shape.scale)
+          : at::matmul(at::softmax(scores_of(shape, q, k).masked_fill(~mask, -INFINITY), -1),
+                       values);
   return differentiated(
       out.squeeze(0).transpose(0, 1).reshape({q_NHE.rows, q_NHE.cols}), dout_NHE, {q, k, v});
 }
@@ -133,30 +161,38 @@ Matrix log_sum_exp(const AttentionShape& shape,
                    const Matrix& q_NHE,
                    const Matrix& k_MKE,
                    const Matrix& is_seen) {
-  const int64_t group = shape.num_heads / shape.num_kv_heads;
-  const at::Tensor q = heads_of(to_torch(DType::kFloat64, q_NHE), shape.head_size, 1);
-  const at::Tensor k = heads_of(to_torch(DType::kFloat64, k_MKE), shape.head_size, group);
+  const at::Tensor q = to_torch(DType::kFloat64, q_NHE);
+  const at::Tensor k = to_torch(DType::kFloat64, k_MKE);
   const at::Tensor hidden = to_torch(DType::kFloat64, is_seen).eq(0);
-  const at::Tensor scores =
-      at::matmul(q, k.transpose(2, 3)).mul(shape.scale).masked_fill(hidden, -INFINITY);
+  const at::Tensor scores = scores_of(shape, q, k).masked_fill(hidden, -INFINITY);
   return from_torch(at::logsumexp(scores, -1).squeeze(0).t());
 }
 
-Result swiglu(DType dtype, const Matrix& gate_up_N2F, const Matrix& dout_NF) {
-  const at::Tensor x = leaf(dtype, gate_up_N2F);
-  const at::Tensor h = at::silu(x.narrow(1, 0, dout_NF.cols)) *  //
-                       x.narrow(1, dout_NF.cols, dout_NF.cols);
-  return differentiated(h, dout_NF, {x});
+Result activate(DType dtype, Activation f, const Matrix& x, const Matrix& dout_NF) {
+  const int64_t F = dout_NF.cols;
+  const at::Tensor all = leaf(dtype, x);
+  const at::Tensor gate = all.narrow(1, 0, F);
+  at::Tensor h = f == Activation::kSilu   ? at::silu(gate)
+                 : f == Activation::kGelu ? at::gelu(gate, "none")
+                                          : at::gelu(gate, "tanh");
+  if (x.cols > F) h = h * all.narrow(1, F, F);
+  return differentiated(h, dout_NF, {all});
+}
+
+Matrix logits(DType dtype, const Matrix& hidden_ND, const Matrix& head_VD, double cap) {
+  const at::Tensor products = at::mm(to_torch(dtype, hidden_ND), to_torch(dtype, head_VD).t());
+  return from_torch(capped(products, cap));
 }
 
 Result cross_entropy(DType dtype,
                      const Matrix& hidden_TD,
                      const Matrix& head_VD,
+                     double cap,
                      const std::vector<int32_t>& token_ids,
                      const std::vector<float>& weights) {
   const auto T = static_cast<int64_t>(token_ids.size());
   const at::Tensor hidden = leaf(dtype, hidden_TD);
-  const at::Tensor logits = at::mm(hidden, to_torch(dtype, head_VD).t());
+  const at::Tensor logits = capped(at::mm(hidden, to_torch(dtype, head_VD).t()), cap);
   const at::Tensor ids =
       at::tensor(std::vector<int64_t>(token_ids.begin(), token_ids.end()), at::kLong);
   const at::Tensor log_probs =

@@ -24,6 +24,13 @@ Matrix add_row(DType dtype, const Matrix& row_D, const Matrix& y_ND);
 Result rms_norm(
     DType dtype, const Matrix& x_ND, const Matrix& weight_D, double epsilon, const Matrix& dout_ND);
 
+Result layer_norm(DType dtype,
+                  const Matrix& x_ND,
+                  const Matrix& weight_D,
+                  const Matrix& bias_D,
+                  double epsilon,
+                  const Matrix& dout_ND);
+
 /// transformers' rotate_half, by tables [positions, pairs], of the first elements of each head.
 Result rotary(DType dtype,
               const Matrix& x,
@@ -33,8 +40,9 @@ Result rotary(DType dtype,
               const Matrix& sin,
               const Matrix& dout);
 
-/// Scaled dot-product attention of all queries to all keys under a mask, K/V repeated for each head
-/// of a group. Gradients of q, k, v. Row n, column m of `is_seen` says whether query n sees key m.
+/// Scaled dot-product attention, its scores capped, of all queries to all keys under a mask, K/V
+/// repeated for each head of a group. Gradients of q, k, v. Row n, column m of `is_seen` says
+/// whether query n sees key m.
 Result attention(DType dtype,
                  const AttentionShape& shape,
                  const Matrix& q_NHE,
@@ -49,14 +57,18 @@ Matrix log_sum_exp(const AttentionShape& shape,
                    const Matrix& k_MKE,
                    const Matrix& is_seen);
 
-/// `gate_up` holds gate and up side by side.
-Result swiglu(DType dtype, const Matrix& gate_up_N2F, const Matrix& dout_NF);
+/// x holds gate and up side by side, or has as many columns as dout.
+Result activate(DType dtype, Activation f, const Matrix& x, const Matrix& dout_NF);
+
+/// Of hidden_ND · head_VDᵀ, capped where `cap` is not 0.
+Matrix logits(DType dtype, const Matrix& hidden_ND, const Matrix& head_VD, double cap);
 
 /// out [1, T]; the gradient is that of −Σ weight·log_prob. Logits in `dtype`, the loss in float32
 /// at least.
 Result cross_entropy(DType dtype,
                      const Matrix& hidden_TD,
                      const Matrix& head_VD,
+                     double cap,
                      const std::vector<int32_t>& token_ids,
                      const std::vector<float>& weights);
 

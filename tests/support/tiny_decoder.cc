@@ -52,7 +52,7 @@ DecoderConfig tiny_config() {
           .norm_epsilon = 1e-5,
           .rope = {.theta = 10000},
           .tied_head = false,
-          .interleaved_in_gguf = true};
+          .features = {.interleaved_in_gguf = true}};
 }
 
 MemoryTensors random_llama(const DecoderConfig& c, uint64_t seed) {
@@ -80,60 +80,6 @@ MemoryTensors random_llama(const DecoderConfig& c, uint64_t seed) {
   add_norm("model.norm.weight");
   if (!c.tied_head) add("lm_head.weight", c.vocabulary_size, c.hidden_size, 2);
   return tensors;
-}
-
-MemoryTensors as_gguf(const MemoryTensors& hf, const DecoderConfig& config) {
-  // gguf-py's tensor_mapping.py.
-  static const std::vector<std::pair<std::string, std::string>> kNames = {
-      {"model.embed_tokens", "token_embd"},
-      {"model.norm", "output_norm"},
-      {"lm_head", "output"},
-      {"input_layernorm", "attn_norm"},
-      {"post_attention_layernorm", "ffn_norm"},
-      {"self_attn.q_proj", "attn_q"},
-      {"self_attn.k_proj", "attn_k"},
-      {"self_attn.v_proj", "attn_v"},
-      {"self_attn.qkv_proj", "attn_qkv"},
-      {"self_attn.o_proj", "attn_output"},
-      {"self_attn.q_norm", "attn_q_norm"},
-      {"self_attn.k_norm", "attn_k_norm"},
-      {"mlp.gate_proj", "ffn_gate"},
-      {"mlp.up_proj", "ffn_up"},
-      {"mlp.gate_up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"},
-  };
-  // llama.cpp's convert_hf_to_gguf.py: weights.reshape(heads, 2, E / 2, D).swapaxes(1, 2).
-  const auto permuted = [&](const Matrix& x) {
-    const bool is_bias = x.rows == 1;
-    const int64_t half = config.head_size / 2;
-    Matrix y = x;
-    for (int64_t row = 0; row < (is_bias ? x.cols : x.rows); ++row) {
-      const int64_t i = row % config.head_size;
-      const int64_t to = row - i + i % half * 2 + i / half;
-      if (is_bias) {
-        y.at(0, to) = x.at(0, row);
-      } else {
-        std::copy_n(x.row(row), x.cols, y.row(to));
-      }
-    }
-    return y;
-  };
-  MemoryTensors gguf;
-  for (const std::string& name : hf.names()) {
-    std::string renamed = name;
-    const bool is_in_layer = renamed.starts_with("model.layers.");
-    if (is_in_layer) renamed.replace(0, std::string("model.layers").size(), "blk");
-    for (const auto& [from, to] : kNames) {
-      const size_t at = renamed.find(from + ".");
-      if (at != std::string::npos) renamed.replace(at, from.size(), to);
-    }
-    const bool turns =
-        name.find("q_proj") != std::string::npos || name.find("k_proj") != std::string::npos;
-    const Matrix& x = hf.matrix(name);
-    gguf.set(renamed, turns && config.interleaved_in_gguf ? permuted(x) : x);
-  }
-  if (config.tied_head) gguf.erase("output.weight");
-  return gguf;
 }
 
 TinyDecoder::TinyDecoder(const Backend& backend,

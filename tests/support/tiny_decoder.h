@@ -48,9 +48,6 @@ DecoderConfig tiny_config();
 /// about 2: tiny weights hide errors.
 MemoryTensors random_llama(const DecoderConfig& config, uint64_t seed = 1);
 
-/// The same under GGUF's names, with the rows of q and k as llama.cpp's converter permutes them.
-MemoryTensors as_gguf(const MemoryTensors& hf, const DecoderConfig& config);
-
 struct StepResult {
   std::vector<double> log_probs;       // of all targets, by sequence
   double loss = 0;                     // −Σ weight·log_prob

@@ -77,8 +77,10 @@ json tokenizer() {
 }
 
 json config(const TinyModelOptions& options) {
-  return {{"architectures", {"LlamaForCausalLM"}},
-          {"model_type", "llama"},
+  const bool slides = options.window > 0;
+  return {{"architectures", {slides ? "MistralForCausalLM" : "LlamaForCausalLM"}},
+          {"model_type", slides ? "mistral" : "llama"},
+          {"sliding_window", slides ? json(options.window) : json(nullptr)},
           {"attention_bias", false},
           {"attention_dropout", 0.0},
           {"mlp_bias", false},

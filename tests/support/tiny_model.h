@@ -16,6 +16,7 @@ struct TinyModelOptions {
   int64_t max_positions = 1024;
   bool tied_head = true;
   bool chat_template = true;
+  int64_t window = 0;  // if positive a Mistral whose layers slide
   uint64_t seed = 1;
 };
 

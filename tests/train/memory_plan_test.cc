@@ -26,7 +26,7 @@ class MemoryPlan : public testing::Test {
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
     const auto most_pairs = static_cast<double>(rows * rows);
-    return 30'000'000 + weight_bytes(config_, kDType, kConverted) +
+    return 30'000'000 + weight_bytes(*ops_, config_, kDType, kConverted) +
            scratch_bytes(config_, kDType, 2, {.rows = rows, .targets = rows, .pairs = most_pairs}) +
            training_bytes(*ops_, config_, kDType, {.max_rows = rows, .kept_layers = kept_layers});
   }
@@ -138,8 +138,8 @@ TEST_F(MemoryPlan, WhatDoesNotFitIsExitFiveWithTheBreakdownAndTheLeastThatWould)
 }
 
 TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
-  const uint64_t enough = needed(1024, 6) - weight_bytes(config_, kDType, kConverted) +
-                          weight_bytes(config_, kDType, WeightFormat::kAsStored);
+  const uint64_t enough = needed(1024, 6) - weight_bytes(*ops_, config_, kDType, kConverted) +
+                          weight_bytes(*ops_, config_, kDType, WeightFormat::kAsStored);
   EXPECT_LT(enough, needed(1024, 6));
   const auto as_stored = [&](uint64_t bytes) {
     return plan_memory(*ops_, config_, kDType, WeightFormat::kAsStored, kProcess, {}, bytes, {});
