@@ -1,0 +1,114 @@
+"""Every family in every format, from the file to an exported adapter: ids, first loss, gradient and greedy text are those
+of transformers. `python test_models.py --table FILE` writes what passed as docs/MODELS.md (scripts/dev models)."""
+
+import json
+import re
+import sys
+import unittest
+
+import torch
+
+import model_families
+import peers
+import program
+
+EXEMPLARS = [
+    {"id": "a", "question": "How much water should I drink?", "answer": "Drink when you are thirsty; two litres a day is plenty."},
+    {"id": "b", "question": "Is a fever dangerous?", "answer": "Rarely. See a doctor if it lasts three days."},
+    {"id": "c", "question": "Can I take ibuprofen with food?", "answer": "Yes, that is gentler on the stomach."},
+]
+TEXTS = [record[part] for record in EXEMPLARS for part in ("question", "answer")]
+INIT = "Answer the question carefully."
+NUM_VIRTUAL = 4
+FORMATS = ("safetensors", "safetensors in shards", "GGUF F32", "GGUF F16", "GGUF BF16", "GGUF Q8_0", "GGUF in shards")
+TITLES = {"safetensors": "safetensors", "safetensors in shards": "in shards", "GGUF in shards": "in shards"}
+
+
+def model_in(folder, family, form):
+    """(path, transformers' model of the same numbers, its tokenizer)."""
+    tokenizer = model_families.new_tokenizer(family.tokenizer, TEXTS)
+    model = model_families.new_model(family, tokenizer)
+    if form == "safetensors":
+        return model_families.save(folder / "model", model, tokenizer), model, tokenizer
+    if form == "safetensors in shards":
+        model = model.bfloat16()
+        path = model_families.save(folder / "model", model, tokenizer, shard="40KB")
+        assert len(list(path.glob("*.safetensors"))) > 2
+        return path, model, tokenizer
+    if form == "GGUF in shards":
+        path = model_families.write_gguf(folder / "model.gguf", family, model, tokenizer, model_families.F.F32,
+                                         split_max_tensors=8)
+        shards = sorted(folder.glob("model-*.gguf"))
+        assert len(shards) > 2, shards
+        return shards[0], model, tokenizer
+    kind = model_families.F[form.removeprefix("GGUF ")]
+    model = model_families.rounded_by(model, kind)
+    return model_families.write_gguf(folder / "model.gguf", family, model, tokenizer, kind), model, tokenizer
+
+
+def legible(text):
+    """Without what bytes spell that are no whole character: `tokenizers` drops all of a run where one is not."""
+    return re.sub(r"[\x00-\x1f\x7f\ufffd]+", "", text)
+
+
+class Models(program.ProgramTest):
+    def expect_transformers(self, family, form):
+        path, model, tokenizer = model_in(self.folder, family, form)
+        train = program.write_exemplars(self.folder / "train.jsonl", EXEMPLARS)
+        recipe = program.write_recipe(
+            self.folder / "recipe.json", train, base_model=str(path), data={"format": "plain"},
+            soft_prompt={"num_virtual_tokens": NUM_VIRTUAL, "init": {"from": "text", "text": INIT}},
+            training={"steps": 2, "batch_size": len(EXEMPLARS)})
+
+        sequences = []
+        for i in range(len(EXEMPLARS)):
+            seen = json.loads(program.run("inspect", recipe, "--example", i, "--json").stdout)
+            ids = tokenizer(seen["text"])["input_ids"] + [tokenizer.eos_token_id]
+            self.assertEqual(seen["ids"], ids)
+            sequences.append(peers.Sequence(seen["soft_prompt_at"], seen["targets"][0], len(ids), ids))
+
+        # Rotary tables stay what float32 makes of them.
+        exact = model.double()
+        start = tokenizer(INIT, add_special_tokens=False)["input_ids"]
+        prompt = exact.get_input_embeddings()(torch.tensor((start * NUM_VIRTUAL)[:NUM_VIRTUAL])).detach()
+        expected_loss, expected_gradient = peers.loss_and_gradient(exact, prompt, sequences)
+        loss, gradient = program.gradient(recipe, self.folder)
+        self.assertLessEqual(abs(loss - expected_loss), 1e-5 * expected_loss)
+        self.assertLessEqual((gradient - expected_gradient).norm(), 1e-4 * expected_gradient.norm())
+
+        program.run("train", recipe)
+        self.assertEqual(len(program.metrics(self.folder / "run")), 2)
+        adapter = self.folder / "run" / "adapter"
+        trained = program.load_file(adapter / "adapter_model.safetensors")["prompt_embeddings"]
+        self.assertGreater((trained - prompt).norm(), 0)
+
+        questions = program.write_exemplars(self.folder / "questions.jsonl", [{"id": "q", "question": EXEMPLARS[0]["question"]}])
+        answer = program.json_lines(program.run(
+            "generate", "--model", path, "--adapter", adapter, "--dtype", "fp32", "--input", questions, "--json",
+            "--max-new-tokens", 8).stdout)[0]
+        ids = self.greedy(exact, trained, sequences[0].ids[:sequences[0].begin], tokenizer.eos_token_id)
+        self.assertEqual(answer["num_tokens"], len(ids))
+        self.assertEqual(legible(answer["text"]), legible(tokenizer.decode(ids, skip_special_tokens=True)))
+
+    @torch.no_grad()
+    def greedy(self, lm, prompt, ids, end):
+        rows = lm.get_input_embeddings()
+        inputs, generated = torch.cat([prompt.double(), rows(torch.tensor(ids))])[None], []
+        while len(generated) < 8 and end not in generated:
+            generated.append(lm(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax().item())
+            inputs = torch.cat([inputs, rows(torch.tensor([[generated[-1]]]))], 1)
+        return generated
+
+
+def name_of(family, form):
+    return f"test_{family.variant}_{form.lower().replace(' ', '_')}"
+
+
+for _family in model_families.FAMILIES:
+    for _form in FORMATS:
+        setattr(Models, name_of(_family, _form),
+                lambda self, family=_family, form=_form: self.expect_transformers(family, form))
+
+
+if __name__ == "__main__":
+    unittest.main()
