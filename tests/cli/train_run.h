@@ -1,6 +1,7 @@
 #pragma once
 // Runs `prescript train` on the tiny model, as a user does.
 
+#include <cstring>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -8,9 +9,16 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "io/safetensors.h"
 #include "support/tiny_training.h"
 
 namespace prescript {
+
+inline std::vector<double> values_of(const SafetensorsTensor& tensor) {
+  std::vector<float> values(tensor.bytes.size() / sizeof(float));
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return {values.begin(), values.end()};
+}
 
 class TrainRun : public testing::Test {
  protected:
@@ -44,6 +52,14 @@ class TrainRun : public testing::Test {
 
   std::map<std::string, std::string> adapter(const std::string& name = "out") const {
     return files_below(output(name) + "/adapter");
+  }
+
+  /// The soft prompt of its adapter.
+  std::vector<double> prompt(const std::string& name = "out") const {
+    const std::string pefts = output(name) + "/adapter/adapter_model.safetensors";
+    const auto file = SafetensorsFile::open(
+        std::filesystem::exists(pefts) ? pefts : output(name) + "/adapter/soft_prompt.safetensors");
+    return values_of(file->tensors().at(0));
   }
 
   /// The lines of metrics.jsonl without what differs from run to run.

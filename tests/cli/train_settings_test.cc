@@ -1,11 +1,7 @@
 // Optimizers, first soft prompts and warnings of `prescript train`.
 
-#include <cmath>
-#include <cstring>
-
 #include "cli/train_run.h"
 #include "infer/base_model_files.h"
-#include "io/safetensors.h"
 
 namespace prescript {
 namespace {
@@ -17,16 +13,8 @@ const std::string kAdafactor = "optimizer.name=adafactor";
 
 class TrainSettings : public TrainRun {
  protected:
-  std::vector<float> prompt(const std::string& name) const {
-    const auto file = SafetensorsFile::open(output(name) + "/adapter/adapter_model.safetensors");
-    const auto& tensor = file->tensors().at(0);
-    std::vector<float> values(tensor.bytes.size() / sizeof(float));
-    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-    return values;
-  }
-
   /// The soft prompt that a run with these settings begins with: of one step that moves nothing.
-  std::vector<float> first_prompt(Arguments arguments) const {
+  std::vector<double> first_prompt(Arguments arguments) const {
     arguments.insert(
         arguments.end(),
         {"optimizer.learning_rate=0", "training.steps=1", "output=runs/first", "--overwrite"});
@@ -66,7 +54,7 @@ TEST_F(TrainSettings, ClassLabelsAreTheFirstRows) {
   const BaseModelFiles base = open_base_model(directory_ / "tiny");
   const auto D = static_cast<size_t>(base.config.hidden_size);
   const Arguments labels = {"soft_prompt.init={from: class_labels, labels: [\"Yes\", \"n\"]}"};
-  const std::vector<float> found = first_prompt(labels);
+  const std::vector<double> found = first_prompt(labels);
   ASSERT_EQ(found.size(), 4 * D);
   // The tiny model's tokens are bytes.
   const std::vector<float> yes = base.embedding_rows({'Y', 'e', 's'});
@@ -89,7 +77,7 @@ TEST_F(TrainSettings, ClassLabelsAreTheFirstRows) {
   }
   Arguments other_seed = labels;
   other_seed.push_back("training.seed=8");
-  const std::vector<float> other = first_prompt(other_seed);
+  const std::vector<double> other = first_prompt(other_seed);
   EXPECT_TRUE(
       std::equal(other.begin(), other.begin() + static_cast<ptrdiff_t>(2 * D), found.begin()));
   EXPECT_NE(other, found) << "the others are drawn by seed";

@@ -44,7 +44,7 @@ def error(result, oracle):
 
 def float32_errors():
     """name -> (loss error, gradient error, bounds) in float32, on one batch."""
-    batch = sequences(0, 6)
+    batch = sequences(0, 3)
     reference = ours("fp32", batch)
     autograd, exact = theirs(torch.float32, batch), theirs(torch.float64, batch)
     against_autograd, between_schedules = (1e-5, 1e-4), (1e-6, 1e-5)
@@ -59,7 +59,7 @@ def float32_errors():
 
 
 @functools.cache
-def bfloat16_errors(num_batches=8, batch_size=3):
+def bfloat16_errors(num_batches=6, batch_size=2):
     """Per batch ((loss, gradient) error of ours, of transformers), both in bfloat16 against float64.
 
     Every batch has a soft prompt of its own: sequences under one share the rounding of its K/V, and so their errors.

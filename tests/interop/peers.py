@@ -29,6 +29,8 @@ from golden import tokenizer as golden_tokenizer
 
 transformers.utils.logging.disable_progress_bar()
 
+gguf.GGUFReader = functools.lru_cache(maxsize=2)(gguf.GGUFReader)  # which takes seconds for a vocabulary
+
 stock_linear = torch.nn.functional.linear
 
 
@@ -43,13 +45,8 @@ if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
     torch.nn.functional.linear = _linear_by_float32  # LibTorch's own loop here takes minutes for a sequence
 
 
-@functools.cache
-def reader(path=MODEL) -> gguf.GGUFReader:
-    return gguf.GGUFReader(str(path))
-
-
 def field(name):
-    return reader().fields[name].contents()
+    return gguf.GGUFReader(MODEL).fields[name].contents()
 
 
 def _half_split(weight: numpy.ndarray, num_heads: int) -> numpy.ndarray:
@@ -71,7 +68,7 @@ def state_dict(path=MODEL) -> dict:
         "ffn_down": "mlp.down_proj",
     }
     weights = {}
-    for tensor in reader(path).tensors:
+    for tensor in gguf.GGUFReader(path).tensors:
         values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
         if tensor.name == "token_embd.weight":
             name = "model.embed_tokens.weight"
@@ -105,18 +102,19 @@ def config() -> transformers.LlamaConfig:
     )
 
 
-def new_model(path=MODEL) -> transformers.LlamaForCausalLM:
-    """SmolLM2 in float32 with frozen weights, for callers that change it."""
+def new_model(weights, dtype=torch.float32) -> transformers.LlamaForCausalLM:
+    """SmolLM2 with frozen weights. Rotary frequencies stay float32 in every dtype, which `.to(dtype)` would round too."""
     result, report = transformers.LlamaForCausalLM.from_pretrained(
-        None, config=config(), state_dict=state_dict(path), output_loading_info=True)
+        None, config=config(), state_dict=weights, dtype=dtype, output_loading_info=True)
     assert not any(report.values()), report
-    result.name_or_path = str(path)
+    result.name_or_path = str(MODEL)
     return result.eval().requires_grad_(False)
 
 
 @functools.cache
 def model(dtype=torch.float32) -> transformers.LlamaForCausalLM:
-    return new_model().to(dtype)  # frozen, shared
+    """Shared: callers that change it take a copy."""
+    return new_model(state_dict() if dtype == torch.float32 else model().state_dict(), dtype)
 
 
 tokenizer = functools.cache(golden_tokenizer.smollm2)
@@ -172,8 +170,8 @@ def log_likelihood(lm, prompt, sequence) -> torch.Tensor:
     ids = torch.tensor(sequence.ids)
     rows = lm.get_input_embeddings()(ids)
     inputs = torch.cat([rows[: sequence.at], prompt.to(rows.dtype), rows[sequence.at :]])[None]
-    logits = lm(inputs_embeds=inputs, use_cache=False).logits[0]
-    predicted = logits[len(prompt) + sequence.begin - 1 : len(prompt) + sequence.end - 1]
+    predicting = torch.arange(sequence.begin, sequence.end) + len(prompt) - 1
+    predicted = lm(inputs_embeds=inputs, use_cache=False, logits_to_keep=predicting).logits[0]
     if predicted.dtype == torch.bfloat16:
         predicted = predicted.float()
     return -torch.nn.functional.cross_entropy(predicted, ids[sequence.begin : sequence.end], reduction="sum")

@@ -1,5 +1,6 @@
 """Adapters between the program and PEFT, in both directions."""
 
+import copy
 import json
 import unittest
 
@@ -9,6 +10,10 @@ import torch
 import adapters
 import peers
 import program
+
+
+def loaded(adapter):
+    return peft.PeftModel.from_pretrained(copy.deepcopy(peers.model()), adapter).eval()
 
 
 @torch.no_grad()
@@ -29,7 +34,7 @@ class Ours(program.ProgramTest):
 
     def test_loads_in_peft_as_it_is_and_gives_equal_logits(self):
         adapter = self.train("start")
-        model = peft.PeftModel.from_pretrained(peers.new_model(), adapter).eval()
+        model = loaded(adapter)
         prompt = model.get_prompt(1)[0].detach()
         self.assertGreater((prompt - peers.rows_of_text(program.TEXT, 20)).norm(), 0.1)  # it was trained
         records = program.exemplars("consumer_health.validation.jsonl", 3)
@@ -48,7 +53,7 @@ class Ours(program.ProgramTest):
         adapter = self.train("before_question")
         self.assertFalse((adapter / "adapter_config.json").exists())
         with self.assertRaisesRegex(ValueError, "adapter_config.json"):
-            peft.PeftModel.from_pretrained(peers.new_model(), adapter)
+            loaded(adapter)
         refusal = program.run("export", adapter, "--to", "peft", "--output", self.folder / "out", code=2).stderr
         self.assertIn("PEFT", refusal)
 
@@ -58,7 +63,7 @@ class Theirs(program.ProgramTest):
         prompt = peers.vocabulary_rows(11, seed=3) + 0.05 * torch.randn(11, 576, generator=torch.Generator().manual_seed(5))
         adapter = adapters.save(self.folder / "theirs", prompt)
         self.assertEqual(json.loads((adapter / "adapter_config.json").read_text())["peft_type"], "PROMPT_TUNING")
-        model = peft.PeftModel.from_pretrained(peers.new_model(), adapter).eval()
+        model = loaded(adapter)
         records = program.exemplars("consumer_health.validation.jsonl", 3)
         inputs = program.write_exemplars(self.folder / "in.jsonl", records)
         warning = program.run("score", "--model", peers.MODEL, "--input", inputs, "--adapter", adapter).stderr

@@ -2,10 +2,10 @@
 
 import functools
 import json
-import struct
 import subprocess
 import unittest
 
+import gguf_metadata
 import peers
 import program
 from golden import chat_template as golden
@@ -14,22 +14,13 @@ from golden import chat_template as golden
 REFUSED = {"muse-glimmer.jinja": "changing the case of text beyond ASCII"}
 
 
-def own_template(path):
-    """A GGUF file's tokenizer.chat_template, or nothing; gguf's reader would read the whole vocabulary for it."""
-    data, key = path.read_bytes(), b"tokenizer.chat_template"
-    at = data.find(struct.pack("<Q", len(key)) + key + struct.pack("<I", 8))  # a string
-    if at < 0:
-        return None
-    begin = at + 8 + len(key) + 4
-    length, = struct.unpack_from("<Q", data, begin)
-    return data[begin + 8:begin + 8 + length].decode()
-
-
 @functools.cache
 def templates():
     found = {path.name: path.read_text(encoding="utf-8")
              for path in sorted((peers.VOCABULARIES / "templates").glob("*.jinja"))}
-    found |= {path.name: text for path in sorted(peers.VOCABULARIES.glob("*.gguf")) if (text := own_template(path))}
+    for path in sorted(peers.VOCABULARIES.glob("*.gguf")):
+        if text := gguf_metadata.read(path).get("tokenizer.chat_template"):
+            found[path.name] = text
     return found
 
 

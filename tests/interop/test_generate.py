@@ -6,7 +6,7 @@ import adapters
 import peers
 import program
 
-MAX_NEW_TOKENS = 48
+MAX_NEW_TOKENS = 24
 
 
 class Greedy(program.ProgramTest):

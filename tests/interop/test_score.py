@@ -31,7 +31,7 @@ class Score(program.ProgramTest):
                 self.expect_equal(score, prompts[name], peers.training_sequence(record))
 
     def test_options_by_letter_and_by_text_in_both_formats(self):
-        records = program.exemplars("multiple_choice.validation.jsonl", 5)
+        records = program.exemplars("multiple_choice.validation.jsonl", 3)
         inputs = program.write_exemplars(self.folder / "in.jsonl", records)
         prompt = peers.vocabulary_rows(7)
         adapter = adapters.save(self.folder / "a", prompt)

@@ -28,10 +28,10 @@ class OneStep(program.ProgramTest):
 
     def chat(self, position):
         """A recipe and its sequences."""
-        records = program.exemplars("consumer_health.train.jsonl", 8)
+        records = program.exemplars("consumer_health.train.jsonl", 4)
         recipe = program.write_recipe(
             self.folder / "recipe.json", program.write_exemplars(self.folder / "train.jsonl", records),
-            data={"instruction": INSTRUCTION}, training={"batch_size": 8}, soft_prompt={"position": position})
+            data={"instruction": INSTRUCTION}, training={"batch_size": 4}, soft_prompt={"position": position})
         prompt, before_question = peers.hard_prompt(INSTRUCTION), position == "before_question"
         return recipe, [peers.training_sequence(e, prompt, before_question=before_question) for e in records]
 
@@ -43,10 +43,10 @@ class OneStep(program.ProgramTest):
         self.expect_equal_step(*self.chat("before_question"))
 
     def test_equals_autograd_in_plain_format_with_rationales_and_few_shot_exemplars(self):
-        records = program.exemplars("multiple_choice.train.jsonl", 10)
+        records = program.exemplars("multiple_choice.train.jsonl", 5)
         recipe = program.write_recipe(
             self.folder / "recipe.json", program.write_exemplars(self.folder / "train.jsonl", records),
-            data={"format": "plain", "few_shot": 2, "rationale": True}, training={"batch_size": 8})
+            data={"format": "plain", "few_shot": 2, "rationale": True}, training={"batch_size": 3})
         drawn = json.loads(program.run("inspect", recipe, "--json").stdout)["hard_prompt"]["few_shot"]
         self.assertEqual(len(drawn), 2)
         prompt = peers.hard_prompt(few_shot=[e for e in records if e["id"] in drawn], rationale=True)
@@ -55,21 +55,21 @@ class OneStep(program.ProgramTest):
 
 
 class Run(program.ProgramTest):
-    def test_equals_five_steps_of_adamw_through_transformers(self):
-        records = program.exemplars("consumer_health.train.jsonl", 4)
+    def test_equals_four_steps_of_adamw_through_transformers(self):
+        records = program.exemplars("consumer_health.train.jsonl", 2)
         recipe = program.write_recipe(
             self.folder / "recipe.json", program.write_exemplars(self.folder / "train.jsonl", records),
-            optimizer={"learning_rate": 0.01, "weight_decay": 0.1, "clip_norm": 0.05}, training={"steps": 5, "batch_size": 4})
+            optimizer={"learning_rate": 0.01, "weight_decay": 0.1, "clip_norm": 0.05}, training={"steps": 4, "batch_size": 2})
         program.run("train", recipe)
         steps = program.metrics(self.folder / "run")
-        self.assertEqual([line["step"] for line in steps], [1, 2, 3, 4, 5])
+        self.assertEqual([line["step"] for line in steps], [1, 2, 3, 4])
 
         sequences = [peers.training_sequence(e) for e in records]
-        start = peers.rows_of_text(program.TEXT, 20)
+        start = peers.rows_of_text(program.TEXT, 20).double()  # transformers' own float32 gradient is off (above)
         prompt = start.clone().requires_grad_(True)
         optimizer = torch.optim.AdamW([prompt], lr=0.01, weight_decay=0.1)
         for line in steps:
-            loss, prompt.grad = peers.loss_and_gradient(peers.model(), prompt, sequences)
+            loss, prompt.grad = peers.loss_and_gradient(peers.model(torch.float64), prompt, sequences)
             norm = torch.nn.utils.clip_grad_norm_([prompt], 0.05).item()
             self.assertGreater(norm, 0.05)  # else nothing is clipped
             self.assertLessEqual(abs(line["loss"] - loss), 1e-5 * loss, line)
@@ -79,19 +79,18 @@ class Run(program.ProgramTest):
         # Adam divides by the gradient's own size: where that is rounding noise, so is the update.
         self.assertLessEqual((trained - prompt).norm(), 1e-3 * (prompt - start).norm())
 
-    def test_equals_four_steps_of_adafactor_through_transformers(self):
-        records = program.exemplars("consumer_health.train.jsonl", 3)
+    def test_equals_three_steps_of_adafactor_through_transformers(self):
+        records = program.exemplars("consumer_health.train.jsonl", 2)
         train = program.write_exemplars(self.folder / "train.jsonl", records)
         sequences = [peers.training_sequence(e) for e in records]
-        for num_virtual_tokens in (1, 7, 20):
+        for num_virtual_tokens in (1, 7):
             with self.subTest(num_virtual_tokens=num_virtual_tokens):
                 recipe = program.write_recipe(
                     self.folder / "recipe.json", train, soft_prompt={"num_virtual_tokens": num_virtual_tokens},
                     optimizer={"name": "adafactor", "learning_rate": 0.005, "weight_decay": 0.1, "clip_norm": 0},
-                    training={"steps": 4, "batch_size": 3})
+                    training={"steps": 3, "batch_size": 2})
                 program.run("train", recipe, "--overwrite")
 
-                # In float64, since transformers' own float32 gradient is off (above), and more so from step to step.
                 start = peers.rows_of_text(program.TEXT, num_virtual_tokens).double()
                 prompt = torch.nn.Parameter(start.clone())
                 optimizer = transformers.optimization.Adafactor(

@@ -2,13 +2,11 @@
 
 import unittest
 
-import torch
-
 import peers
 import program
 import reference_loop
 
-STEPS, BATCH, NUM_VALIDATION = 10, 8, 12
+STEPS, BATCH, NUM_VALIDATION = 8, 4, 8
 
 
 class TuningCurve(program.ProgramTest):
@@ -24,7 +22,8 @@ class TuningCurve(program.ProgramTest):
         ours = [line["validation_loss"] for line in program.metrics(self.folder / "run") if "validation_loss" in line]
 
         rendered = [[peers.training_sequence(e) for e in part] for part in (train, validation)]
-        theirs = [loss for _, loss in reference_loop.tune(peers.model(torch.bfloat16), *rendered, STEPS, BATCH, STEPS)]
+        # In float32, which is far faster where a processor has no bfloat16 products.
+        theirs = [loss for _, loss in reference_loop.tune(peers.model(), *rendered, STEPS, BATCH, STEPS)]
         self.assertEqual((len(ours), len(theirs)), (2, 2))
         self.assertLess(abs(ours[0] - theirs[0]), 0.01)
         self.assertGreater(theirs[0] - theirs[1], 0.05)

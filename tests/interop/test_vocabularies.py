@@ -8,6 +8,7 @@ import unittest
 import gguf
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+import gguf_metadata
 import peers
 import program
 from golden import _tokenizer_families as families
@@ -54,8 +55,8 @@ def names():
 
 
 def fields(name):
-    contents = {key: field.contents() for key, field in gguf.GGUFReader(path_of(name)).fields.items()}
-    return lambda key, default=None: contents.get(f"tokenizer.ggml.{key}", default)
+    metadata = gguf_metadata.read(path_of(name))
+    return lambda key, default=None: metadata.get(f"tokenizer.ggml.{key}", default)
 
 
 def merges_of_scores(pieces, scores, types):
@@ -116,6 +117,12 @@ class Vocabularies(unittest.TestCase):
     def test_all_are_accounted_for(self):
         self.assertGreaterEqual(len(names()), 19)
         self.assertEqual(set(names()), set(BYTE_LEVEL) | SENTENCEPIECE | set(REFUSED))
+
+    def test_metadata_are_those_that_gguf_reads(self):
+        for name in ("gpt-2", "llama-spm"):
+            fields = gguf.GGUFReader(path_of(name)).fields
+            expected = {key: field.contents() for key, field in fields.items() if not key.startswith("GGUF.")}
+            self.assertEqual(gguf_metadata.read(path_of(name)), expected)
 
     def test_those_that_are_not_supported_are_refused_by_name(self):
         for name, reason in REFUSED.items():

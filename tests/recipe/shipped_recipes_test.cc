@@ -1,7 +1,8 @@
-// The recipes that the project ships.
+// The recipes that the project ships, and those that its documents show.
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -47,6 +48,7 @@ TEST(ShippedRecipes, EachFitsTheSchemaAndItsExemplarsExist) {
     SCOPED_TRACE(path);
     ASSERT_EQ(fs::path(path).extension(), ".yaml");
     const Recipe recipe = read_recipe(kSource + "/" + path, {});
+    EXPECT_TRUE(recipe.data.train.starts_with("exemplars/"));
     EXPECT_TRUE(fs::exists(kSource + "/" + recipe.data.train));
     EXPECT_TRUE(!recipe.data.validation || fs::exists(kSource + "/" + *recipe.data.validation));
     EXPECT_TRUE(recipe.output.starts_with("checkpoints/"));
@@ -85,6 +87,22 @@ TEST(ShippedRecipes, TheGridOfMedPalmIsItsCommentedSearch) {
       std::vector<std::string>{"optimizer.learning_rate=null", "optimizer.weight_decay=null"});
   EXPECT_EQ(recipe.search.learning_rate, (std::vector<double>{0.001, 0.003, 0.01}));
   EXPECT_EQ(recipe.search.weight_decay, (std::vector<double>{0.001, 0.00001}));
+}
+
+TEST(DocumentedRecipes, TheDocumentsExamplesAreRecipes) {
+  const TemporaryDirectory dir;
+  std::ifstream document(PRESCRIPT_SOURCE_DIR "/docs/RECIPES.md");
+  std::vector<std::string> examples;
+  bool in_example = false;
+  for (std::string line; std::getline(document, line);) {
+    if (line.starts_with("    base_model:")) examples.emplace_back();
+    in_example = line.starts_with("    base_model:") || (in_example && line.starts_with("    "));
+    if (in_example) examples.back() += line.substr(4) + "\n";
+  }
+  EXPECT_EQ(examples.size(), 2u);
+  for (const std::string& example : examples) {
+    EXPECT_NO_THROW(read_recipe(dir.write("r.yaml", example), {})) << example;
+  }
 }
 
 }  // namespace

@@ -4,17 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
-#include "text/tokenizer.h"
 #include "text/tokenizer_golden.h"
+#include "text/tokens.h"
 
 namespace prescript {
 namespace {
-
-std::vector<int32_t> ids_of(const std::vector<Token>& tokens) {
-  std::vector<int32_t> ids;
-  for (const Token& token : tokens) ids.push_back(token.id);
-  return ids;
-}
 
 TEST(AddedTokens, AreFoundAsTokenizersFindsThem) {
   const Tokenizer tokenizer = Tokenizer::from_json_file(tokenizer_golden_path("added_tokens.json"));

@@ -8,6 +8,7 @@
 #include "support/expect_error.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_golden.h"
+#include "text/tokens.h"
 
 namespace prescript {
 namespace {
@@ -23,25 +24,6 @@ std::vector<std::string> families() {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-std::vector<int32_t> ids_of(const std::vector<Token>& tokens) {
-  std::vector<int32_t> ids;
-  ids.reserve(tokens.size());
-  for (const Token& token : tokens) ids.push_back(token.id);
-  return ids;
-}
-
-void expect_tiled(const std::vector<Token>& tokens, std::string_view text) {
-  size_t end = 0;
-  for (const Token& token : tokens) {
-    ASSERT_EQ(token.begin, end) << text;
-    ASSERT_LE(token.begin, token.end) << text;
-    end = token.end;
-  }
-  if (!tokens.empty()) {
-    ASSERT_EQ(end, text.size()) << text;
-  }
 }
 
 class TokenizerFamily : public testing::TestWithParam<std::string> {

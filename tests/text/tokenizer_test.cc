@@ -11,6 +11,7 @@
 #include "support/expect_error.h"
 #include "text/tokenizer_description.h"
 #include "text/tokenizer_golden.h"
+#include "text/tokens.h"
 
 namespace prescript {
 namespace {
@@ -19,24 +20,6 @@ constexpr const char kSmolLm2[] = PRESCRIPT_SOURCE_DIR "/models/SmolLM2-135M-Ins
 
 Tokenizer tiny() {
   return Tokenizer::from_json_file(tokenizer_golden_path("tiny.json"));
-}
-
-std::vector<int32_t> ids_of(const std::vector<Token>& tokens) {
-  std::vector<int32_t> ids;
-  for (const Token& token : tokens) ids.push_back(token.id);
-  return ids;
-}
-
-void expect_tiled(const std::vector<Token>& tokens, std::string_view text) {
-  size_t end = 0;
-  for (const Token& token : tokens) {
-    ASSERT_EQ(token.begin, end) << text;
-    ASSERT_LE(token.begin, token.end) << text;
-    end = token.end;
-  }
-  if (!tokens.empty()) {
-    ASSERT_EQ(end, text.size()) << text;
-  }
 }
 
 /// The range of a token, widened to whole characters as `tokenizers` gives it.

@@ -10,18 +10,10 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "support/tolerance.h"
+#include "train/floats.h"
 
 namespace prescript {
 namespace {
-
-using Floats = std::vector<float>;
-using Doubles = std::vector<double>;
-
-constexpr double kRounding = 0x1p-24;  // of a float32 number
-
-Doubles widened(const Floats& values) {
-  return {values.begin(), values.end()};
-}
 
 double norm(const Doubles& values) {
   return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));

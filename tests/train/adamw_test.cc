@@ -9,18 +9,10 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "support/tolerance.h"
+#include "train/floats.h"
 
 namespace prescript {
 namespace {
-
-using Floats = std::vector<float>;
-using Doubles = std::vector<double>;
-
-constexpr double kRounding = 0x1p-24;  // of a float32 number
-
-Doubles widened(const Floats& values) {
-  return {values.begin(), values.end()};
-}
 
 struct Trajectory {
   std::vector<Doubles> parameters;  // behind each step

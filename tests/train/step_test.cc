@@ -10,16 +10,13 @@
 #include "support/expect_error.h"
 #include "support/tiny_base.h"
 #include "support/tolerance.h"
+#include "train/floats.h"
 #include "train/tiny_run.h"
 
 namespace prescript {
 namespace {
 
 constexpr int64_t kP = 6;
-
-std::vector<double> widened(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
-}
 
 /// Loss and gradient of the unshared sequences in float64.
 AutogradResult exact_step(const std::vector<TrainingExemplar>& exemplars,
