@@ -58,9 +58,9 @@ def rounded(dtype):
     return copy.deepcopy(peers.model()).to(dtype)
 
 
-def gguf_header(path, config, rope_base=True) -> gguf.GGUFWriter:
+def gguf_header(path, config, rope_base=True, **split) -> gguf.GGUFWriter:
     """Metadata as llama.cpp's convert_hf_to_gguf.py writes it."""
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", **split)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -95,10 +95,10 @@ def side_by_side(weight, num_heads):
     return weight.reshape(num_heads, 2, rows // num_heads // 2, cols).swapaxes(1, 2).reshape(rows, cols)
 
 
-def write_gguf(path, lm, stored_type) -> pathlib.Path:
-    """Matrices in `stored_type`, norms in F32."""
+def write_gguf(path, lm, stored_type, **split) -> pathlib.Path:
+    """Matrices in `stored_type`, norms in F32. Of several shards the first."""
     config = lm.config
-    writer = gguf_header(path, config)
+    writer = gguf_header(path, config, **split)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, weight in lm.state_dict().items():
         if name == "lm_head.weight":
@@ -112,7 +112,7 @@ def write_gguf(path, lm, stored_type) -> pathlib.Path:
         values = gguf.quantize(numpy.ascontiguousarray(values), kind)
         writer.add_tensor(names.get_name(name, (".weight",)), values, raw_dtype=kind)
     finish(writer)
-    return path
+    return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if split else path
 
 
 def sequences(records) -> list:
@@ -188,7 +188,12 @@ class Files(program.ProgramTest):
 
     def test_q8_0(self):
         path = write_gguf(self.folder / "q8_0.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0)
-        self.expect_equal_numbers([save(self.folder / "dequantised", peers.new_model(path))], [path])
+        shards = [write_gguf(self.folder / f"{name}.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0, **split)
+                  for name, split in (("by tensors", {"split_max_tensors": 100}),
+                                      ("by size", {"split_max_size": 50_000_000, "small_first_shard": True}))]
+        self.assertEqual(len(list(self.folder.glob("by tensors-*"))), 3)
+        self.assertGreater(len(list(self.folder.glob("by size-*"))), 2)
+        self.expect_equal_numbers([save(self.folder / "dequantised", peers.new_model(path))], [path, *shards])
 
 
 class Templates(program.ProgramTest):
