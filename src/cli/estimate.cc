@@ -12,6 +12,7 @@
 #include "cli/prepared_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
+#include "cli/run_forecast.h"
 #include "cli/run_plan.h"
 #include "io/tensor_source.h"
 #include "train/memory_plan.h"
@@ -26,58 +27,6 @@ struct Arguments {
   RecipeArguments run;
   bool json = false;
 };
-
-/// Bytes of the process at its peak.
-struct Memory {
-  const char* key;
-  const char* label;
-  uint64_t bytes;
-};
-
-uint64_t sum_of(const std::vector<Memory>& memory) {
-  uint64_t sum = 0;
-  for (const Memory& part : memory) sum += part.bytes;
-  return sum;
-}
-
-/// Of a layer's product as the file has it.
-uint64_t stored_bytes(const TensorSource& tensors, const StoredWeight& weight) {
-  uint64_t bytes = 0;
-  for (const StoredRows& rows : weight.tensors) bytes += tensors.find(rows.name)->bytes;
-  return bytes;
-}
-
-/// By what it holds: the more of loading, when pages of a tensor's file stand beside all weights,
-/// and of the steps.
-std::vector<Memory> memory_of(const Ops& ops, const PreparedRun& run, const Work& work) {
-  const DecoderConfig& config = run.files.config;
-  const TensorSource& tensors = *run.files.tensors;
-  const DType dtype = compute_dtype(run.recipe);
-  const WeightFormat format = weight_format(run.recipe);
-  const int64_t threads = *run.recipe.training.threads;
-  const ProcessMemory process = process_memory(tensors, threads);
-  uint64_t pages = 0;  // of a product that is laid out
-  if (format == WeightFormat::kAsStored) {
-    pages = stored_bytes(
-        tensors,
-        StoredWeights(config, kind_of(tensors, config)).projection(0, Projection::kGateUp));
-  }
-  const auto memory = [&](uint64_t model_file, const ForestBytes& forest, uint64_t scratch) {
-    return std::vector<Memory>{
-        {"process_bytes", "process", process.resident},
-        {"soft_prompt_bytes",
-         "soft prompts",
-         soft_prompt_bytes(config, optimizer_kind(run.recipe), num_virtual_tokens(run.recipe))},
-        {"model_file_bytes", "model file", model_file},
-        {"weight_bytes", "weights", weight_bytes(ops, config, dtype, format)},
-        {"activation_bytes", "activations", forest.activations.total()},
-        {"key_value_bytes", "K/V", forest.key_values.total()},
-        {"scratch_bytes", "scratch", scratch}};
-  };
-  const auto loading = memory(process.model_file, {}, 0);
-  const auto steps = memory(pages, work.bytes, scratch_bytes(config, dtype, threads, work.scratch));
-  return format == WeightFormat::kConverted && sum_of(loading) > sum_of(steps) ? loading : steps;
-}
 
 StepReport report_of(const Work& work, const StepRates& rates, double peak) {
   return {.seconds = seconds_of(work, rates),
@@ -126,10 +75,7 @@ void write_text(const std::string& what, const Work& work, const StepReport& rep
 
 /// All that the command tells.
 struct Estimate {
-  bool fits = true;
-  RunPlan plan = {};
-  RunWork work = {};
-  std::vector<Memory> memory = {};
+  RunForecast forecast = {};
   StepReport step = {};
   StepReport validation = {};
   StepReport whole = {};
@@ -140,38 +86,23 @@ Estimate estimate_of(PreparedRun run) {
   const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
   const DecoderConfig& config = run.files.config;
   const DType dtype = compute_dtype(run.recipe);
-  Estimate result{.plan = least_plan(run.recipe.training.micro_batch_tokens)};
-  try {
-    result.plan = settle_memory(run.recipe, *ops, run.files, run.data);
-  } catch (const DeviceError& error) {
-    write_warning(error.what());
-    result.fits = false;
-  }
-  result.work = work_of_run(*ops,
-                            config,
-                            dtype,
-                            run.data,
-                            run.recipe.soft_prompt.num_virtual_tokens,
-                            step_options(run.recipe, result.plan, run.data),
-                            tune_options(run.recipe));
-  result.memory = memory_of(*ops, run, result.work.whole);
+  Estimate result{.forecast = forecast_run(run.recipe, *ops, run.files, run.data)};
+  if (result.forecast.misfit) write_warning(*result.forecast.misfit);
+  const RunWork& work = result.forecast.work;
   const double peak = peak_of(run.recipe);
-  StepRates rates = measure_rates(*ops, config, dtype, result.work.first_step, peak);
+  StepRates rates = measure_rates(*ops, config, dtype, work.first_step, peak);
   if (weight_format(run.recipe) == WeightFormat::kAsStored) {
     rates.laid_out = measure_layout_rate(*ops, *run.files.tensors, config, dtype);
   }
-  result.step = report_of(result.work.step, rates, peak);
-  result.validation = report_of(result.work.validation, rates, peak);
-  result.whole = report_of(result.work.whole, rates, peak);
+  result.step = report_of(work.step, rates, peak);
+  result.validation = report_of(work.validation, rates, peak);
+  result.whole = report_of(work.whole, rates, peak);
   return result;
 }
 
 void write_json(const Estimate& estimate) {
-  const RunWork& work = estimate.work;
-  ordered_json facts = {{"fits", estimate.fits}, {"peak_bytes", sum_of(estimate.memory)}};
-  for (const Memory& part : estimate.memory) facts["memory"][part.key] = part.bytes;
-  facts["max_rows"] = estimate.plan.max_rows;
-  facts["kept_layers"] = estimate.plan.kept_layers;
+  const RunWork& work = estimate.forecast.work;
+  ordered_json facts = memory_facts(estimate.forecast);
   facts["steps"] = work.num_steps;
   facts["steps_examined"] = work.num_steps_examined;
   facts["validations"] = work.num_validations;
@@ -184,9 +115,10 @@ void write_json(const Estimate& estimate) {
 }
 
 void write_text(const Estimate& estimate) {
-  const RunWork& work = estimate.work;
-  write_result(in_column("memory") + in_gb(sum_of(estimate.memory)) + " at its peak");
-  for (const Memory& part : estimate.memory) {
+  const RunWork& work = estimate.forecast.work;
+  const std::vector<MemoryPart>& memory = estimate.forecast.memory;
+  write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak");
+  for (const MemoryPart& part : memory) {
     write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes));
   }
   write_text("a step", work.step, estimate.step);

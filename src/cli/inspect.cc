@@ -97,7 +97,10 @@ int inspect(const Arguments& arguments) {
                          " is not a recipe; only a recipe has settings to replace");
   }
   if (!arguments.example) {
-    write_facts(facts_of(kind, arguments.path, arguments.overrides), arguments.json);
+    const ordered_json facts = facts_of(kind, arguments.path, arguments.overrides);
+    write_facts(facts, arguments.json);
+    if (kind == Kind::kModel && !facts.at("supported").get<bool>())
+      throw InputError(ExitCode::kModel, "not supported: " + facts.at("reason").get<std::string>());
     return 0;
   }
   if (kind != Kind::kRecipe) {
@@ -117,6 +120,9 @@ void add_inspect(CLI::App& program, Action& action) {
       "inspect", "Say what a model, adapter, exemplars, recipe, run or checkpoint holds");
   command->footer(
       "Example: prescript inspect recipes/demo.yaml data.few_shot=2 --example 0\n"
+      "Of a model it says whether it is supported (exit 4: no), and what training with the "
+      "defaults "
+      "would take.\n"
       "Of a recipe it says what it feeds: counts, tokens, the hard prompt, the rows of a step. "
       "With --example\n"
       "it shows the text of one training exemplar (from 0, few-shot ones left out) as the model "

@@ -10,7 +10,8 @@
 namespace prescript {
 
 /// Facts as an object that begins with {"kind", "path"}; each throws InputError for what it cannot
-/// read.
+/// read. A model that is there, but not supported, is no exception: "supported" is false, "reason"
+/// why.
 nlohmann::ordered_json inspect_model(const std::string& path);
 nlohmann::ordered_json inspect_adapter(const std::string& dir);
 nlohmann::ordered_json inspect_exemplars(const std::string& path);

@@ -141,7 +141,7 @@ BaseModelFiles open_base_model(const std::string& path) {
 
 AdapterIdentity BaseModelFiles::identity() const {
   return {.base_model = path,
-          .base_hash = base_hash(weight_files(path)),
+          .base_hash = base_hash(tensors->files()),
           .tokenizer_hash = tokenizer->identity_hash(),
           .template_hash = chat_template ? sha256_hex(std::string_view(*chat_template)) : "",
           .architecture = describe_architecture(config),

@@ -237,7 +237,9 @@ void check_magic_and_version(Reader& reader, const std::string& path) {
 }  // namespace
 
 std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
-  return std::make_shared<const GgufFile>(MappedFile::open(path));
+  const auto file = std::make_shared<GgufFile>(MappedFile::open(path));
+  file->add_shards();
+  return file;
 }
 
 GgufFile::GgufFile(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {
@@ -253,8 +255,6 @@ GgufFile::GgufFile(std::shared_ptr<const MappedFile> file) : file_(std::move(fil
     if (!is_new) reader.fail("the key " + quote(key) + " comes twice");
     entry->second = read_value(reader);
   }
-  if (find_integer("split.count", 0, UINT16_MAX).value_or(1) > 1)
-    fail("split.count", "one part of a split model; join the parts with llama-gguf-split --merge");
   const int64_t alignment =
       find_integer("general.alignment", 1, UINT32_MAX).value_or(kDefaultAlignment);
   if (!std::has_single_bit(static_cast<uint64_t>(alignment)))

@@ -51,20 +51,25 @@ struct GgufTensor {
   std::span<const std::byte> bytes;
 };
 
-/// A checked GGUF file. Every count, length and offset is compared with the bytes present before
+/// A checked GGUF file with, where it is the first of several, the tensors of all of them. Every
+/// count, length and offset is compared with the bytes present before
 /// anything is allocated; duplicate names, overlapping tensors and tensors beyond the end are
 /// refused. A tensor of a type that cannot be read is refused by name when the file is opened.
 /// Accessors throw InputError(kModel) "file: key: ..." when a required key is absent or of another
 /// type.
 class GgufFile {
  public:
-  /// Throws InputError(kModel).
+  /// Throws InputError(kModel), also for a shard that is not the first, and when a shard is missing
+  /// or is none of this model.
   static std::shared_ptr<const GgufFile> open(const std::string& path);
+  /// This file alone.
   explicit GgufFile(std::shared_ptr<const MappedFile> file);
   GgufFile(const GgufFile&) = delete;
   GgufFile& operator=(const GgufFile&) = delete;
 
   const std::string& path() const { return file_->path(); }
+  /// This file, and the other shards in their order.
+  std::vector<std::string> paths() const;
 
   bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
   std::vector<std::string> keys() const;
@@ -84,16 +89,19 @@ class GgufFile {
   std::optional<bool> find_boolean(std::string_view key) const;
   std::optional<std::string> find_string(std::string_view key) const;
 
-  /// In the order of the file.
+  /// In the order of the files.
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufTensor* find_tensor(std::string_view name) const;
 
  private:
+  void add_shards();
+  void add_shard(const std::string& path, int64_t number);
   const GgufValue& required(std::string_view key) const;
   const GgufValue& required_array(std::string_view key) const;
   [[noreturn]] void fail(std::string_view key, const std::string& message) const;
 
   std::shared_ptr<const MappedFile> file_;
+  std::vector<std::shared_ptr<const GgufFile>> shards_;  // the others
   std::map<std::string, GgufValue, std::less<>> values_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;

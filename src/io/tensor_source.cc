@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <set>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -64,7 +63,10 @@ class MappedTensors final : public TensorSource {
  public:
   explicit MappedTensors(std::string path) : path_(std::move(path)) {}
 
-  void keep(std::shared_ptr<const void> file) { files_.push_back(std::move(file)); }
+  void keep(std::shared_ptr<const void> mapping, const std::vector<std::string>& files) {
+    mappings_.push_back(std::move(mapping));
+    files_.insert(files_.end(), files.begin(), files.end());
+  }
 
   void add(StoredTensor tensor) {
     tensor.info.is_readable = tensor.decoding.decode != nullptr;
@@ -73,6 +75,7 @@ class MappedTensors final : public TensorSource {
   }
 
   const std::string& path() const override { return path_; }
+  std::vector<std::string> files() const override { return files_; }
 
   const TensorInfo* find(std::string_view name) const override {
     const auto entry = index_.find(name);
@@ -106,7 +109,8 @@ class MappedTensors final : public TensorSource {
   }
 
   std::string path_;
-  std::vector<std::shared_ptr<const void>> files_;
+  std::vector<std::shared_ptr<const void>> mappings_;
+  std::vector<std::string> files_;
   std::vector<StoredTensor> tensors_;
   std::map<std::string, size_t, std::less<>> index_;
 };
@@ -197,16 +201,17 @@ void add_shards(MappedTensors& source, const std::string& dir) {
     auto& shard = shards[file];
     if (shard == nullptr) {
       shard = SafetensorsFile::open(dir + "/" + file);
-      source.keep(shard);
     }
     if (shard->find(name) == nullptr)
       fail(index_path, quote(name) + " is not in " + file + ", where the index says it is");
   }
-  for (const auto& [file, shard] : shards)
+  for (const auto& [file, shard] : shards) {
+    source.keep(shard, {shard->path()});
     for (const SafetensorsTensor& tensor : shard->tensors()) {
       const auto entry = weight_map.find(tensor.name);
       if (entry != weight_map.end() && entry->second == file) add_safetensor(source, tensor);
     }
+  }
 }
 
 }  // namespace
@@ -236,7 +241,7 @@ std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> 
         {.info = {tensor.name, layout_of(tensor.type).name, tensor.shape, tensor.bytes.size()},
          .bytes = tensor.bytes,
          .decoding = decoding_of(tensor.type)});
-  source->keep(std::move(file));
+  source->keep(file, file->paths());
   return source;
 }
 
@@ -245,7 +250,7 @@ std::unique_ptr<TensorSource> open_safetensors_directory(const std::string& dir)
   auto source = std::make_unique<MappedTensors>(fs::exists(single) ? single : dir);
   if (fs::exists(single)) {
     const auto file = SafetensorsFile::open(single);
-    source->keep(file);
+    source->keep(file, {file->path()});
     for (const SafetensorsTensor& tensor : file->tensors()) add_safetensor(*source, tensor);
   } else if (fs::exists(dir + "/" + kIndexFile)) {
     add_shards(*source, dir);
@@ -253,16 +258,6 @@ std::unique_ptr<TensorSource> open_safetensors_directory(const std::string& dir)
     fail_without_safetensors(dir);
   }
   return source;
-}
-
-std::vector<std::string> weight_files(const std::string& model_path) {
-  if (!fs::is_directory(model_path)) return {model_path};
-  if (fs::exists(model_path + "/" + kSingleFile)) return {model_path + "/" + kSingleFile};
-  if (!fs::exists(model_path + "/" + kIndexFile)) fail_without_safetensors(model_path);
-  std::set<std::string> files;
-  for (const auto& [name, file] : read_weight_map(model_path + "/" + kIndexFile))
-    files.insert(model_path + "/" + file);
-  return {files.begin(), files.end()};
 }
 
 }  // namespace prescript

@@ -31,6 +31,10 @@ class TensorSource {
   /// The file, or the directory of several, for messages.
   virtual const std::string& path() const = 0;
 
+  /// The files that hold them: what identifies a base model (io/base_hash.h). Shards are in their
+  /// order, files of an HF directory sorted.
+  virtual std::vector<std::string> files() const = 0;
+
   /// Null when there is no such tensor. The pointer lives as long as the source.
   virtual const TensorInfo* find(std::string_view name) const = 0;
 
@@ -58,7 +62,7 @@ class TensorSource {
   std::vector<float> read_all(std::string_view name) const;
 };
 
-/// The tensors of a GGUF file.
+/// The tensors of a GGUF file, or of all shards of a model.
 std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> file);
 
 /// The tensors of an HF directory: model.safetensors, or the shards that
@@ -67,9 +71,5 @@ std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> 
 /// model (with the way to convert it), a shard that is missing, a tensor that is not where the
 /// index says, a name with a path in it.
 std::unique_ptr<TensorSource> open_safetensors_directory(const std::string& dir);
-
-/// The files that hold the weights of a base model: the GGUF file itself, or the safetensors files
-/// of an HF directory, sorted. Throws as open_safetensors_directory.
-std::vector<std::string> weight_files(const std::string& model_path);
 
 }  // namespace prescript

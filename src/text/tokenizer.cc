@@ -72,6 +72,18 @@ std::vector<std::string> texts_to_find(const TokenizerDescription& description,
 
 }  // namespace
 
+const char* kind_of(const TokenizerDescription& description) {
+  switch (description.model) {
+    case TokenizerModel::kBpe:
+      return description.decoder.byte_level ? "byte-level BPE" : "BPE";
+    case TokenizerModel::kScoredBpe:
+      return "SentencePiece BPE";
+    case TokenizerModel::kUnigram:
+      return "unigram";
+  }
+  throw ContractError("unknown tokenizer model");
+}
+
 struct Tokenizer::State {
   std::vector<std::string> pieces;
   PieceIds ids;
@@ -84,6 +96,7 @@ struct Tokenizer::State {
   PieceDecoder decoder;
   std::optional<int32_t> bos_token, eos_token;
   bool adds_bos;
+  const char* kind;
   std::string identity_hash;
 
   explicit State(const TokenizerDescription& description);
@@ -117,6 +130,7 @@ Tokenizer::State::State(const TokenizerDescription& description)
       bos_token(description.bos_token),
       eos_token(description.eos_token),
       adds_bos(description.adds_bos),
+      kind(kind_of(description)),
       identity_hash(tokenizer_identity(description)) {
   bytes.reserve(pieces.size());
   for (size_t id = 0; id < pieces.size(); ++id) {
@@ -246,6 +260,10 @@ std::optional<int32_t> Tokenizer::bos_token() const {
 
 std::optional<int32_t> Tokenizer::eos_token() const {
   return state_->eos_token;
+}
+
+const char* Tokenizer::kind() const {
+  return state_->kind;
 }
 
 bool Tokenizer::adds_bos() const {

@@ -75,6 +75,8 @@ class Tokenizer {
   const std::string& piece(int32_t id) const;
   std::optional<int32_t> id_of(std::string_view piece) const;
 
+  /// What people call it: "byte-level BPE", "BPE", "SentencePiece BPE", "unigram".
+  const char* kind() const;
   bool is_special(int32_t id) const;
   size_t vocabulary_size() const;
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "cli/tiny_files.h"
+#include "model/gguf_bytes.h"
 #include "support/damage.h"
 
 namespace prescript {
@@ -47,7 +48,101 @@ TEST_F(InspectCommand, AModelIsItsShapeTokenizerAndIdentity) {
   // Embedding, two layers of two norms, queries and outputs, keys and values, feed-forward, norm.
   EXPECT_EQ(found.at("weights").at("num_parameters"),
             259 * 32 + 2 * (2 * 32 + 2 * 32 * 32 + 2 * 16 * 32 + 3 * 48 * 32) + 32);
-  EXPECT_EQ(found.at("weights").at("tensors").at("F32"), 20);
+  // The embedding, nine tensors a layer and the last norm.
+  const int64_t num_parameters = found.at("weights").at("num_parameters");
+  EXPECT_EQ(found.at("weights").at("types"),
+            (ordered_json{{"F32", {{"tensors", 20}, {"bytes", 4 * num_parameters}}}}));
+  EXPECT_EQ(found.at("weights").at("files"), 1);
+  EXPECT_EQ(found.at("weights").at("file_bytes"),
+            std::filesystem::file_size(model() + "/model.safetensors"));
+  EXPECT_EQ(found.at("supported"), true);
+  EXPECT_EQ(found.at("tokenizer").at("model"), "byte-level BPE");
+  EXPECT_EQ(found.at("tokenizer").at("chat_template"), "supported");
+}
+
+TEST_F(InspectCommand, AModelTellsWhatEstimateTellsOfItsTraining) {
+  // In format plain "\nAnswer: " and <|endoftext|> make 256 tokens of it, half of them targets.
+  std::string exemplars;
+  for (int i = 0; i < 32; ++i) {
+    const ordered_json exemplar = {{"question", std::string(119, static_cast<char>('A' + i))},
+                                   {"answer", std::string(127, 'x')}};
+    exemplars += exemplar.dump() + "\n";
+  }
+  directory_.write("train.jsonl", exemplars);
+  const std::string recipe = directory_.write(
+      "recipe.yaml",
+      "base_model: " + model() + "\noutput: " + (directory_ / "out") +
+          "\ndata:\n  format: plain\n  train: " + (directory_ / "train.jsonl") + "\n");
+  const auto estimate = run_prescript({"estimate", recipe, "--json"});
+  ASSERT_EQ(estimate.exit_code, 0) << estimate.err;
+  ordered_json expected = ordered_json::parse(estimate.out);
+  ordered_json found = facts(model()).at("training");
+  EXPECT_EQ(found.at("exemplar_tokens"), 256);
+  EXPECT_EQ(found.at("dtype"), "bf16");
+  EXPECT_NEAR(found.at("peak_bytes").get<double>(), expected.at("peak_bytes"), 5e6);
+  found.at("memory").erase("process_bytes");  // measured
+  expected.at("memory").erase("process_bytes");
+  for (const char* key : {"fits", "memory", "max_rows", "kept_layers"}) {
+    EXPECT_EQ(found.at(key), expected.at(key)) << key;
+  }
+}
+
+TEST_F(InspectCommand, AModelOfAShortContextIsOfShorterExemplars) {
+  write_tiny_model(directory_ / "short", {.max_positions = 64});
+  EXPECT_EQ(facts(directory_ / "short").at("training").at("exemplar_tokens"), 44);
+}
+
+TEST_F(InspectCommand, AModelWithoutATemplateSaysWhatThatMeans) {
+  write_tiny_model(directory_ / "base", {.chat_template = false});
+  EXPECT_EQ(facts(directory_ / "base").at("tokenizer").at("chat_template"),
+            "none: only data.format: plain can be used");
+}
+
+TEST_F(InspectCommand, OfAnUnsupportedDirectoryWhatIsKnownIsSaid) {
+  directory_.write("tiny/config.json",
+                   R"({"model_type":"mamba","hidden_size":32,"num_hidden_layers":"two"})");
+  const auto result = inspect(model(), {"--json"});
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.err, HasSubstr("not supported: " + model() + "/config.json: model_type"));
+  const ordered_json found = ordered_json::parse(result.out);
+  EXPECT_EQ(found.at("supported"), false);
+  EXPECT_THAT(found.at("reason"), HasSubstr("\"mamba\" is not implemented"));
+  EXPECT_EQ(found.at("architecture"), (ordered_json{{"family", "mamba"}, {"hidden_size", 32}}));
+  EXPECT_EQ(found.at("tokenizer"),
+            (ordered_json{{"model", "byte-level BPE"}, {"num_tokens", kTinyVocabularySize}}));
+  EXPECT_EQ(found.at("weights").at("types").at("F32").at("tensors"), 20);
+  EXPECT_FALSE(found.contains("training"));
+}
+
+TEST_F(InspectCommand, OfUnsupportedGgufShardsWhatIsKnownIsSaid) {
+  std::vector<GgufBytes> shards(2);
+  uint64_t file_bytes = 0;
+  for (uint32_t i = 0; i < 2; ++i) {
+    shards[i].set("split.no", i);
+    shards[i].set("split.count", uint32_t{2});
+    shards[i].set("split.tensors.count", uint32_t{2});
+    shards[i].set_tensor("weight " + std::to_string(i), {3, 5});
+  }
+  shards[0].set("general.architecture", std::string("mamba"));
+  shards[0].set("mamba.embedding_length", uint32_t{5});
+  shards[0].set("mamba.block_count", std::string("two"));
+  for (int i = 0; i < 2; ++i) {
+    file_bytes += shards[i].bytes().size();
+    directory_.write("m-0000" + std::to_string(i + 1) + "-of-00002.gguf", shards[i].bytes());
+  }
+  const auto result = inspect(directory_ / "m-00001-of-00002.gguf", {"--json"});
+  EXPECT_EQ(result.exit_code, 4);
+  const ordered_json found = ordered_json::parse(result.out);
+  EXPECT_EQ(found.at("architecture"), (ordered_json{{"family", "mamba"}, {"hidden_size", 5}}));
+  EXPECT_EQ(found.at("weights"),
+            (ordered_json{{"num_parameters", 30},
+                          {"files", 2},
+                          {"file_bytes", file_bytes},
+                          {"types", {{"F32", {{"tensors", 2}, {"bytes", 120}}}}}}));
+  const auto second = inspect(directory_ / "m-00002-of-00002.gguf");
+  EXPECT_EQ(second.exit_code, 4);
+  EXPECT_THAT(second.err, HasSubstr("name the first"));
+  EXPECT_EQ(second.out, "");
 }
 
 TEST_F(InspectCommand, AModelThatIsRefusedSaysWhyWithExitFour) {

@@ -60,9 +60,9 @@ def load(folder, dtype):
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
 
-def gguf_header(path, config, rope_base=True) -> gguf.GGUFWriter:
+def gguf_header(path, config, rope_base=True, **split) -> gguf.GGUFWriter:
     """Metadata as llama.cpp's convert_hf_to_gguf.py writes it."""
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", **split)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -97,10 +97,10 @@ def side_by_side(weight, num_heads):
     return weight.reshape(num_heads, 2, rows // num_heads // 2, cols).swapaxes(1, 2).reshape(rows, cols)
 
 
-def write_gguf(path, lm, stored_type, add=lambda writer: None) -> pathlib.Path:
-    """Matrices in `stored_type`, norms in F32; `add` writes more."""
+def write_gguf(path, lm, stored_type, add=lambda writer: None, **split) -> pathlib.Path:
+    """Matrices in `stored_type`, norms in F32; `add` writes more. Of several shards the first."""
     config = lm.config
-    writer = gguf_header(path, config)
+    writer = gguf_header(path, config, **split)
     add(writer)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, weight in lm.state_dict().items():
@@ -115,7 +115,7 @@ def write_gguf(path, lm, stored_type, add=lambda writer: None) -> pathlib.Path:
         values = gguf.quantize(numpy.ascontiguousarray(values), kind)
         writer.add_tensor(names.get_name(name, (".weight",)), values, raw_dtype=kind)
     finish(writer)
-    return path
+    return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if split else path
 
 
 def sequences(records) -> list:

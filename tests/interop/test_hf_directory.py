@@ -67,7 +67,12 @@ class Files(ScoreTest):
 
     def test_q8_0(self):
         path = write_gguf(self.folder / "q8_0.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0)
-        self.expect_equal_numbers([save(self.folder / "dequantised", peers.new_model(peers.state_dict(path)))], [path])
+        shards = [write_gguf(self.folder / f"{name}.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0, **split)
+                  for name, split in (("by tensors", {"split_max_tensors": 100}),
+                                      ("by size", {"split_max_size": 50_000_000, "small_first_shard": True}))]
+        self.assertEqual(len(list(self.folder.glob("by tensors-*"))), 3)
+        self.assertGreater(len(list(self.folder.glob("by size-*"))), 2)
+        self.expect_equal_numbers([save(self.folder / "dequantised", peers.new_model(peers.state_dict(path)))], [path, *shards])
 
 
 class Templates(program.ProgramTest):

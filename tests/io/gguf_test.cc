@@ -208,9 +208,6 @@ TEST(Gguf, MalformedMetadataIsRefused) {
       {"AlignmentIsAString",
        head(0, 1) + key("general.alignment", GgufType::kString, text("32")),
        "expected an integer"},
-      {"SplitModel",
-       head(0, 1) + key("split.count", GgufType::kUint16, raw(uint16_t{2})),
-       "one part of a split model"},
   });
 }
 

@@ -23,6 +23,7 @@ class MemoryTensors final : public TensorSource {
   const Matrix& matrix(const std::string& name) const { return tensors_.at(name); }
   std::vector<std::string> names() const;
 
+  std::vector<std::string> files() const override { return {}; }
   const std::string& path() const override { return path_; }
   const TensorInfo* find(std::string_view name) const override;
   std::vector<TensorInfo> list() const override;

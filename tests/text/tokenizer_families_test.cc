@@ -116,6 +116,17 @@ TEST(TokenizerFamilies, ScoresOfAGgufFileMergeAsTokenizerJsonDoes) {
   EXPECT_TRUE(from_gguf.is_special(*from_gguf.id_of("<unk>")));
 }
 
+TEST(TokenizerFamilies, SayWhatTheyAre) {
+  const auto kind = [](const std::string& name) {
+    return std::string(Tokenizer::from_json_file(family_path(name)).kind());
+  };
+  EXPECT_EQ(kind("gpt2.json"), "byte-level BPE");
+  EXPECT_EQ(kind("llama2.json"), "BPE");
+  EXPECT_EQ(kind("unigram.json"), "unigram");
+  const auto file = GgufFile::open(family_path("llama2.gguf"));
+  EXPECT_EQ(std::string(Tokenizer::from_gguf(*file).kind()), "SentencePiece BPE");
+}
+
 TEST(TokenizerFamilies, ASpaceIsPutBeforeTheTextAndTakenAway) {
   const Tokenizer tokenizer = Tokenizer::from_json_file(family_path("llama2.json"));
   const auto tokens = tokenizer.encode("patient", SpecialTokens::kText);

@@ -1,0 +1,42 @@
+#pragma once
+// What a run will compute and hold in memory, before any weights are loaded.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "infer/base_model_files.h"
+#include "recipe/recipe.h"
+#include "train/run_work.h"
+
+namespace prescript {
+
+/// A part of what the process holds at its peak.
+struct MemoryPart {
+  const char* key;
+  const char* label;
+  uint64_t bytes;
+};
+
+uint64_t sum_of(const std::vector<MemoryPart>& memory);
+
+struct RunForecast {
+  std::optional<std::string> misfit = {};  // why it does not fit into memory
+  RunPlan plan = {};                       // where it does not, the one that takes the least
+  RunWork work = {};
+  std::vector<MemoryPart> memory = {};
+};
+
+/// Of a resolved recipe, whose memory it settles where the run fits.
+RunForecast forecast_run(Recipe& recipe,
+                         Ops& ops,
+                         const BaseModelFiles& files,
+                         const TrainingData& data);
+
+/// {"fits", "peak_bytes", "memory", "max_rows", "kept_layers"}.
+nlohmann::ordered_json memory_facts(const RunForecast& forecast);
+
+}  // namespace prescript
