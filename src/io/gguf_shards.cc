@@ -1,6 +1,7 @@
 // A model in several GGUF files, as llama.cpp's gguf-split and gguf's Python package write it:
 // NAME-00001-of-00003.gguf and so on. The first holds the model's metadata, each its own tensors.
 
+#include <cinttypes>
 #include <cstdio>
 
 #include "base/counted.h"
@@ -18,11 +19,7 @@ constexpr const char* kTensorCount = "split.tensors.count";
 
 std::string ending(int64_t number, int64_t count) {
   char text[64];
-  std::snprintf(text,
-                sizeof text,
-                "-%05lld-of-%05lld.gguf",
-                static_cast<long long>(number + 1),
-                static_cast<long long>(count));
+  std::snprintf(text, sizeof text, "-%05" PRId64 "-of-%05" PRId64 ".gguf", number + 1, count);
   return text;
 }
 

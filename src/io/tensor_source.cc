@@ -200,7 +200,7 @@ void add_shards(MappedTensors& source, const std::string& dir) {
   for (const auto& [name, file] : weight_map) {
     auto& shard = shards[file];
     if (shard == nullptr) {
-      shard = SafetensorsFile::open(dir + "/" + file);
+      shard = SafetensorsFile::open(fs::path(dir) / file);
     }
     if (shard->find(name) == nullptr)
       fail(index_path, quote(name) + " is not in " + file + ", where the index says it is");
@@ -234,7 +234,7 @@ std::vector<float> TensorSource::read_all(std::string_view name) const {
   return values;
 }
 
-std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> file) {
+std::unique_ptr<TensorSource> open_gguf_tensors(const std::shared_ptr<const GgufFile>& file) {
   auto source = std::make_unique<MappedTensors>(file->path());
   for (const GgufTensor& tensor : file->tensors())
     source->add(

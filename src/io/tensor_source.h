@@ -63,7 +63,7 @@ class TensorSource {
 };
 
 /// The tensors of a GGUF file, or of all shards of a model.
-std::unique_ptr<TensorSource> open_gguf_tensors(std::shared_ptr<const GgufFile> file);
+std::unique_ptr<TensorSource> open_gguf_tensors(const std::shared_ptr<const GgufFile>& file);
 
 /// The tensors of an HF directory: model.safetensors, or the shards that
 /// model.safetensors.index.json names. Types F64, F32, F16 and BF16 are readable; a tensor of
