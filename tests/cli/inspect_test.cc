@@ -146,10 +146,10 @@ TEST_F(InspectCommand, OfUnsupportedGgufShardsWhatIsKnownIsSaid) {
 }
 
 TEST_F(InspectCommand, AModelThatIsRefusedSaysWhyWithExitFour) {
-  directory_.write("tiny/config.json", R"({"model_type":"gemma3"})");
+  directory_.write("tiny/config.json", R"({"model_type":"falcon"})");
   const auto result = inspect(model());
   EXPECT_EQ(result.exit_code, 4);
-  EXPECT_THAT(result.err, HasSubstr("gemma3"));
+  EXPECT_THAT(result.err, HasSubstr("the family \"falcon\""));
 }
 
 TEST_F(InspectCommand, ATemplateThatIsNotSupportedIsAFactOfTheModel) {

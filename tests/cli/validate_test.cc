@@ -64,7 +64,6 @@ TEST_F(ValidateCommand, WeightsThatDoNotFitTheConfigurationAreFoundByTheirNamesA
   for (const auto& result : {validate(), run_prescript({"inspect", model()})}) {
     EXPECT_EQ(result.exit_code, 4) << result.err;
     EXPECT_THAT(result.err, HasSubstr("/model.safetensors: tensor model.norm.weight is missing"));
-    EXPECT_EQ(result.out, "");
   }
 }
 

@@ -62,7 +62,9 @@ WIDE = dict(head_dim=32, hidden_size=64, intermediate_size=96)  # whole blocks o
 # What GGUF has no key for is as llama.cpp assumes it.
 GEMMA = dict(query_pre_attn_scalar=32, layer_types=None)
 CHANGES = {
-    "phi3": {"head_dim": 16, "original_max_position_embeddings": CONTEXT},  # Phi-3 has no head_dim of its own
+    # Heads of hidden_size / 4, of which three quarters turn.
+    "phi3": dict(head_dim=16, original_max_position_embeddings=CONTEXT) | golden_families.rope(
+        "longrope", partial_rotary_factor=0.75, short_factor=[1.0, 1.2, 1.5, 2.0, 2.5, 3.0], long_factor=[4.0] * 6),
     "gemma2": GEMMA,
     "gemma3": GEMMA | dict(num_hidden_layers=7),
     "gpt_neox": dict(num_attention_heads=2),
