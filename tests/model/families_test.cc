@@ -210,16 +210,20 @@ std::vector<Sequence> branches(const Golden& golden) {
   return sequences;
 }
 
-TEST_P(Families, GiveTheSameNumbersWithoutSharing) {
+TEST_P(Families, GiveTheSameNumbersSharedOrRecomputedOrAsStored) {
   const Golden expected = golden(GetParam().name);
-  const auto step = [&](const Backend& backend, const StepOptions& options) {
-    TinyDecoder tiny(backend, expected.config, expected.weights);
+  const auto step = [&](const Backend& backend, const StepOptions& options, WeightFormat format) {
+    TinyDecoder tiny(backend, expected.config, expected.weights, format);
     return tiny.differentiate(branches(expected), {expected.prompt}, options);
   };
-  const StepResult apart = step(kBackends[0], {.forest = {.share = false}});
+  const StepResult apart =
+      step(kBackends[0], {.forest = {.share = false}}, WeightFormat::kConverted);
   for (const Backend& backend : {kBackends[0], kBackends[1]}) {
-    for (const int64_t max_rows : {1000, 35}) {
-      const StepResult shared = step(backend, {.forest = {}, .plan = {.max_rows = max_rows}});
+    for (const auto& [plan, format] :
+         {std::pair{RunPlan{.max_rows = 1000}, WeightFormat::kConverted},
+          {RunPlan{.max_rows = 35}, WeightFormat::kConverted},
+          {RunPlan{.max_rows = 35, .kept_layers = 0}, WeightFormat::kAsStored}}) {
+      const StepResult shared = step(backend, {.forest = {}, .plan = plan}, format);
       EXPECT_LT(shared.rows_computed, apart.rows_computed);
       EXPECT_LE(std::abs(shared.loss / apart.loss - 1), tolerance::kLossFloat32) << backend;
       EXPECT_LE(tolerance::norm_error(shared.gradients.at(0).values, apart.gradients.at(0).values),
