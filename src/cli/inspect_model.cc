@@ -22,19 +22,24 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 ordered_json architecture(const DecoderConfig& config) {
-  return {{"family", config.family},
-          {"vocabulary_size", config.vocabulary_size},
-          {"hidden_size", config.hidden_size},
-          {"feed_forward_size", config.feed_forward_size},
-          {"num_layers", config.num_layers},
-          {"num_heads", config.num_heads},
-          {"num_kv_heads", config.num_kv_heads},
-          {"head_size", config.head_size},
-          {"max_positions", config.max_positions},
-          {"rope_theta", config.rope.theta},
-          {"rope_scaling", config.rope.scaling},
-          {"norm_epsilon", config.norm_epsilon},
-          {"tied_head", config.tied_head}};
+  ordered_json facts = {{"family", config.family},
+                        {"vocabulary_size", config.vocabulary_size},
+                        {"hidden_size", config.hidden_size},
+                        {"feed_forward_size", config.feed_forward_size},
+                        {"num_layers", config.num_layers},
+                        {"num_heads", config.num_heads},
+                        {"num_kv_heads", config.num_kv_heads},
+                        {"head_size", config.head_size},
+                        {"max_positions", config.max_positions},
+                        {"rope_theta", config.rope.theta},
+                        {"rope_scaling", config.rope.scaling},
+                        {"norm_epsilon", config.norm_epsilon},
+                        {"tied_head", config.tied_head}};
+  if (!config.slides.empty()) {
+    facts["window"] = config.window;
+    facts["layers_in_window"] = std::count(config.slides.begin(), config.slides.end(), true);
+  }
+  return facts;
 }
 
 ordered_json token(const Tokenizer& tokenizer, int32_t id) {

@@ -202,7 +202,8 @@ void read_scores(const Metadata& metadata, DecoderConfig& c) {
   // llama.cpp knows the models of 27 billion parameters by their layers.
   const bool is_27b = (metadata.name() == "gemma2" && c.num_layers == 46) ||
                       (metadata.name() == "gemma3" && c.num_layers == 62);
-  if (is_27b) c.query_scalar = static_cast<double>(c.hidden_size / c.num_heads);
+  const int64_t scalar = c.hidden_size / c.num_heads;
+  if (is_27b) c.query_scalar = static_cast<double>(scalar);
 }
 
 void read_window(const Metadata& metadata, DecoderConfig& c) {

@@ -156,7 +156,7 @@ class ConfigReader {
   }
 
   Activation read_activation(const JsonCursor& value) const {
-    const std::string name = value.string();
+    const std::string& name = value.string();
     if (name == "silu" || name == "swish") return Activation::kSilu;
     if (name == "gelu") return Activation::kGelu;
     if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;

@@ -60,6 +60,15 @@ TEST_F(InspectCommand, AModelIsItsShapeTokenizerAndIdentity) {
   EXPECT_EQ(found.at("tokenizer").at("chat_template"), "supported");
 }
 
+TEST_F(InspectCommand, AModelWhoseLayersSlideTellsItsWindow) {
+  write_tiny_model(directory_ / "sliding", {.window = 9});
+  const ordered_json architecture = facts(directory_ / "sliding").at("architecture");
+  EXPECT_EQ(architecture.at("family"), "mistral");
+  EXPECT_EQ(architecture.at("window"), 9);
+  EXPECT_EQ(architecture.at("layers_in_window"), 2);
+  EXPECT_FALSE(facts(model()).at("architecture").contains("window"));
+}
+
 TEST_F(InspectCommand, AModelTellsWhatEstimateTellsOfItsTraining) {
   // In format plain "\nAnswer: " and <|endoftext|> make 256 tokens of it, half of them targets.
   std::string exemplars;

@@ -1,5 +1,7 @@
 #include "model/decoder_config.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -334,6 +336,39 @@ TEST(DecoderConfig, OfGemmaTakesWhatItsFilesLeaveOut) {
   EXPECT_EQ(c.rope, linear_rope(1e6, 256, 8));
   EXPECT_EQ(c.local_rope, (Rope{.theta = 1e4}));
   EXPECT_EQ(slides_of(c), "1111101111101111101111101111101111");
+}
+
+TEST(DecoderConfig, OfAGgufOfGemmasLargestModelsHasTheirQueryScalar) {
+  // Gemma 2 of 27 billion parameters: 144 in its config.json, of which GGUF says nothing.
+  GgufBytes file = gguf("gemma2");
+  file.set("gemma2.embedding_length", 4608U);
+  file.set("gemma2.block_count", 46U);
+  file.set("gemma2.attention.head_count", 32U);
+  file.set("gemma2.attention.head_count_kv", 16U);
+  file.set("gemma2.attention.key_length", 128U);
+  file.set("gemma2.attention.value_length", 128U);
+  EXPECT_NEAR(read_gguf(file).attention_shape(0).scale, 1 / 12.0, 1e-15);
+  file.set("gemma2.block_count", 42U);
+  EXPECT_NEAR(read_gguf(file).attention_shape(0).scale, 1 / std::sqrt(128.0), 1e-15);
+}
+
+TEST(DecoderConfig, OfBioMedLMDividesScoresByTheLayersNumber) {
+  const DecoderConfig c = read_hf({{"model_type", "gpt2"},
+                                   {"activation_function", "gelu_new"},
+                                   {"layer_norm_epsilon", 1e-5},
+                                   {"n_ctx", 1024},
+                                   {"n_embd", 2560},
+                                   {"n_head", 20},
+                                   {"n_inner", nullptr},
+                                   {"n_layer", 32},
+                                   {"n_positions", 1024},
+                                   {"scale_attn_by_inverse_layer_idx", true},
+                                   {"scale_attn_weights", true},
+                                   {"vocab_size", 28896}});
+  EXPECT_EQ(c.feed_forward_size, 4 * 2560);
+  EXPECT_EQ(c.rotary_size, 0);
+  EXPECT_TRUE(c.tied_head);
+  EXPECT_NEAR(c.attention_shape(3).scale, 1 / (4 * std::sqrt(128.0)), 1e-15);
 }
 
 TEST(DecoderConfig, OfAGgufWithoutWeightsIsRefused) {

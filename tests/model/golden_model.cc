@@ -1,6 +1,7 @@
 #include "model/golden_model.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace prescript {
 namespace {
@@ -52,8 +53,8 @@ Matrix logits_of(Decoder& decoder, const std::vector<Row>& rows) {
   const Pass pass = make_schedule(forest, std::ssize(rows)).passes.at(0);
   PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, {}, {});
   decoder.forward(run, {});
-  std::vector<int32_t> output_rows;
-  for (int32_t i = 0; i < static_cast<int32_t>(rows.size()); ++i) output_rows.push_back(i);
+  std::vector<int32_t> output_rows(rows.size());
+  std::iota(output_rows.begin(), output_rows.end(), 0);
   Workbench bench(decoder.ops(), decoder.dtype());
   const Tensor logits_NV =
       bench.take(std::ssize(rows), decoder.config().vocabulary_size, bench.sums());
