@@ -30,11 +30,15 @@ ordered_json architecture(const DecoderConfig& config) {
                         {"num_heads", config.num_heads},
                         {"num_kv_heads", config.num_kv_heads},
                         {"head_size", config.head_size},
-                        {"max_positions", config.max_positions},
-                        {"rope_theta", config.rope.theta},
-                        {"rope_scaling", config.rope.scaling},
-                        {"norm_epsilon", config.norm_epsilon},
-                        {"tied_head", config.tied_head}};
+                        {"max_positions", config.max_positions}};
+  if (config.features.learned_positions) {
+    facts["positions"] = "learned";
+  } else {
+    facts["rope_theta"] = config.rope.theta;
+    facts["rope_scaling"] = config.rope.scaling;
+  }
+  facts["norm_epsilon"] = config.norm_epsilon;
+  facts["tied_head"] = config.tied_head;
   if (!config.slides.empty()) {
     facts["window"] = config.window;
     facts["layers_in_window"] = std::count(config.slides.begin(), config.slides.end(), true);

@@ -48,9 +48,9 @@ void refuse_model(const std::string& place, const std::string& what) {
   for (const Family& family : kFamilies) {
     families += (families.empty() ? "" : ", ") + std::string(family.hf);
   }
-  throw InputError(ExitCode::kModel,
-                   place + ": " + what + "; implemented today: the families " + families +
-                       ", without experts (docs/ARCHITECTURE.md)");
+  throw InputError(
+      ExitCode::kModel,
+      place + ": " + what + "; implemented today: the families " + families + " (docs/MODELS.md)");
 }
 
 }  // namespace prescript
