@@ -35,14 +35,17 @@ constexpr std::array kKnownKeys = std::to_array<std::string_view>({
     "expert_count",
     "expert_used_count",
     "attention.layer_norm_epsilon",
-    "attention.key_length_swa",
-    "attention.value_length_swa",
-    "attention.sliding_window_pattern",
-    "rope.freq_base_swa",
-    "attn_logit_softcapping",
-    "final_logit_softcapping",
-    "use_parallel_residual",
 });
+
+// Keys of some families.
+constexpr std::array kScoreKeys =
+    std::to_array<std::string_view>({"attn_logit_softcapping", "final_logit_softcapping"});
+constexpr std::array kLocalKeys =
+    std::to_array<std::string_view>({"attention.key_length_swa",
+                                     "attention.value_length_swa",
+                                     "attention.sliding_window_pattern",
+                                     "rope.freq_base_swa"});
+constexpr const char* kParallelResidual = "use_parallel_residual";
 
 constexpr const char* kAttentionFactor = "rope.scaling.attn_factor";
 
@@ -88,6 +91,15 @@ class Metadata {
   const Family* family_ = nullptr;
 };
 
+bool is_known(std::string_view key, const Family& family) {
+  const auto is_in = [&](const auto& keys) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  return is_in(kKnownKeys) || (family.scores_of_its_own && is_in(kScoreKeys)) ||
+         (family.sliding == SlidingLayers::kAllButEverySixth && is_in(kLocalKeys)) ||
+         (family.features.parallel_residual && key == kParallelResidual);
+}
+
 void refuse_unknown_features(const Metadata& metadata) {
   if (metadata.find_integer("expert_count", 0, kMaxSize).value_or(0) > 0) {
     metadata.refuse(metadata.key("expert_count") + ": a mixture of experts is not implemented");
@@ -96,7 +108,7 @@ void refuse_unknown_features(const Metadata& metadata) {
   for (const std::string& key : metadata.file().keys()) {
     if (!key.starts_with(prefix)) continue;
     const auto name = std::string_view(key).substr(prefix.size());
-    if (std::find(kKnownKeys.begin(), kKnownKeys.end(), name) == kKnownKeys.end()) {
+    if (!is_known(name, metadata.family())) {
       metadata.refuse("metadata key " + quote(key) + " names a feature that is not implemented");
     }
   }
@@ -207,10 +219,17 @@ void read_scores(const Metadata& metadata, DecoderConfig& c) {
 }
 
 void read_window(const Metadata& metadata, DecoderConfig& c) {
+  const char* const key = "attention.sliding_window";
   const SlidingLayers sliding = metadata.family().sliding;
-  c.window = metadata.find_integer("attention.sliding_window", 0, kMaxPositions).value_or(0);
-  if (c.window == 0) return;
-  // A llama is also what a Mistral is stored as.
+  const int64_t window = metadata.find_integer(key, 0, kMaxPositions).value_or(0);
+  // A Mistral is stored as a llama. Which layers of a Qwen slide GGUF does not say.
+  const bool is_readable = metadata.name() == "llama" ||
+                           (sliding != SlidingLayers::kNone && sliding != SlidingLayers::kUpper);
+  if (!is_readable && window > 0 && window < c.max_positions) {
+    metadata.refuse(metadata.key(key) + ": sliding-window attention is not implemented there");
+  }
+  if (!is_readable || window == 0) return;
+  c.window = window;
   const int64_t pattern =
       metadata.find_integer("attention.sliding_window_pattern", 1, kMaxLayers).value_or(6);
   for (int64_t layer = 0; layer < c.num_layers; ++layer) {
@@ -273,7 +292,7 @@ DecoderConfig decoder_config_from_gguf(const GgufFile& file) {
   c.features.output_bias = has("blk.0.attn_output.bias");
   c.features.feed_forward_bias = has("blk.0.ffn_up.bias");
   if (c.features.parallel_residual) {
-    c.features.parallel_residual = metadata.boolean("use_parallel_residual");
+    c.features.parallel_residual = metadata.boolean(kParallelResidual);
   }
   read_scores(metadata, c);
   refuse_unknown_features(metadata);

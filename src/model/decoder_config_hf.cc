@@ -17,6 +17,9 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kTied = "tie_word_embeddings";
+constexpr const char* kScoresByInverseLayer = "scale_attn_by_inverse_layer_idx";
+
 const Family& family_of(const std::string& name, const std::string& place) {
   const auto found = std::find_if(
       kFamilies.begin(), kFamilies.end(), [&](const Family& family) { return family.hf == name; });
@@ -54,6 +57,7 @@ json defaults_of(std::string_view family) {
 json with_defaults(const json& document, std::string_view family) {
   json result = defaults_of(family);
   if (family == "gemma3" && document.contains("text_config")) {
+    if (document.contains(kTied)) result[kTied] = document[kTied];
     result.merge_patch(document["text_config"]);
   } else {
     result.merge_patch(document);
@@ -81,7 +85,7 @@ class ConfigReader {
     c.features = family_.features;
     read_sizes(c);
     c.norm_epsilon = config_.at(family_.keys.norm_epsilon).number();
-    c.tied_head = is_set("tie_word_embeddings", family_.tied_by_default);
+    c.tied_head = is_set(kTied, family_.tied_by_default);
     read_features(c);
     read_scores(c);
     read_positions(c);
@@ -104,6 +108,10 @@ class ConfigReader {
     return value ? value->boolean() : otherwise;
   }
 
+  [[noreturn]] void refuse_in_family(const char* key) const {
+    refuse_model(place_, std::string(key) + " of a " + quote(family_.hf) + " is not implemented");
+  }
+
   void refuse_unknown_features() const {
     for (const char* key : {"num_local_experts",
                             "num_experts",
@@ -116,6 +124,14 @@ class ConfigReader {
     }
     for (const char* key : {"use_bidirectional_attention", "add_cross_attention"}) {
       if (is_set(key)) refuse_model(place_, std::string(key) + " is not implemented");
+    }
+    // transformers reads these in their own families only.
+    for (const char* key :
+         {"query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"}) {
+      if (!family_.scores_of_its_own && config_.find(key)) refuse_in_family(key);
+    }
+    if (family_.hf != "gpt2" && is_set(kScoresByInverseLayer)) {
+      refuse_in_family(kScoresByInverseLayer);
     }
     if (!is_set("scale_attn_weights", true)) {
       refuse_model(place_, "scale_attn_weights: false is not implemented");
@@ -149,7 +165,7 @@ class ConfigReader {
     features.feed_forward_bias = is_set("mlp_bias", everywhere);
     features.parallel_residual =
         features.parallel_residual && is_set("use_parallel_residual", true);
-    features.scores_by_inverse_layer = is_set("scale_attn_by_inverse_layer_idx");
+    features.scores_by_inverse_layer = is_set(kScoresByInverseLayer);
     auto activation = config_.find(family_.keys.activation);
     if (!activation) activation = config_.find("hidden_act");
     if (activation) features.activation = read_activation(*activation);
@@ -238,8 +254,7 @@ class ConfigReader {
         case SlidingLayers::kNone:
           // transformers ignores it there, and may not be what the model was made with.
           if (config_.at("sliding_window").integer(1, kMaxPositions) < c.max_positions) {
-            refuse_model(place_,
-                         "sliding_window of a " + quote(family_.hf) + " is not implemented");
+            refuse_in_family("sliding_window");
           }
           return {};
         case SlidingLayers::kAll:

@@ -36,11 +36,31 @@ struct Family {
   std::string_view gguf;  // general.architecture
   DecoderFeatures features = {};
   SlidingLayers sliding = SlidingLayers::kNone;
+  bool scores_of_its_own = false;  // a query scalar, and caps of scores and logits
   bool biases_everywhere = false;
   bool tied_by_default = false;
   double default_rope_theta = 0;  // of GGUF files, whose writers leave it out; 0: they do not
   ConfigKeys keys = {};
 };
+
+constexpr Family gemma(std::string_view hf, std::string_view gguf) {
+  Family family = {.hf = hf,
+                   .gguf = gguf,
+                   .features = {.activation = Activation::kGeluTanh,
+                                .post_norms = true,
+                                .scaled_embedding = true,
+                                .norms_store_difference = true,
+                                .hf_names = &kGemmaNames},
+                   .sliding = SlidingLayers::kEveryOther,
+                   .scores_of_its_own = true,
+                   .tied_by_default = true,
+                   .keys = {.activation = "hidden_activation"}};
+  if (gguf == "gemma3") {
+    family.features.query_key_norms = true;
+    family.sliding = SlidingLayers::kAllButEverySixth;
+  }
+  return family;
+}
 
 inline constexpr std::array<Family, 10> kFamilies = {{
     {.hf = "llama", .gguf = "llama", .features = {.interleaved_in_gguf = true}},
@@ -60,39 +80,9 @@ inline constexpr std::array<Family, 10> kFamilies = {{
      .gguf = "phi3",
      .features = {.fused_tensors = true},
      .sliding = SlidingLayers::kAll},
-    {.hf = "gemma2",
-     .gguf = "gemma2",
-     .features = {.activation = Activation::kGeluTanh,
-                  .post_norms = true,
-                  .scaled_embedding = true,
-                  .norms_store_difference = true,
-                  .hf_names = &kGemmaNames},
-     .sliding = SlidingLayers::kEveryOther,
-     .tied_by_default = true,
-     .keys = {.activation = "hidden_activation"}},
-    // The text model by itself, and the text side of one that also sees (MedGemma).
-    {.hf = "gemma3_text",
-     .gguf = "gemma3",
-     .features = {.activation = Activation::kGeluTanh,
-                  .query_key_norms = true,
-                  .post_norms = true,
-                  .scaled_embedding = true,
-                  .norms_store_difference = true,
-                  .hf_names = &kGemmaNames},
-     .sliding = SlidingLayers::kAllButEverySixth,
-     .tied_by_default = true,
-     .keys = {.activation = "hidden_activation"}},
-    {.hf = "gemma3",
-     .gguf = "gemma3",
-     .features = {.activation = Activation::kGeluTanh,
-                  .query_key_norms = true,
-                  .post_norms = true,
-                  .scaled_embedding = true,
-                  .norms_store_difference = true,
-                  .hf_names = &kGemmaNames},
-     .sliding = SlidingLayers::kAllButEverySixth,
-     .tied_by_default = true,
-     .keys = {.activation = "hidden_activation"}},
+    gemma("gemma2", "gemma2"),
+    gemma("gemma3_text", "gemma3"),
+    gemma("gemma3", "gemma3"),  // one that also sees, of which the text side is read (MedGemma)
     {.hf = "gpt2",
      .gguf = "gpt2",
      .features = {.norm = NormKind::kLayer,

@@ -8,26 +8,26 @@ namespace prescript {
 /// Without ".weight" and ".bias"; those of a layer behind `layers` and its number. A name that a
 /// family has no tensor for is empty.
 struct TensorNames {
-  std::string_view embedding;
-  std::string_view positions;
-  std::string_view final_norm;
-  std::string_view head;
-  std::string_view layers;
-  std::string_view attention_norm;
-  std::string_view query_key_value;  // where they are one tensor
-  std::string_view query;
-  std::string_view key;
-  std::string_view value;
-  std::string_view query_norm;
-  std::string_view key_norm;
-  std::string_view output;
-  std::string_view post_attention_norm;
-  std::string_view feed_forward_norm;
-  std::string_view gate_up;  // where they are one tensor, or there is no gate
-  std::string_view gate;
-  std::string_view up;
-  std::string_view down;
-  std::string_view post_feed_forward_norm;
+  std::string_view embedding = {};
+  std::string_view positions = {};
+  std::string_view final_norm = {};
+  std::string_view head = {};
+  std::string_view layers = {};
+  std::string_view attention_norm = {};
+  std::string_view query_key_value = {};  // where they are one tensor
+  std::string_view query = {};
+  std::string_view key = {};
+  std::string_view value = {};
+  std::string_view query_norm = {};
+  std::string_view key_norm = {};
+  std::string_view output = {};
+  std::string_view post_attention_norm = {};
+  std::string_view feed_forward_norm = {};
+  std::string_view gate_up = {};  // where they are one tensor, or there is no gate
+  std::string_view gate = {};
+  std::string_view up = {};
+  std::string_view down = {};
+  std::string_view post_feed_forward_norm = {};
 };
 
 /// GGUF's, of all families.
@@ -58,7 +58,6 @@ inline constexpr TensorNames kGgufNames = {
 
 inline constexpr TensorNames kLlamaNames = {
     .embedding = "embed_tokens",
-    .positions = "",
     .final_norm = "norm",
     .head = "lm_head",
     .layers = "layers.",
@@ -70,13 +69,11 @@ inline constexpr TensorNames kLlamaNames = {
     .query_norm = "self_attn.q_norm",
     .key_norm = "self_attn.k_norm",
     .output = "self_attn.o_proj",
-    .post_attention_norm = "",
     .feed_forward_norm = "post_attention_layernorm",
     .gate_up = "mlp.gate_up_proj",
     .gate = "mlp.gate_proj",
     .up = "mlp.up_proj",
     .down = "mlp.down_proj",
-    .post_feed_forward_norm = "",
 };
 
 inline constexpr TensorNames kGemmaNames = [] {
@@ -95,42 +92,23 @@ inline constexpr TensorNames kGpt2Names = {
     .layers = "h.",
     .attention_norm = "ln_1",
     .query_key_value = "attn.c_attn",
-    .query = "",
-    .key = "",
-    .value = "",
-    .query_norm = "",
-    .key_norm = "",
     .output = "attn.c_proj",
-    .post_attention_norm = "",
     .feed_forward_norm = "ln_2",
     .gate_up = "mlp.c_fc",
-    .gate = "",
-    .up = "",
     .down = "mlp.c_proj",
-    .post_feed_forward_norm = "",
 };
 
 inline constexpr TensorNames kGptNeoxNames = {
     .embedding = "embed_in",
-    .positions = "",
     .final_norm = "final_layer_norm",
     .head = "embed_out",
     .layers = "layers.",
     .attention_norm = "input_layernorm",
     .query_key_value = "attention.query_key_value",
-    .query = "",
-    .key = "",
-    .value = "",
-    .query_norm = "",
-    .key_norm = "",
     .output = "attention.dense",
-    .post_attention_norm = "",
     .feed_forward_norm = "post_attention_layernorm",
     .gate_up = "mlp.dense_h_to_4h",
-    .gate = "",
-    .up = "",
     .down = "mlp.dense_4h_to_h",
-    .post_feed_forward_norm = "",
 };
 
 }  // namespace prescript

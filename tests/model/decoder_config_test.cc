@@ -170,6 +170,12 @@ TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
   hf_refuses_with({{"model_type", "mistral"}, {"layer_types", one_slides}},
                   "sliding_window: missing");
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
+  for (const char* key :
+       {"query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"}) {
+    hf_refuses_with({{key, 50.0}}, std::string(key) + " of a \"llama\" is not implemented");
+  }
+  hf_refuses_with({{"scale_attn_by_inverse_layer_idx", true}},
+                  "scale_attn_by_inverse_layer_idx of a \"llama\" is not implemented");
   hf_refuses_with({{"hidden_act", "relu"}}, "activation \"relu\" is not implemented");
   hf_refuses_with({{"use_bidirectional_attention", true}},
                   "use_bidirectional_attention is not implemented");
@@ -252,7 +258,16 @@ TEST(DecoderConfig, OfGgufIsRefusedByTheNameOfWhatItNeeds) {
   gguf_refuses_with("llama.expert_count", 8U, "a mixture of experts");
   gguf_refuses_with("llama.rope.dimension_count", 32U, "rotary positions on a part of the head");
   gguf_refuses_with("llama.attention.value_length", 32U, "heads of several sizes");
-  gguf_refuses_with("llama.attention.clamp_kqv", 50.0F, "llama.attention.clamp_kqv");
+  for (const char* key : {"attention.clamp_kqv",
+                          "attn_logit_softcapping",
+                          "rope.freq_base_swa",
+                          "use_parallel_residual"}) {
+    const std::string full = std::string("llama.") + key;
+    gguf_refuses_with(full, 50.0F, full);
+  }
+  GgufBytes qwen = gguf("qwen2");
+  qwen.set("qwen2.attention.sliding_window", 4096U);
+  gguf_refuses("qwen2.attention.sliding_window: sliding-window attention", qwen);
   gguf_refuses_with("llama.attention.head_count_kv", 2U, "9 query heads are not a multiple of 2");
   gguf_refuses_with("llama.embedding_length", 577U, "is not a multiple of the number of heads");
   gguf_refuses_with("llama.block_count", 0U, "llama.block_count");
