@@ -52,11 +52,10 @@ struct GgufTensor {
 };
 
 /// A checked GGUF file with, where it is the first of several, the tensors of all of them. Every
-/// count, length and offset is compared with the bytes present before
-/// anything is allocated; duplicate names, overlapping tensors and tensors beyond the end are
-/// refused. A tensor of a type that cannot be read is refused by name when the file is opened.
-/// Accessors throw InputError(kModel) "file: key: ..." when a required key is absent or of another
-/// type.
+/// count, length and offset is compared with the bytes present before anything is allocated;
+/// duplicate names, overlapping tensors and tensors beyond the end are refused. A tensor of a type
+/// that cannot be read is refused by name when the file is opened. Accessors throw
+/// InputError(kModel) "file: key: ..." when a required key is absent or of another type.
 class GgufFile {
  public:
   /// Throws InputError(kModel), also for a shard that is not the first, and when a shard is missing

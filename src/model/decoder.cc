@@ -24,19 +24,6 @@ std::vector<float> weights_of(const Pass& pass) {
   return weights;
 }
 
-std::vector<int32_t> output_rows_of_targets(const Pass& pass) {
-  std::vector<int32_t> rows;
-  for (const PassTarget& target : pass.targets) rows.push_back(target.output_row);
-  return rows;
-}
-
-/// The positions of the output rows.
-std::vector<int32_t> output_positions(const Pass& pass) {
-  std::vector<int32_t> positions;
-  for (const int32_t row : pass.output_rows) positions.push_back(pass.positions[row]);
-  return positions;
-}
-
 /// Fills `tables`.
 void compute_tables(Ops& ops, const Rope& rope, int64_t rotary_size, const RotaryTables& tables) {
   const std::vector<float> frequencies = frequencies_of(rope, rotary_size);
@@ -113,15 +100,6 @@ void Decoder::norm(Tensor x, Tensor weight_D, Tensor bias_D, Tensor y, Tensor st
   }
 }
 
-/// Adds to dx.
-void Decoder::norm_backward(Tensor x, Tensor weight_D, Tensor statistics, Tensor dy, Tensor dx) {
-  if (config_.features.norm == NormKind::kLayer) {
-    ops_.layer_norm_input_gradient(x, weight_D, statistics, dy, dx);
-  } else {
-    ops_.rms_norm_input_gradient(x, weight_D, statistics, dy, dx);
-  }
-}
-
 /// A bias that a family has not has no data.
 void Decoder::add_bias(Tensor bias, Tensor x) {
   if (bias.data != nullptr) ops_.add_row(bias, x);
@@ -155,8 +133,7 @@ void Decoder::turn_queries_and_keys(int64_t layer, PassRun& run) {
         a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), epsilon, a.q_AHE, a.q_rstd_AH);
     ops_.rms_norm(a.raw_k_NKE, vector(layer, LayerVector::kKeyNorm), epsilon, a.k_NKE, a.k_rstd_NK);
   }
-  const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
-  turn(a.q_AHE, layer, positions, false);
+  turn(a.q_AHE, layer, run.query_positions(layer), false);
   turn(a.k_NKE, layer, pass.positions, false);
 }
 
@@ -241,8 +218,7 @@ void Decoder::feed_forward(int64_t layer, PassRun& run) {
 
 void Decoder::score_targets(PassRun& run) {
   const Pass& pass = run.pass();
-  const auto rows = output_rows_of_targets(pass);
-  ops_.gather_rows(run.final_AD, rows, run.hidden_TD);
+  ops_.gather_rows(run.final_AD, run.target_rows(), run.hidden_TD);
   const std::vector<int32_t> ids = token_ids(pass);
   const std::vector<float> weights = weights_of(pass);
   const bool differentiates = run.d_hidden_TD.data != nullptr;
@@ -258,163 +234,6 @@ void Decoder::score_targets(PassRun& run) {
                        run.log_probs_T.col_range(begin, count),
                        differentiates ? run.d_hidden_TD.row_range(begin, count) : Tensor{});
   }
-}
-
-void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {
-  const int64_t L = config_.num_layers;
-  PRESCRIPT_CHECK(run.plan().keep == Keep::kActivations, "backward of a run that keeps nothing");
-  ops_.zero(run.d_final_AD);
-  ops_.scatter_add_rows(run.d_hidden_TD, output_rows_of_targets(run.pass()), run.d_final_AD);
-  ops_.zero(run.dx_AD);
-  norm_backward(
-      run.layer_input(L), weights_.final_norm_D(), run.final_A, run.d_final_AD, run.dx_AD);
-  for (int64_t layer = L; layer-- > 0;) layer_backward(layer, run);
-  ops_.embed_input_gradient(run.dx_ND, run.pass().rows, gradients_PD);
-}
-
-void Decoder::layer_backward(int64_t layer, PassRun& run) {
-  if (!is_last(layer) && layer >= run.plan().kept_layers) {
-    layer_forward(layer, run);  // its activations were not kept
-  } else if (interrupt_check_) {
-    interrupt_check_();
-  }
-  const Tensor dx_AD = is_last(layer) ? run.dx_AD : run.dx_ND;
-  // What attention adds does not pass the feed-forward where that reads x.
-  if (config_.features.parallel_residual) output_backward(layer, run, dx_AD);
-  feed_forward_backward(layer, run, dx_AD);
-  if (!config_.features.parallel_residual) output_backward(layer, run, dx_AD);
-  attention_backward(layer, run, dx_AD);
-}
-
-// On entry dx holds the gradient of the layer's output, on return that of what the feed-forward
-// reads.
-void Decoder::feed_forward_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
-  const LayerActivations& a = run.layer(layer);
-  const Tensor d_hidden_AF = run.hidden_NF.row_range(0, dx_AD.rows);
-  const Tensor d_normed_AD = run.normed_ND.row_range(0, dx_AD.rows);
-
-  Tensor d_out_AD = dx_AD;
-  if (config_.features.post_norms) {
-    d_out_AD = d_normed_AD;  // not yet in use
-    ops_.zero(d_out_AD);
-    ops_.rms_norm_input_gradient(a.feed_forward_out_AD,
-                                 vector(layer, LayerVector::kPostFeedForwardNorm),
-                                 a.feed_forward_out_A,
-                                 dx_AD,
-                                 d_out_AD);
-  }
-  ops_.linear_input_gradient(d_out_AD, weights_.projection(layer, Projection::kDown), d_hidden_AF);
-  ops_.activate_input_gradient(
-      config_.features.activation, a.gate_up_A2F, d_hidden_AF, a.gate_up_A2F);
-  ops_.linear_input_gradient(
-      a.gate_up_A2F, weights_.projection(layer, Projection::kGateUp), d_normed_AD);
-  norm_backward(a.feed_forward_x_AD,
-                vector(layer, LayerVector::kFeedForwardNorm),
-                a.feed_forward_A,
-                d_normed_AD,
-                dx_AD);
-}
-
-// dx holds the gradient of mid; on return run.d_attended_NHE that of what attention gives.
-void Decoder::output_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
-  const LayerActivations& a = run.layer(layer);
-  Tensor d_out_AD = dx_AD;
-  if (config_.features.post_norms) {
-    d_out_AD = run.normed_ND.row_range(0, dx_AD.rows);
-    ops_.zero(d_out_AD);
-    ops_.rms_norm_input_gradient(a.attention_out_AD,
-                                 vector(layer, LayerVector::kPostAttentionNorm),
-                                 a.attention_out_A,
-                                 dx_AD,
-                                 d_out_AD);
-  }
-  ops_.linear_input_gradient(d_out_AD,
-                             weights_.projection(layer, Projection::kOutput),
-                             run.d_attended_NHE.row_range(0, dx_AD.rows));
-}
-
-// On entry dx holds what reaches the layer's input past attention, on return run.dx_ND the gradient
-// of that input.
-void Decoder::attention_backward(int64_t layer, PassRun& run, Tensor dx_AD) {
-  const LayerActivations& a = run.layer(layer);
-  const Pass& pass = run.pass();
-  const int64_t HE = config_.query_size();
-  const int64_t KE = config_.kv_size();
-  const Tensor d_attended_AHE = run.d_attended_NHE.row_range(0, dx_AD.rows);
-  const Tensor dq_AHE = run.dq_NHE.row_range(0, dx_AD.rows);
-
-  // K/V gradients gather in a dtype of their own: first what other passes added, then this pass's
-  // parts.
-  std::vector<KeyValues> gradients{{run.dk_NKE, run.dv_NKE}};
-  for (const KeyValueRun* kept : run.kept()) gradients.push_back(kept->gradient(layer));
-  ops_.zero(run.dk_NKE);
-  ops_.zero(run.dv_NKE);
-  for (const KeptRows& rows : pass.kept) {
-    const KeyValues kept = gradients[1 + rows.run];
-    if (kept.k.data == nullptr) continue;
-    ops_.copy(kept.k.row_range(rows.kept_begin, rows.num_rows),
-              run.dk_NKE.row_range(rows.row_begin, rows.num_rows));
-    ops_.copy(kept.v.row_range(rows.kept_begin, rows.num_rows),
-              run.dv_NKE.row_range(rows.row_begin, rows.num_rows));
-  }
-  ops_.attention_input_gradient(config_.attention_shape(layer),
-                                run.parts(layer),
-                                a.q_AHE,
-                                sources(layer, run),
-                                a.attended_AHE,
-                                a.lse_AH,
-                                d_attended_AHE,
-                                dq_AHE,
-                                gradients);
-
-  const Tensor d_normed_ND = run.normed_ND;
-  const Tensor dkv_N = run.d_qkv_N.col_range(HE, 2 * KE);
-  // Queries first: keys behind a norm take their room.
-  if (is_last(layer)) {
-    const Tensor cast_dq_AHE = d_attended_AHE;  // done with
-    query_backward(layer, run, dq_AHE, cast_dq_AHE);
-    ops_.linear_input_gradient(
-        cast_dq_AHE, weights_.projection(layer, Projection::kQuery), run.final_AD);
-  } else {
-    query_backward(layer, run, dq_AHE, run.d_qkv_N.col_range(0, HE));
-  }
-  key_backward(layer, run, dkv_N.col_range(0, KE));
-  ops_.copy(run.dv_NKE, dkv_N.col_range(KE, KE));
-  if (is_last(layer)) {
-    ops_.linear_input_gradient(
-        dkv_N, weights_.projection(layer, Projection::kKeyValue), d_normed_ND);
-    ops_.scatter_add_rows(run.final_AD, pass.output_rows, d_normed_ND);
-    ops_.zero(run.dx_ND);
-    ops_.scatter_add_rows(dx_AD, pass.output_rows, run.dx_ND);
-  } else {
-    ops_.linear_input_gradient(
-        run.d_qkv_N, weights_.projection(layer, Projection::kQueryKeyValue), d_normed_ND);
-  }
-  norm_backward(
-      a.x_ND, vector(layer, LayerVector::kAttentionNorm), a.attention_N, d_normed_ND, run.dx_ND);
-}
-
-/// From the gradient of turned queries to that of the projection.
-void Decoder::query_backward(int64_t layer, PassRun& run, Tensor dq_AHE, Tensor to) {
-  const Pass& pass = run.pass();
-  const LayerActivations& a = run.layer(layer);
-  const auto positions = is_last(layer) ? output_positions(pass) : pass.positions;
-  turn(dq_AHE, layer, positions, true);
-  if (!config_.features.query_key_norms) return ops_.copy(dq_AHE, to);
-  ops_.zero(to);
-  ops_.rms_norm_input_gradient(
-      a.raw_q_AHE, vector(layer, LayerVector::kQueryNorm), a.q_rstd_AH, dq_AHE, to);
-}
-
-void Decoder::key_backward(int64_t layer, PassRun& run, Tensor to) {
-  const LayerActivations& a = run.layer(layer);
-  turn(run.dk_NKE, layer, run.pass().positions, true);
-  if (!config_.features.query_key_norms) return ops_.copy(run.dk_NKE, to);
-  const Tensor dk_NKE = run.dq_NHE.col_range(0, config_.kv_size());
-  ops_.copy(run.dk_NKE, dk_NKE);
-  ops_.zero(to);
-  ops_.rms_norm_input_gradient(
-      a.raw_k_NKE, vector(layer, LayerVector::kKeyNorm), a.k_rstd_NK, dk_NKE, to);
 }
 
 std::vector<KeyValues> Decoder::sources(int64_t layer, const PassRun& run) const {

@@ -135,6 +135,8 @@ PassRun::PassRun(Ops& ops,
   block_ = ops.allocate(size);
   Arena arena(block_.get(), size);
   lay_out(arena, ops, config, dtype, extents);
+  for (const int32_t row : pass.output_rows) output_positions_.push_back(pass.positions[row]);
+  for (const PassTarget& target : pass.targets) target_rows_.push_back(target.output_row);
 }
 
 size_t PassRun::bytes(const Ops& ops,

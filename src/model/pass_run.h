@@ -76,6 +76,12 @@ class PassRun {
   const KeepPlan& plan() const { return plan_; }
   const LayerActivations& layer(int64_t layer) const { return layers_[layer]; }
   std::span<const Part> parts(int64_t layer) const { return parts_.of(layer); }
+  /// Of the queries of those parts.
+  std::span<const int32_t> query_positions(int64_t layer) const {
+    return layer + 1 == std::ssize(layers_) ? output_positions_ : pass_->positions;
+  }
+  /// The output row of each target.
+  std::span<const int32_t> target_rows() const { return target_rows_; }
 
   /// The input of layer `layer`; behind the last, the output rows [A, D].
   Tensor layer_input(int64_t layer) const { return inputs_[layer]; }
@@ -112,6 +118,8 @@ class PassRun {
   std::span<KeyValueRun* const> kept_;
   KeepPlan plan_;
   LayerParts parts_;
+  std::vector<int32_t> output_positions_;
+  std::vector<int32_t> target_rows_;
   Buffer block_;
   std::vector<LayerActivations> layers_;
   std::vector<Tensor> inputs_;
