@@ -5,65 +5,23 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <numbers>
 #include <vector>
 
 #include "base/arena.h"
 #include "ops/check.h"
 #include "ops/ops.h"
+#include "ops/reference_attention.h"
+#include "ops/reference_formulas.h"
 
 namespace prescript {
 namespace {
 
-double* row(const Tensor& x, int64_t index) {
-  return x.row<double>(index);
-}
-
-double dot(const double* a, const double* b, int64_t size) {
-  double sum = 0;
-  for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-void add_scaled(double scale, const double* x, double* y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
-}
-
-double capped(double x, double cap) {
-  return cap == 0 ? x : cap * std::tanh(x / cap);
-}
-
-/// The derivative of `capped` where it is y.
-double slope_at(double y, double cap) {
-  return cap == 0 ? 1 : 1 - y / cap * (y / cap);
-}
-
-/// f(x) and f'(x).
-struct ValueAndSlope {
-  double value;
-  double slope;
-};
-
-ValueAndSlope activation(Activation f, double x) {
-  switch (f) {
-    case Activation::kSilu: {
-      const double s = 1 / (1 + std::exp(-x));
-      return {x * s, s + x * s * (1 - s)};
-    }
-    case Activation::kGelu: {
-      const double below = 0.5 * std::erfc(-x / std::numbers::sqrt2);
-      const double density = std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
-      return {x * below, below + x * density};
-    }
-    case Activation::kGeluTanh: {
-      const double root = std::sqrt(2 / std::numbers::pi);
-      const double t = std::tanh(root * (x + 0.044715 * x * x * x));
-      const double du = root * (1 + 3 * 0.044715 * x * x);
-      return {0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du};
-    }
-  }
-  throw ContractError("unknown activation");
-}
+using reference::activation;
+using reference::add_scaled;
+using reference::capped;
+using reference::dot;
+using reference::row;
+using reference::slope_at;
 
 void require_float64(std::initializer_list<Tensor> tensors) {
   for (const Tensor& tensor : tensors) {
@@ -74,26 +32,6 @@ void require_float64(std::initializer_list<Tensor> tensors) {
 /// A weight lies as its rows do.
 Tensor rows_of(const Weight& weight) {
   return {weight.data, weight.dtype, weight.rows, weight.cols, weight.row_size()};
-}
-
-/// The keys that one query sees, as (source, row), in the order of the parts.
-struct SeenKey {
-  int32_t source;
-  int64_t row;
-};
-
-std::vector<std::vector<SeenKey>> seen_keys(std::span<const Part> parts, int64_t num_queries) {
-  std::vector<std::vector<SeenKey>> seen(num_queries);
-  for (const Part& part : parts) {
-    for (int64_t j = 0; j < part.num_queries; ++j) {
-      for (int64_t i = 0; i < part.num_keys; ++i) {
-        if (part.causal_offset != Part::kNoMask && i > part.causal_offset + j) break;
-        if (part.window_offset != Part::kNoWindow && i < part.window_offset + j) continue;
-        seen[part.query_begin + j].push_back({part.source, part.key_begin + i});
-      }
-    }
-  }
-  return seen;
 }
 
 class ReferenceOps final : public Ops {
@@ -330,33 +268,7 @@ class ReferenceOps final : public Ops {
                  Tensor out_NHE,
                  Tensor lse_NH) override {
     require_float64({q_NHE, out_NHE, lse_NH});
-    ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-    const auto seen = seen_keys(parts, q_NHE.rows);
-    const int64_t E = shape.head_size;
-    const int64_t group = shape.num_heads / shape.num_kv_heads;
-    zero(out_NHE);
-    for (int64_t n = 0; n < q_NHE.rows; ++n) {
-      for (int64_t h = 0; h < shape.num_heads; ++h) {
-        const int64_t kv = h / group * E;
-        std::vector<double> scores;
-        for (const SeenKey& key : seen[n]) {
-          const double* k = row(sources[key.source].k, key.row) + kv;
-          scores.push_back(capped(shape.scale * dot(row(q_NHE, n) + h * E, k, E), shape.cap));
-        }
-        const double max = *std::max_element(scores.begin(), scores.end());
-        double sum = 0;
-        for (const double score : scores) sum += std::exp(score - max);
-        const double lse = max + std::log(sum);
-        row(lse_NH, n)[h] = lse;
-        for (size_t i = 0; i < scores.size(); ++i) {
-          const SeenKey& key = seen[n][i];
-          add_scaled(std::exp(scores[i] - lse),
-                     row(sources[key.source].v, key.row) + kv,
-                     row(out_NHE, n) + h * E,
-                     E);
-        }
-      }
-    }
+    reference::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   }
 
   // The parameters are those of Ops. NOLINTNEXTLINE(readability-function-size)
@@ -370,34 +282,8 @@ class ReferenceOps final : public Ops {
                                 Tensor dq_NHE,
                                 std::span<const KeyValues> gradients) override {
     require_float64({q_NHE, out_NHE, lse_NH, dout_NHE, dq_NHE});
-    ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
-    ops_check::attention_input_gradient(
-        q_NHE, sources, dout_NHE, dq_NHE, gradients, kv_gradient_dtype());
-    const auto seen = seen_keys(parts, q_NHE.rows);
-    const int64_t E = shape.head_size;
-    const int64_t group = shape.num_heads / shape.num_kv_heads;
-    zero(dq_NHE);
-    for (int64_t n = 0; n < q_NHE.rows; ++n) {
-      for (int64_t h = 0; h < shape.num_heads; ++h) {
-        const int64_t kv = h / group * E;
-        const double* q = row(q_NHE, n) + h * E;
-        const double* dout = row(dout_NHE, n) + h * E;
-        const double projection = dot(dout, row(out_NHE, n) + h * E, E);
-        for (const SeenKey& key : seen[n]) {
-          const double* k = row(sources[key.source].k, key.row) + kv;
-          const double* v = row(sources[key.source].v, key.row) + kv;
-          const double score = capped(shape.scale * dot(q, k, E), shape.cap);
-          const double p = std::exp(score - row(lse_NH, n)[h]);
-          const double dscore =
-              shape.scale * slope_at(score, shape.cap) * p * (dot(dout, v, E) - projection);
-          add_scaled(dscore, k, row(dq_NHE, n) + h * E, E);
-          const KeyValues& gradient = gradients[key.source];
-          if (gradient.k.data == nullptr) continue;
-          add_scaled(dscore, q, row(gradient.k, key.row) + kv, E);
-          add_scaled(p, dout, row(gradient.v, key.row) + kv, E);
-        }
-      }
-    }
+    reference::attention_input_gradient(
+        shape, parts, q_NHE, sources, out_NHE, lse_NH, dout_NHE, dq_NHE, gradients);
   }
 
   void activate(Activation f, Tensor x, Tensor h_NF) override {
