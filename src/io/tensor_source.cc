@@ -35,13 +35,13 @@ struct Decoding {
   int64_t block_values = 1;
   int64_t block_bytes = 0;
   std::function<void(std::span<const std::byte>, std::span<float>)> decode;  // empty: not readable
+  std::optional<GgmlType> type = std::nullopt;
 };
 
 Decoding decoding_of(GgmlType type) {
   const GgmlTypeLayout& layout = layout_of(type);
-  return {layout.block_values, layout.block_bytes, [type](auto bytes, auto values) {
-            dequantize(type, bytes, values);
-          }};
+  const auto decode = [type](auto bytes, auto values) { dequantize(type, bytes, values); };
+  return {layout.block_values, layout.block_bytes, decode, type};
 }
 
 Decoding decoding_of_safetensors(const std::string& dtype) {
@@ -99,6 +99,12 @@ class MappedTensors final : public TensorSource {
             int64_t col_end,
             float* out) const override;
 
+  std::optional<StoredBlocks> blocks(std::string_view name) const override {
+    const StoredTensor& tensor = get(name);
+    if (!tensor.decoding.type) return std::nullopt;
+    return StoredBlocks{*tensor.decoding.type, tensor.bytes};
+  }
+
   void release(std::string_view name) const override { release_pages(get(name).bytes); }
 
  private:
@@ -122,7 +128,7 @@ void MappedTensors::read(std::string_view name,
                          int64_t col_end,
                          float* out) const {
   const auto& [info, bytes, decoding] = get(name);
-  const auto& [block_values, block_bytes, decode] = decoding;
+  const auto& [block_values, block_bytes, decode, type] = decoding;
   PRESCRIPT_CHECK(decode,
                   info.name + " is stored as " + info.stored_type + ", which is not readable");
   PRESCRIPT_CHECK(0 <= row_begin && row_begin <= row_end && row_end <= info.rows() &&

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,12 @@
 #include "io/gguf.h"
 
 namespace prescript {
+
+/// Numbers as they lie in a file: blocks of a type, row after row.
+struct StoredBlocks {
+  GgmlType type = GgmlType::kF32;
+  std::span<const std::byte> bytes;
+};
 
 struct TensorInfo {
   std::string name;            // as the file spells it
@@ -53,6 +61,9 @@ class TensorSource {
                     int64_t col_begin,
                     int64_t col_end,
                     float* out) const = 0;
+
+  /// The tensor undecoded, in mapped memory; nothing where no GGUF type names how it is stored.
+  virtual std::optional<StoredBlocks> blocks(std::string_view name) const = 0;
 
   /// Says that the tensor will not be read for a while: the system need not hold its pages for this
   /// process. They come back when it is read.

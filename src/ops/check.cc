@@ -2,6 +2,22 @@
 
 #include <vector>
 
+namespace prescript {
+
+void Ops::upload_blocks(std::span<const std::byte> /*blocks*/, void* /*to*/) {
+  throw ContractError(std::string(name()) + " holds no blocks");
+}
+
+void Ops::decode_blocks(uint32_t /*type*/,
+                        const void* /*blocks*/,
+                        Weight /*weight*/,
+                        int64_t /*begin*/,
+                        int64_t /*count*/) {
+  throw ContractError(std::string(name()) + " holds no blocks");
+}
+
+}  // namespace prescript
+
 namespace prescript::ops_check {
 namespace {
 
@@ -35,7 +51,7 @@ void embed(Weight embedding, std::span<const Tensor> prompts, std::span<const Ro
     const Tensor& prompt = prompts[row.soft_prompt];
     index("embed: virtual token", row.index, prompt.rows);
     PRESCRIPT_CHECK(prompt.cols == x.cols, "embed: width of a soft prompt");
-    if (prompt.dtype != DType::kFloat32) dtype("embed: soft prompt", prompt, sums_of(x.dtype));
+    dtype("embed: soft prompt", prompt, sums_of(x.dtype));
   }
 }
 

@@ -10,4 +10,12 @@ std::unique_ptr<Ops> make_cuda_ops() {
                    "device: cuda: this build has no CUDA backend; use device: cpu or auto");
 }
 
+bool cuda_is_available() {
+  return false;
+}
+
+std::string describe_cuda_backend() {
+  return "not in this build";
+}
+
 }  // namespace prescript

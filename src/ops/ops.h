@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,31 +26,35 @@ using ReadRows = std::function<void(int64_t begin, int64_t count, float* rows)>;
 /// A frozen matrix with so many rows that not all need be laid out at a time.
 class WeightRows {
  public:
-  /// The most rows that are asked for at a time, a multiple of Weight::kRowMultiple.
+  /// The most rows that are laid out at a time where not all are, a multiple of
+  /// Weight::kRowMultiple.
   static constexpr int64_t kMaxRows = 3072;
 
   /// All rows are there.
   WeightRows(Weight whole)  // NOLINT(google-explicit-constructor)
-      : WeightRows(whole, [whole](int64_t begin, int64_t count) {
-          return whole.row_range(begin, count);
-        }) {}
+      : shape_(whole),
+        max_rows_(std::max<int64_t>(whole.rows, 1)),
+        get_([whole](int64_t begin, int64_t count) { return whole.row_range(begin, count); }) {}
 
-  /// `get(begin, count)` gives rows, which stay valid until its next call.
+  /// `get(begin, count)` gives at most kMaxRows rows, which stay valid until its next call.
   WeightRows(Weight shape, std::function<Weight(int64_t, int64_t)> get)
-      : shape_(shape), get_(std::move(get)) {}
+      : shape_(shape), max_rows_(kMaxRows), get_(std::move(get)) {}
 
   const Weight& shape() const { return shape_; }
 
-  /// Calls `body(begin, rows)` for ranges of rows that cover the matrix, in order, always the same.
+  /// Calls `body(begin, rows)` for ranges of at most `at_most` rows that cover the matrix, in
+  /// order, always the same.
   template <typename Body>
-  void for_ranges(const Body& body) const {
-    for (int64_t begin = 0; begin < shape_.rows; begin += kMaxRows) {
-      body(begin, get_(begin, std::min(kMaxRows, shape_.rows - begin)));
+  void for_ranges(const Body& body, int64_t at_most = kMaxRows) const {
+    const int64_t step = std::min(at_most, max_rows_);
+    for (int64_t begin = 0; begin < shape_.rows; begin += step) {
+      body(begin, get_(begin, std::min(step, shape_.rows - begin)));
     }
   }
 
  private:
   Weight shape_;
+  int64_t max_rows_;
   std::function<Weight(int64_t, int64_t)> get_;
 };
 
@@ -60,6 +65,12 @@ struct AttentionShape {
   int64_t head_size = 0;
   double scale = 0;  // of the scores, normally 1 / sqrt(E)
   double cap = 0;    // scaled scores become cap · tanh(score / cap); 0: they stay
+};
+
+/// Memory of a device of its own, in bytes.
+struct DeviceMemory {
+  uint64_t total = 0;
+  uint64_t free = 0;
 };
 
 /// f of a feed-forward layer.
@@ -75,14 +86,10 @@ struct KeyValues {
   Tensor v;
 };
 
-/// A backend. Operations check shapes and dtypes (ContractError) and write every element of their
-/// outputs unless they say "adds". Activations and weights share one compute dtype; statistics and
-/// losses are in `accumulate_dtype()`, K/V gradients in `kv_gradient_dtype()`. Indices are host
-/// spans. Same inputs, same bits: sums have a fixed order. Letters: N rows, T targets, D hidden, F
-/// feed-forward, V vocabulary, H query heads, K kv heads, E head size.
-class Ops {
+/// What a memory plan asks about a backend, which need not be here.
+class BackendTraits {
  public:
-  virtual ~Ops() = default;
+  virtual ~BackendTraits() = default;
 
   virtual std::string_view name() const = 0;
 
@@ -92,6 +99,20 @@ class Ops {
   /// Of K/V gradients, which sum over all rows that see a key: at least the accumulate dtype.
   virtual DType kv_gradient_dtype() const = 0;
 
+  /// Nothing where it computes in the process's own memory.
+  virtual std::optional<DeviceMemory> device_memory() const { return std::nullopt; }
+
+  /// Whether weights can stay in its memory as they are stored: Ops::upload_blocks, decode_blocks.
+  virtual bool holds_blocks() const { return false; }
+};
+
+/// A backend. Operations check shapes and dtypes (ContractError) and write every element of their
+/// outputs unless they say "adds". Activations and weights share one compute dtype; statistics and
+/// losses are in `accumulate_dtype()`, K/V gradients in `kv_gradient_dtype()`. Indices are host
+/// spans. Same inputs, same bits: sums have a fixed order. Letters: N rows, T targets, D hidden, F
+/// feed-forward, V vocabulary, H query heads, K kv heads, E head size.
+class Ops : public BackendTraits {
+ public:
   // --- memory ---
 
   /// Throws DeviceError (exit 5) when there is not enough.
@@ -112,10 +133,20 @@ class Ops {
   /// rounded to its dtype. All threads read, some rows at a time.
   virtual void lay_out(const ReadRows& read, Weight weight) = 0;
 
+  // Of backends that hold blocks, GGUF's (io/gguf_quantization.h has their types).
+
+  /// Copies blocks as they lie in the file.
+  virtual void upload_blocks(std::span<const std::byte> blocks, void* to);
+
+  /// lay_out, for rows [begin, begin + count) of `weight`, whose numbers lie in `blocks` row after
+  /// row.
+  virtual void decode_blocks(
+      uint32_t type, const void* blocks, Weight weight, int64_t begin, int64_t count);
+
   // --- rows ---
 
-  /// x_ND = scale · rows of embedding_VD, or rows of prompts_PD[row.soft_prompt] (float32, cast on
-  /// the way), which are not scaled.
+  /// x_ND = scale · rows of embedding_VD, or rows of prompts_PD[row.soft_prompt] (accumulate dtype,
+  /// cast on the way), which are not scaled.
   virtual void embed(Weight embedding_VD,
                      double scale,
                      std::span<const Tensor> prompts_PD,
@@ -264,7 +295,15 @@ std::string describe_cpu_backend();
 /// cache, each for half of `seconds`. Interruptions only make it smaller.
 double measure_cpu_peak(DType dtype, double seconds);
 
-/// CUDA kernels. Throws InputError (exit 2) in a build without them.
+/// CUDA kernels on the first card. Throws InputError (exit 2) in a build without them and where
+/// there is no card.
 std::unique_ptr<Ops> make_cuda_ops();
+
+/// Whether this build has the cuda backend and this machine a card for it.
+bool cuda_is_available();
+
+/// The card, its driver and the toolkit's version, for `--version` and reports; in a build without
+/// the cuda backend, that it has none.
+std::string describe_cuda_backend();
 
 }  // namespace prescript

@@ -91,12 +91,7 @@ class ReferenceOps final : public Ops {
         add_scaled(scale, row(rows_of(embedding_VD), source.index), row(x_ND, n), x_ND.cols);
         continue;
       }
-      const Tensor& prompt_PD = prompts_PD[source.soft_prompt];
-      if (prompt_PD.dtype == DType::kFloat64) {
-        std::copy_n(row(prompt_PD, source.index), x_ND.cols, row(x_ND, n));
-      } else {
-        std::copy_n(prompt_PD.row<float>(source.index), x_ND.cols, row(x_ND, n));
-      }
+      std::copy_n(row(prompts_PD[source.soft_prompt], source.index), x_ND.cols, row(x_ND, n));
     }
   }
 

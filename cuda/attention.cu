@@ -1,0 +1,131 @@
+// attention.cu: the launchers of attention, and what its kernels leave to be done by row.
+//   Maths      merge: lse = log Σ exp(lse_i), out = Σ exp(lse_i − lse)·out_i over the pieces that
+//   the
+//              keys of a tile were divided into; projection = rowsum(dout ∘ out)
+//              Reference: src/ops/reference_attention.cc
+//   Shapes     out_NHE, dout_NHE f32 or bf16; pieces, lse_NH, projection_NH f32
+//   Mapping    a warp per row and head; merging in the order of the pieces
+//   Traffic    every number once
+//   Roofline   bound by memory
+//   Measured
+//   Source     Hydragen, arXiv 2402.05099
+
+#include "cuda/attention_launch.h"
+#include "cuda/attention_plain.cuh"
+
+namespace prescript::cuda {
+namespace {
+
+constexpr int kWarps = 4;
+
+template <typename T>
+__global__ void merge(AttentionWork work, Tensor out_NHE, Tensor lse_NH, int32_t tile_rows) {
+  const int E = work.head_size;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const auto index = static_cast<int32_t>(blockIdx.x * kWarps + threadIdx.x / 32);
+  const int32_t place = index / tile_rows;  // tile and kv head
+  if (place >= work.num_merged_tiles * work.num_kv_heads) return;
+  const MergedTile tile = work.merged_tiles[place / work.num_kv_heads];
+  const FoldedHead head(work, place % work.num_kv_heads);
+  const int32_t tile_row = index % tile_rows;
+  const int32_t row = tile.row_begin + tile_row;
+  if (row >= out_NHE.rows * head.group_size) return;
+
+  const int64_t first = partial_row(work, tile.first_slot, head.kv_head, tile_rows, tile_row);
+  const int64_t step = int64_t{work.num_kv_heads} * tile_rows;
+  float max = -INFINITY;
+  for (int32_t i = 0; i < tile.num_slots; ++i) {
+    max = fmaxf(max, work.partial_lse[first + i * step]);
+  }
+  float sum = 0;
+  float out[kPlainCols] = {};
+  for (int32_t i = 0; i < tile.num_slots; ++i) {
+    const float weight = expf(work.partial_lse[first + i * step] - max);
+    sum += weight;
+#pragma unroll
+    for (int c = 0; c < kPlainCols; ++c) {
+      const int col = c * 32 + lane;
+      if (col < E) out[c] += weight * work.partial_out[(first + i * step) * E + col];
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < kPlainCols; ++c) {
+    const int col = c * 32 + lane;
+    if (col < E) head.row_of<T>(out_NHE, row)[col] = plain_number<T>(out[c] / sum);
+  }
+  if (lane == 0) head.number_of(lse_NH, row) = max + logf(sum);
+}
+
+template <typename T>
+__global__ void project(Tensor out_NHE, Tensor dout_NHE, Tensor projection_NH) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32;
+  const int64_t row = index / projection_NH.cols;
+  const int64_t head = index % projection_NH.cols;
+  if (row >= out_NHE.rows) return;
+  const int64_t E = out_NHE.cols / projection_NH.cols;
+  const T* const out = static_cast<const T*>(out_NHE.data) + row * out_NHE.stride + head * E;
+  const T* const dout = static_cast<const T*>(dout_NHE.data) + row * dout_NHE.stride + head * E;
+  float sum = 0;
+  for (int64_t e = lane; e < E; e += 32) sum += plain_float(out[e]) * plain_float(dout[e]);
+  for (int mask = 16; mask > 0; mask /= 2) sum += __shfl_xor_sync(0xFFFFFFFFU, sum, mask);
+  if (lane == 0) {
+    static_cast<float*>(projection_NH.data)[row * projection_NH.stride + head] = sum;
+  }
+}
+
+dim3 blocks_of_warps(int64_t num_warps) {
+  return dim3(static_cast<unsigned>((num_warps + kWarps - 1) / kWarps));
+}
+
+}  // namespace
+
+void attention(
+    const AttentionWork& work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH, Stream stream) {
+  if (work.num_query_tiles == 0) return;
+  if (work.kernels == AttentionKernels::kPlain) {
+    attention_plain(work, q_NHE, out_NHE, lse_NH, stream);
+  } else {
+    attention_matrix(work, q_NHE, out_NHE, lse_NH, stream);
+  }
+  if (work.num_merged_tiles == 0) return;
+  const int32_t tile_rows = query_tile_rows(work.kernels, work.head_size);
+  const auto kernel = out_NHE.dtype == DType::kFloat32 ? merge<float> : merge<bf16>;
+  LAUNCH(kernel,
+         blocks_of_warps(int64_t{work.num_merged_tiles} * work.num_kv_heads * tile_rows),
+         dim3(32 * kWarps),
+         0,
+         stream,
+         work,
+         out_NHE,
+         lse_NH,
+         tile_rows);
+}
+
+void attention_input_gradient(const AttentionWork& work,
+                              Tensor q_NHE,
+                              Tensor out_NHE,
+                              Tensor lse_NH,
+                              Tensor dout_NHE,
+                              Tensor projection_NH,
+                              Tensor dq_NHE,
+                              Stream stream) {
+  if (work.num_query_tiles == 0) return;
+  const auto kernel = out_NHE.dtype == DType::kFloat32 ? project<float> : project<bf16>;
+  LAUNCH(kernel,
+         blocks_of_warps(projection_NH.num_elements()),
+         dim3(32 * kWarps),
+         0,
+         stream,
+         out_NHE,
+         dout_NHE,
+         projection_NH);
+  const AttentionGradient gradient{q_NHE, lse_NH, dout_NHE, projection_NH};
+  const bool is_plain = work.kernels == AttentionKernels::kPlain;
+  (is_plain ? attention_plain_query_gradient : attention_matrix_query_gradient)(
+      work, gradient, dq_NHE, stream);
+  if (work.num_key_tiles == 0) return;
+  (is_plain ? attention_plain_key_gradient : attention_matrix_key_gradient)(work, gradient, stream);
+}
+
+}  // namespace prescript::cuda
