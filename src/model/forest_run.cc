@@ -158,7 +158,7 @@ void BlockBytes::raise_to(const BlockBytes& other) {
   large = std::max(large, other.large);
 }
 
-ForestBytes forest_bytes(const Ops& ops,
+ForestBytes forest_bytes(const BackendTraits& ops,
                          const DecoderConfig& config,
                          DType dtype,
                          const Schedule& schedule,
@@ -191,7 +191,7 @@ ForestBytes forest_bytes(const Ops& ops,
   return result;
 }
 
-size_t training_bytes(const Ops& ops,
+size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const RunPlan& plan) {

@@ -68,7 +68,7 @@ struct ForestBytes {
 
 /// The most that score_forest, or in `training` differentiate_forest, allocates at a time for the
 /// passes of `schedule`; given runs belong to others.
-ForestBytes forest_bytes(const Ops& ops,
+ForestBytes forest_bytes(const BackendTraits& ops,
                          const DecoderConfig& config,
                          DType dtype,
                          const Schedule& schedule,
@@ -78,7 +78,7 @@ ForestBytes forest_bytes(const Ops& ops,
 /// Bytes that differentiate_forest needs for passes of `plan.max_rows` rows, beside the weights;
 /// all rows counted as output rows and targets, and the first pass's activations held while another
 /// runs.
-size_t training_bytes(const Ops& ops,
+size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const RunPlan& plan);

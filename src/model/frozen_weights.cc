@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "model/device_blocks.h"
 
 namespace prescript {
 namespace {
@@ -81,6 +82,30 @@ HeldWeights lay_out(Arena& arena,
   return held;
 }
 
+/// Whether a weight that is kAsStored stays so in the backend's memory, not in the file.
+bool is_in_blocks(const BackendTraits& ops,
+                  const TensorSource& source,
+                  const StoredWeight& weight) {
+  return ops.holds_blocks() && DeviceBlocks::can_hold(source, weight);
+}
+
+std::vector<StoredWeight> weights_in_blocks(const BackendTraits& ops,
+                                            const TensorSource& source,
+                                            const DecoderConfig& config) {
+  const StoredWeights stored(config, kind_of(source, config));
+  std::vector<StoredWeight> weights;
+  const auto add = [&](const StoredWeight& weight) {
+    if (is_in_blocks(ops, source, weight)) weights.push_back(weight);
+  };
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    for (const Projection which : projections_of(config, layer)) {
+      add(stored.projection(layer, which));
+    }
+  }
+  add(stored.head());
+  return weights;
+}
+
 /// What both formats have in common.
 class WeightsWithVectors : public FrozenWeights {
  public:
@@ -94,9 +119,11 @@ class WeightsWithVectors : public FrozenWeights {
         stored_(config, kind_of(source, config)),
         embedding_scale_(config.embedding_scale()),
         dtype_(dtype),
-        bytes_(weight_bytes(ops, config, dtype, format)),
-        block_(ops.allocate(bytes_)) {
-    Arena arena(block_.get(), bytes_);
+        bytes_(weight_bytes(ops, config, dtype, format, &source)) {
+    Arena measuring;
+    lay_out(measuring, config, stored_, dtype, ops.accumulate_dtype(), format);
+    block_ = ops.allocate(measuring.used());
+    Arena arena(block_.get(), measuring.used());
     held_ = lay_out(arena, config, stored_, dtype, ops.accumulate_dtype(), format);
     for (int64_t layer = 0; layer < config.num_layers; ++layer) {
       for (const LayerVector which : vectors_of(config)) {
@@ -172,18 +199,23 @@ class ConvertedWeights final : public WeightsWithVectors {
   }
 };
 
-/// One weight at a time is laid out, in scratch.
+/// One weight at a time is laid out, in scratch: from the file, or from blocks that the backend
+/// holds. Of the embedding, which may be the head too, only a few rows are asked for at a time, and
+/// those come from the file.
 class AsStoredWeights final : public WeightsWithVectors {
  public:
   AsStoredWeights(Ops& ops, const TensorSource& source, const DecoderConfig& config, DType dtype)
       : WeightsWithVectors(ops, source, config, dtype, WeightFormat::kAsStored),
         embedding_(stored_.embedding()),
-        head_(stored_.head()) {}
+        head_(stored_.head()),
+        blocks_(ops, source) {
+    for (const StoredWeight& weight : weights_in_blocks(ops, source, config)) blocks_.load(weight);
+  }
 
   Weight projection(int64_t layer, Projection which) override {
     const StoredWeight stored = stored_.projection(layer, which);
     const Weight weight = in_scratch(stored.rows(), stored.cols);
-    read(stored, 0, weight);
+    decode(stored, 0, weight);
     return weight;
   }
 
@@ -191,7 +223,7 @@ class AsStoredWeights final : public WeightsWithVectors {
     return WeightRows({nullptr, dtype(), head_.rows(), head_.cols},
                       [this](int64_t begin, int64_t count) {
                         const Weight weight = in_scratch(count, head_.cols);
-                        read(head_, begin, weight);
+                        decode(head_, begin, weight);
                         return weight;
                       });
   }
@@ -205,6 +237,14 @@ class AsStoredWeights final : public WeightsWithVectors {
   }
 
  private:
+  void decode(const StoredWeight& stored, int64_t first, const Weight& weight) {
+    if (is_in_blocks(ops_, source_, stored)) {
+      blocks_.decode(stored, first, weight);
+    } else {
+      read(stored, first, weight);
+    }
+  }
+
   Weight in_scratch(int64_t rows, int64_t cols) const {
     return {held_.scratch.data, dtype(), rows, cols};
   }
@@ -232,15 +272,26 @@ class AsStoredWeights final : public WeightsWithVectors {
 
   StoredWeight embedding_;
   StoredWeight head_;
+  DeviceBlocks blocks_;
 };
 
 }  // namespace
 
-size_t weight_bytes(const Ops& ops, const DecoderConfig& config, DType dtype, WeightFormat format) {
+size_t weight_bytes(const BackendTraits& ops,
+                    const DecoderConfig& config,
+                    DType dtype,
+                    WeightFormat format,
+                    const TensorSource* source) {
   Arena measuring;
   lay_out(
       measuring, config, StoredWeights(config, FileKind{}), dtype, ops.accumulate_dtype(), format);
-  return measuring.used();
+  size_t bytes = measuring.used();
+  if (format == WeightFormat::kAsStored && source != nullptr) {
+    for (const StoredWeight& weight : weights_in_blocks(ops, *source, config)) {
+      bytes += DeviceBlocks::bytes(*source, weight);
+    }
+  }
+  return bytes;
 }
 
 std::unique_ptr<FrozenWeights> load_weights(Ops& ops,

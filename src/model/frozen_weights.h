@@ -11,7 +11,8 @@ namespace prescript {
 /// Where a weight is while nothing multiplies by it.
 enum class WeightFormat {
   kConverted,  // in memory, laid out
-  kAsStored,   // in the mapped file, from which it is laid out whenever it is asked for
+  kAsStored,   // in the mapped file, or in its blocks in the memory of a backend that holds them:
+               // laid out from there whenever it is asked for
 };
 
 /// Their numbers and their layout do not depend on the format. Norms and biases are always in
@@ -45,8 +46,13 @@ class FrozenWeights {
                      Tensor x_ND) = 0;
 };
 
-/// FrozenWeights::bytes of what load_weights would give.
-size_t weight_bytes(const Ops& ops, const DecoderConfig& config, DType dtype, WeightFormat format);
+/// FrozenWeights::bytes of what load_weights would give; blocks that a backend holds are counted
+/// where `source` is given.
+size_t weight_bytes(const BackendTraits& ops,
+                    const DecoderConfig& config,
+                    DType dtype,
+                    WeightFormat format,
+                    const TensorSource* source = nullptr);
 
 /// Checks all tensors, and reads and converts what the format holds in memory. `ops` must outlive
 /// the result, `source` one that is kAsStored.

@@ -14,7 +14,7 @@ namespace {
 
 /// Activations of a layer over N rows, of which A go past K/V.
 LayerActivations lay_out_layer(Arena& arena,
-                               const Ops& ops,
+                               const BackendTraits& ops,
                                const DecoderConfig& config,
                                DType dtype,
                                int64_t N,
@@ -69,7 +69,7 @@ LayerActivations lay_out_layer(Arena& arena,
 }  // namespace
 
 void PassRun::lay_out(Arena& arena,
-                      const Ops& ops,
+                      const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const Extents& extents) {
@@ -139,7 +139,7 @@ PassRun::PassRun(Ops& ops,
   for (const PassTarget& target : pass.targets) target_rows_.push_back(target.output_row);
 }
 
-size_t PassRun::bytes(const Ops& ops,
+size_t PassRun::bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       int64_t num_rows,

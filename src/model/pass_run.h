@@ -63,7 +63,7 @@ class PassRun {
           KeepPlan plan);
 
   /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes.
-  static size_t bytes(const Ops& ops,
+  static size_t bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       int64_t num_rows,
@@ -109,7 +109,7 @@ class PassRun {
   struct Extents;
   PassRun() = default;
   void lay_out(Arena& arena,
-               const Ops& ops,
+               const BackendTraits& ops,
                const DecoderConfig& config,
                DType dtype,
                const Extents& extents);

@@ -179,7 +179,7 @@ void expect_same_bits(const TensorSource& source, const DecoderConfig& config, D
   // Several passes, and layers that are computed twice.
   const StepOptions options{.forest = {}, .plan = {.max_rows = 40, .kept_layers = 1}};
   const auto step = [&](WeightFormat format) {
-    const Backend backend{"cpu", make_test_cpu_ops, dtype};
+    const Backend backend{"cpu", [] { return make_cpu_ops(2); }, dtype};
     return TinyDecoder(backend, config, source, format)
         .differentiate(batch.sequences, batch.prompts, options);
   };

@@ -10,6 +10,7 @@
 #include "model/golden_model.h"
 #include "support/as_gguf.h"
 #include "support/expect_error.h"
+#include "support/source_directory.h"
 #include "support/tiny_decoder.h"
 #include "support/tolerance.h"
 
@@ -17,7 +18,7 @@ namespace prescript {
 namespace {
 
 GoldenModel golden(const std::string& variant) {
-  return read_golden_model(PRESCRIPT_SOURCE_DIR "/tests/golden/decoder/" + variant,
+  return read_golden_model(source_directory() + "/tests/golden/decoder/" + variant,
                            "logits.safetensors");
 }
 
@@ -57,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(Every,
 
 TEST_P(GoldenLogits, OfTransformersAreMet) {
   const GoldenModel expected = golden(GetParam());
-  for (const Backend& backend : kBackends) {
+  for (const Backend& backend : backends()) {
     if (backend.dtype == DType::kBFloat16) continue;  // step_test judges it beside plain LibTorch
     EXPECT_LE(error_against_golden(backend, expected, expected.config), tolerance::kLogitsFloat32)
         << backend;
@@ -66,7 +67,7 @@ TEST_P(GoldenLogits, OfTransformersAreMet) {
 
 TEST_P(GoldenLogits, AreMetFromAGgufToo) {
   const GoldenModel expected = golden(GetParam());
-  EXPECT_LE(tolerance::row_error(logits_of(kBackends[0],
+  EXPECT_LE(tolerance::row_error(logits_of(backends()[0],
                                            expected.config,
                                            as_gguf(expected.weights, expected.config),
                                            expected.rows),
@@ -82,7 +83,7 @@ TEST(WrongSwitch, TheEmbeddingAsHeadMissesTheLogitsOfAnUntiedOne) {
   const GoldenModel expected = golden("untied");
   DecoderConfig tied = expected.config;
   tied.tied_head = true;
-  EXPECT_GT(error_against_golden(kBackends[0], expected, tied), kFarOff);
+  EXPECT_GT(error_against_golden(backends()[0], expected, tied), kFarOff);
 }
 
 TEST(WrongSwitch, WithoutTheTieATiedHeadIsMissing) {
@@ -90,7 +91,7 @@ TEST(WrongSwitch, WithoutTheTieATiedHeadIsMissing) {
   DecoderConfig untied = expected.config;
   untied.tied_head = false;
   expect_input_error(ExitCode::kModel, "lm_head.weight is missing", [&] {
-    error_against_golden(kBackends[0], expected, untied);
+    error_against_golden(backends()[0], expected, untied);
   });
 }
 
@@ -99,7 +100,7 @@ TEST(WrongSwitch, AnotherRopeBaseMissesTheLogits) {
     const GoldenModel expected = golden(variant);
     DecoderConfig other = expected.config;
     other.rope.theta = expected.config.rope.theta == 10000 ? 500000 : 10000;
-    EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
+    EXPECT_GT(error_against_golden(backends()[0], expected, other), kFarOff);
   }
 }
 
@@ -107,7 +108,7 @@ TEST(WrongSwitch, AnotherEpsilonMissesTheLogits) {
   const GoldenModel expected = golden("grouped");
   DecoderConfig other = expected.config;
   other.norm_epsilon = 0.5;
-  EXPECT_GT(error_against_golden(kBackends[0], expected, other), kFarOff);
+  EXPECT_GT(error_against_golden(backends()[0], expected, other), kFarOff);
 }
 
 TEST(WrongSwitch, GroupedHeadsThatTakeTurnsOnKeysMissTheLogits) {
@@ -125,7 +126,7 @@ TEST(WrongSwitch, GroupedHeadsThatTakeTurnsOnKeysMissTheLogits) {
     expected.weights.set(std::string(layer) + "q_proj.weight", q);
     expected.weights.set(std::string(layer) + "o_proj.weight", o);
   }
-  EXPECT_GT(error_against_golden(kBackends[0], expected, expected.config), kFarOff);
+  EXPECT_GT(error_against_golden(backends()[0], expected, expected.config), kFarOff);
 }
 
 TEST(WrongSwitch, AsManyKeyHeadsAsQueryHeadsDoNotFitGroupedWeights) {
@@ -133,13 +134,13 @@ TEST(WrongSwitch, AsManyKeyHeadsAsQueryHeadsDoNotFitGroupedWeights) {
   DecoderConfig full = expected.config;
   full.num_kv_heads = full.num_heads;
   expect_input_error(ExitCode::kModel, "k_proj.weight is [16, 32]", [&] {
-    error_against_golden(kBackends[0], expected, full);
+    error_against_golden(backends()[0], expected, full);
   });
 }
 
 TEST(Decoder, LogitsOfChosenRowsAreThoseOfAllRows) {
   const DecoderConfig c = tiny_config();
-  TinyDecoder tiny(kBackends[1], c, random_llama(c));
+  TinyDecoder tiny(backends()[1], c, random_llama(c));
   RandomStream stream(1, "rows");
   const Pass pass = pass_over(random_tokens(stream, 9, 61));
   PassRun run(tiny.decoder().ops(), c, DType::kFloat32, pass, {}, {});
@@ -160,7 +161,7 @@ TEST(Decoder, LogitsOfChosenRowsAreThoseOfAllRows) {
 
 TEST(Decoder, AsksBeforeEveryLayerWhetherToGoOn) {
   const DecoderConfig c = tiny_config();
-  TinyDecoder tiny(kBackends[1], c, random_llama(c));
+  TinyDecoder tiny(backends()[1], c, random_llama(c));
   const Batch batch = three_level_batch();
   int calls = 0;
   tiny.decoder().set_interrupt_check([&] { ++calls; });
@@ -179,7 +180,7 @@ TEST(Decoder, AsksBeforeEveryLayerWhetherToGoOn) {
 
 TEST(Decoder, RefusesTheBackwardOfARunThatKeptNothing) {
   const DecoderConfig c = tiny_config();
-  TinyDecoder tiny(kBackends[0], c, random_llama(c));
+  TinyDecoder tiny(backends()[0], c, random_llama(c));
   RandomStream stream(1, "rows");
   const Pass pass = pass_over(random_tokens(stream, 3, 61));
   PassRun run(tiny.decoder().ops(), c, DType::kFloat64, pass, {}, {});
@@ -192,8 +193,8 @@ TEST(Decoder, RefusesRowsBeyondItsPositions) {
   c.max_positions = 4;
   const MemoryTensors weights = random_llama(c);
   RandomStream stream(1, "rows");
-  EXPECT_NO_THROW(logits_of(kBackends[0], c, weights, random_tokens(stream, 4, 61)));
-  EXPECT_THROW(logits_of(kBackends[0], c, weights, random_tokens(stream, 5, 61)), ContractError);
+  EXPECT_NO_THROW(logits_of(backends()[0], c, weights, random_tokens(stream, 4, 61)));
+  EXPECT_THROW(logits_of(backends()[0], c, weights, random_tokens(stream, 5, 61)), ContractError);
 }
 
 }  // namespace

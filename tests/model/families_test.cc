@@ -7,6 +7,7 @@
 
 #include "model/golden_model.h"
 #include "support/as_gguf.h"
+#include "support/source_directory.h"
 #include "support/tolerance.h"
 
 namespace prescript {
@@ -21,7 +22,7 @@ struct Golden : GoldenModel {
 };
 
 Golden golden(const std::string& name) {
-  const std::string dir = PRESCRIPT_SOURCE_DIR "/tests/golden/families/" + name;
+  const std::string dir = source_directory() + "/tests/golden/families/" + name;
   Golden result{read_golden_model(dir, "expected.safetensors"), {}, 0, {}};
   const auto file = SafetensorsFile::open(dir + "/expected.safetensors");
   result.prompt = read_matrix(*file, "prompt");
@@ -174,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(Every, Families, testing::ValuesIn(kFamilyCases), [](co
 
 TEST_P(Families, EqualTransformers) {
   const Golden expected = golden(GetParam().name);
-  for (const Backend& backend : {kBackends[0], kBackends[1]}) {
+  for (const Backend& backend : {backends()[0], backends()[1]}) {
     for (const int64_t max_rows : {1000, 20}) {
       const Errors errors = errors_of(backend, expected, expected.weights, max_rows);
       EXPECT_LE(errors.logits, tolerance::kLogitsFloat32) << backend;
@@ -187,7 +188,7 @@ TEST_P(Families, EqualTransformers) {
 TEST_P(Families, EqualTransformersFromAGgufToo) {
   const Golden expected = golden(GetParam().name);
   const Errors errors =
-      errors_of(kBackends[0], expected, as_gguf(expected.weights, expected.config));
+      errors_of(backends()[0], expected, as_gguf(expected.weights, expected.config));
   EXPECT_LE(errors.logits, tolerance::kLogitsFloat32);
   EXPECT_LE(errors.gradient, tolerance::kGradientFloat32);
 }
@@ -217,8 +218,8 @@ TEST_P(Families, GiveTheSameNumbersSharedOrRecomputedOrAsStored) {
     return tiny.differentiate(branches(expected), {expected.prompt}, options);
   };
   const StepResult apart =
-      step(kBackends[0], {.forest = {.share = false}}, WeightFormat::kConverted);
-  for (const Backend& backend : {kBackends[0], kBackends[1]}) {
+      step(backends()[0], {.forest = {.share = false}}, WeightFormat::kConverted);
+  for (const Backend& backend : {backends()[0], backends()[1]}) {
     for (const auto& [plan, format] :
          {std::pair{RunPlan{.max_rows = 1000}, WeightFormat::kConverted},
           {RunPlan{.max_rows = 35}, WeightFormat::kConverted},
@@ -238,7 +239,7 @@ TEST_P(Families, AreMissedWithoutWhatMakesThem) {
   for (const Feature& feature : GetParam().features) {
     Golden other = golden(GetParam().name);
     feature.switch_off(other);
-    const Errors errors = errors_of(kBackends[0], other, other.weights);
+    const Errors errors = errors_of(backends()[0], other, other.weights);
     EXPECT_GT(errors.logits, 0.01) << feature.name;
     EXPECT_GT(errors.gradient, 0.01) << feature.name;
   }

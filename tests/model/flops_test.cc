@@ -67,7 +67,7 @@ TEST(Flops, KeysOfAGivenRunTakeNoGradient) {
 
 TEST(Flops, OfAStepAreTheSumOverItsPasses) {
   const DecoderConfig c = tiny_config();
-  TinyDecoder decoder(kBackends[1], c, random_llama(c));
+  TinyDecoder decoder(backends()[1], c, random_llama(c));
   std::vector<Sequence> sequences(2);
   for (int32_t i = 0; i < 2; ++i) {
     sequences[i].rows.push_back(Row::virtual_token(0, 0));

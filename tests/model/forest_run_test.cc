@@ -81,7 +81,7 @@ class ForestRunTest : public testing::TestWithParam<Backend> {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          ForestRunTest,
-                         testing::Values(kBackends[0], kBackends[1]),
+                         testing::Values(backends()[0], backends()[1]),
                          testing::PrintToStringParamName());
 
 TEST_P(ForestRunTest, SharingChangesAStepByRoundingOnly) {
@@ -195,8 +195,7 @@ TEST_P(ForestRunTest, GradientsReachTheSoftPromptsOfTheStepOnly) {
 TEST_P(ForestRunTest, GradientsAreAdded) {
   const Batch batch = three_level_batch({.prompt_sizes = {4}});
   Workbench bench(decoder_.decoder().ops(), GetParam().dtype);
-  std::vector<float> narrow(batch.prompts[0].values.begin(), batch.prompts[0].values.end());
-  const std::vector<Tensor> prompts = {{narrow.data(), DType::kFloat32, 4, 32, 32}};
+  const std::vector<Tensor> prompts = {bench.put(batch.prompts[0], bench.sums())};
   const std::vector<Tensor> gradients = {bench.put(Matrix(4, 32, 1), bench.sums())};
   const Forest forest = build_forest(batch.sequences, {}, {});
   differentiate_forest(decoder_.decoder(), forest, {}, prompts, {}, gradients);
@@ -273,7 +272,7 @@ TEST_P(ForestRunTest, AStepComputesTheRowsThatAHandCounts) {
 }
 
 TEST(ForestRun, KeyValuesOfNoRowsAreRefused) {
-  TinyDecoder decoder(kBackends[0], tiny_config(), random_llama(tiny_config()));
+  TinyDecoder decoder(backends()[0], tiny_config(), random_llama(tiny_config()));
   EXPECT_THROW(compute_key_values(decoder.decoder(), {}, 1, {}), ContractError);
 }
 
@@ -289,7 +288,7 @@ Forest two_branches() {
 }
 
 TEST(ForestRun, HoldsTheFirstPassAndTheLargestOther) {
-  const auto ops = make_test_cpu_ops();
+  const auto ops = make_cpu_ops(2);
   const DecoderConfig c = tiny_config();
   const Schedule schedule = make_schedule(two_branches(), 8);
   ASSERT_EQ(schedule.passes.size(), 3U);  // the shared rows, and each branch
@@ -324,7 +323,7 @@ TEST(ForestRun, SmallAndLargeBlocksDoNotServeEachOther) {
 }
 
 TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
-  const auto ops = make_test_cpu_ops();
+  const auto ops = make_cpu_ops(2);
   const DecoderConfig c = tiny_config();
   for (const int64_t kept : {0, 1, 3}) {
     const size_t pass =

@@ -15,7 +15,7 @@ constexpr WeightFormat kFormats[] = {WeightFormat::kConverted, WeightFormat::kAs
 
 class FrozenWeightsTest : public testing::Test {
  protected:
-  FrozenWeightsTest() : ops_(make_test_cpu_ops()), bench_(*ops_, DType::kFloat32) {}
+  FrozenWeightsTest() : ops_(make_cpu_ops(2)), bench_(*ops_, DType::kFloat32) {}
 
   /// `tensors` must outlive the result.
   Weights load(const MemoryTensors& tensors,

@@ -10,7 +10,7 @@ namespace prescript {
 namespace {
 
 TEST(KeyValueRun, HoldsEveryLayersKeysAndValuesApart) {
-  const auto ops = make_test_cpu_ops();
+  const auto ops = make_cpu_ops(2);
   const DecoderConfig c = tiny_config();
   const KeyValueRun run(*ops, c, DType::kBFloat16, 7, /*with_gradient=*/true);
   Workbench bench(*ops, DType::kBFloat16);
@@ -52,7 +52,7 @@ TEST(KeyValueRun, StartsWithZeroGradientsInTheAccumulateDtype) {
 }
 
 TEST(KeyValueRun, WithoutGradientsHasNullTensorsForThem) {
-  const auto ops = make_test_cpu_ops();
+  const auto ops = make_cpu_ops(2);
   const KeyValueRun run(*ops, tiny_config(), DType::kFloat32, 5, /*with_gradient=*/false);
   EXPECT_EQ(run.gradient(0).k.data, nullptr);
   EXPECT_EQ(run.gradient(2).v.data, nullptr);

@@ -14,7 +14,7 @@ namespace {
 class PassRunTest : public testing::Test {
  protected:
   PassRunTest()
-      : ops_(make_test_cpu_ops()),
+      : ops_(make_cpu_ops(2)),
         config_(tiny_config()),
         schedule_(make_schedule(build_forest(three_level_batch().sequences, {}, {}), 10000)) {}
 

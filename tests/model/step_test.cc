@@ -11,13 +11,13 @@ namespace prescript {
 namespace {
 
 const Backend& reference() {
-  return kBackends[0];
+  return backends()[0];
 }
 const Backend& cpu_float32() {
-  return kBackends[1];
+  return backends()[1];
 }
 const Backend& cpu_bfloat16() {
-  return kBackends[2];
+  return backends()[2];
 }
 
 std::vector<double> flattened(const std::vector<Matrix>& matrices) {

@@ -25,6 +25,26 @@ PartSet one_run(int32_t num_queries, int32_t num_before) {
   return set;
 }
 
+/// `num_leaves` runs of `leaf_rows` rows that see kept rows, a run of `root_rows` rows in front of
+/// them, and causally themselves.
+PartSet leaves_below_a_root(int32_t root_rows, int32_t leaf_rows, int32_t num_leaves) {
+  constexpr int32_t kKept = 21;
+  const int32_t num_rows = root_rows + leaf_rows * num_leaves;
+  PartSet set{.parts = {}, .source_rows = {num_rows, kKept}, .num_queries = num_rows};
+  set.parts.push_back({.num_queries = num_rows, .source = 1, .num_keys = kKept});
+  set.parts.push_back(
+      {.query_begin = root_rows, .num_queries = leaf_rows * num_leaves, .num_keys = root_rows});
+  set.parts.push_back({.num_queries = root_rows, .num_keys = root_rows, .causal_offset = 0});
+  for (int32_t begin = root_rows; begin < num_rows; begin += leaf_rows) {
+    set.parts.push_back({.query_begin = begin,
+                         .num_queries = leaf_rows,
+                         .key_begin = begin,
+                         .num_keys = leaf_rows,
+                         .causal_offset = 0});
+  }
+  return set;
+}
+
 /// Every pass of a random forest, and of its last layer.
 std::vector<PartSet> random_part_sets(uint64_t index) {
   const Forest forest = build_forest(random_sequences(index), {}, {.min_saved_rows = 1});
@@ -42,6 +62,7 @@ std::vector<PartSet> random_part_sets(uint64_t index) {
 class AttentionTest : public OpsTest {
  protected:
   void expect_attention(const AttentionShape& shape, const PartSet& set, int64_t guard) {
+    bench().clear();
     const int64_t HE = shape.num_heads * shape.head_size;
     const int64_t KE = shape.num_kv_heads * shape.head_size;
     int64_t num_keys = 0;  // of all sources, one behind the other
@@ -103,7 +124,7 @@ class AttentionTest : public OpsTest {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          AttentionTest,
-                         testing::ValuesIn(kBackends),
+                         testing::ValuesIn(backends()),
                          testing::PrintToStringParamName());
 
 TEST_P(AttentionTest, OverThePartsOfRandomForestsEqualsAttentionUnderAMask) {
@@ -159,6 +180,50 @@ TEST_P(AttentionTest, HoldsWhereScoresDoNotFitInOnePiece) {
 TEST_P(AttentionTest, HoldsForOneQueryOverManyKeys) {
   expect_attention({6, 2, 16, 0.25}, one_run(1, 600), 0);
   expect_attention({6, 2, 10, 0.3}, one_run(1, 33), 3);
+}
+
+// Head sizes for which there are kernels of matrix instructions, on rows that are aligned to them.
+
+TEST_P(AttentionTest, HoldsForHeadsOfEverySize) {
+  expect_attention({8, 1, 64, 0.125}, one_run(40, 70), 8);
+  expect_attention({3, 3, 80, 0.11}, one_run(70, 9), 0);
+  expect_attention({4, 1, 96, 0.1}, one_run(33, 0), 8);
+  expect_attention({6, 2, 128, 0.09}, one_run(65, 64), 0);
+  expect_attention({4, 2, 256, 0.0625}, one_run(35, 40), 8);
+  expect_attention({4, 2, 72, 0.12}, one_run(20, 9), 8);  // of no such kernel
+}
+
+TEST_P(AttentionTest, HoldsForWideHeadsOfALargeTree) {
+  expect_attention({4, 1, 64, 0.125}, leaves_below_a_root(40, 7, 9), 0);
+  expect_attention({2, 2, 80, 0.11}, leaves_below_a_root(11, 30, 3), 8);
+  expect_attention({3, 1, 128, 0.09}, leaves_below_a_root(70, 5, 14), 8);
+  expect_attention({2, 1, 256, 0.0625}, leaves_below_a_root(10, 3, 11), 0);
+}
+
+TEST_P(AttentionTest, HoldsForWideHeadsInAWindow) {
+  for (const int32_t window : {5, 70}) {
+    PartSet set = one_run(90, 75);
+    set.parts[0].window_offset = 76 - window;
+    set.parts[1].window_offset = 1 - window;
+    expect_attention({4, 2, 64, 0.125}, set, 0);
+    expect_attention({1, 1, 96, 0.1}, set, 8);
+    expect_attention({1, 1, 128, 0.09}, set, 0);
+  }
+}
+
+TEST_P(AttentionTest, HoldsForWideHeadsWhereScoresAreCapped) {
+  expect_attention({4, 1, 64, 0.125, 0.5}, one_run(33, 20), 0);
+  expect_attention({3, 1, 128, 0.5, 20}, leaves_below_a_root(30, 5, 3), 8);
+  expect_attention({2, 1, 256, 0.3, 50}, one_run(33, 5), 0);
+}
+
+TEST_P(AttentionTest, HoldsForFewRowsOfWideHeadsOverManyKeys) {
+  expect_attention({8, 1, 64, 0.125}, one_run(1, 300), 0);
+  expect_attention({3, 1, 80, 0.11}, one_run(7, 150), 8);
+  expect_attention({2, 2, 96, 0.1}, one_run(16, 260), 0);
+  expect_attention({4, 1, 128, 0.09}, leaves_below_a_root(3, 1, 9), 0);
+  expect_attention({4, 2, 128, 0.09}, one_run(1, 700), 0);
+  expect_attention({1, 1, 256, 0.0625}, one_run(2, 270), 8);
 }
 
 TEST_P(AttentionTest, AChunkSeesItsOwnRunFromAnOffsetOn) {

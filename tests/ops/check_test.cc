@@ -30,7 +30,7 @@ class CheckTest : public OpsTest {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          CheckTest,
-                         testing::ValuesIn(kBackends),
+                         testing::ValuesIn(backends()),
                          testing::PrintToStringParamName());
 
 TEST_P(CheckTest, CopyRefusesAnotherShape) {
@@ -39,7 +39,7 @@ TEST_P(CheckTest, CopyRefusesAnotherShape) {
 }
 
 TEST_P(CheckTest, EmbedRefusesWhatIsNotThere) {
-  const std::vector<Tensor> prompts = {put_prompt(Matrix(2, 4))};
+  const std::vector<Tensor> prompts = {put_sums(Matrix(2, 4))};
   const auto embed = [&](Row row, std::vector<Tensor> soft_prompts, Tensor x) {
     ops().embed(weight(5, 4), 1, soft_prompts, std::vector{row}, x);
   };

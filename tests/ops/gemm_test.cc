@@ -146,7 +146,7 @@ class GemmTest : public testing::TestWithParam<Case> {
   }
 
  private:
-  std::unique_ptr<Ops> ops_ = make_test_cpu_ops();
+  std::unique_ptr<Ops> ops_ = make_cpu_ops(2);
   Workbench bench_{*ops_, GetParam().dtype};
   std::vector<Buffer> weights_;
 };

@@ -3,7 +3,6 @@
 // be off.
 
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <vector>
@@ -49,11 +48,6 @@ class OpsTest : public testing::TestWithParam<Backend> {
   Tensor put_gradient(const Matrix& x, int64_t guard = 0) {  // of K/V
     return bench_.put(x, ops_->kv_gradient_dtype(), guard);
   }
-  /// A soft prompt: float32 in every backend.
-  Tensor put_prompt(const Matrix& x) {
-    prompts_.emplace_back(x.values.begin(), x.values.end());
-    return {prompts_.back().data(), DType::kFloat32, x.rows, x.cols, x.cols};
-  }
 
   /// `plain(dtype)` gives the same result by LibTorch's operators in any dtype: in float64 it is
   /// the oracle, in the backend's dtype the error to compare with.
@@ -84,7 +78,6 @@ class OpsTest : public testing::TestWithParam<Backend> {
 
   std::unique_ptr<Ops> ops_;
   Workbench bench_;
-  std::list<std::vector<float>> prompts_;
 };
 
 }  // namespace prescript

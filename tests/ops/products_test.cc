@@ -66,7 +66,7 @@ class ProductsTest : public OpsTest {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          ProductsTest,
-                         testing::ValuesIn(kBackends),
+                         testing::ValuesIn(backends()),
                          testing::PrintToStringParamName());
 
 TEST_P(ProductsTest, LinearAndItsInputGradientEqualTheirFormulas) {
@@ -93,7 +93,7 @@ TEST_P(ProductsTest, LogitsAreInTheAccumulateDtype) {
 }
 
 TEST_P(ProductsTest, ActivationsAndTheirInputGradientsEqualTheirFormulas) {
-  const int64_t F = 44;
+  const int64_t F = 48;
   for (const int64_t rows : kEdgeRows) {
     for (const Activation f : {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh}) {
       for (const int64_t cols : {F, 2 * F}) {
@@ -144,6 +144,11 @@ TEST_P(ProductsTest, CrossEntropyEqualsItsFormulaOverSeveralChunks) {
 
 TEST_P(ProductsTest, CrossEntropyHoldsAtARealVocabulary) {
   expect_cross_entropy(130, 50257, 8, 0);
+}
+
+TEST_P(ProductsTest, CrossEntropyHoldsOverAlignedRowsOfLogits) {
+  expect_cross_entropy(3, 20480, 8, 0);
+  expect_cross_entropy(3, 20484, 8, 0, /*cap=*/4);
 }
 
 TEST_P(ProductsTest, CrossEntropyOfLargeLogitsStaysFinite) {

@@ -9,16 +9,16 @@ namespace {
 class RowsTest : public OpsTest {};
 INSTANTIATE_TEST_SUITE_P(Every,
                          RowsTest,
-                         testing::ValuesIn(kBackends),
+                         testing::ValuesIn(backends()),
                          testing::PrintToStringParamName());
 
 TEST_P(RowsTest, EmbedTakesTokensAndVirtualTokensInOrder) {
   for (const int64_t guard : kGuards) {
     const Matrix embedding = random_matrix(7, 24, "embedding");
-    // Soft prompts are float32: in bfloat16 they are rounded on the way.
+    // In bfloat16 soft prompts are rounded on the way.
     Matrix prompt = random_matrix(3, 24, "prompt");
     for (double& value : prompt.values) value = static_cast<float>(value * 1.001);
-    const std::vector<Tensor> prompts = {put_prompt(Matrix(1, 24)), put_prompt(prompt)};
+    const std::vector<Tensor> prompts = {put_sums(Matrix(1, 24)), put_sums(prompt)};
     const std::vector<Row> rows = {
         Row::token(6), Row::virtual_token(1, 2), Row::virtual_token(1, 0), Row::token(6)};
     const Tensor x = bench().take(4, 24, dtype(), guard);
@@ -43,7 +43,7 @@ TEST_P(RowsTest, EmbedScalesTokensAndNoVirtualTokens) {
   const double scale = std::sqrt(24.0);
   const std::vector<Row> rows = {Row::token(3), Row::virtual_token(0, 0)};
   const Tensor x = bench().take(2, 24, dtype(), 3);
-  ops().embed(put_weight(embedding), scale, std::vector{put_prompt(prompt)}, rows, x);
+  ops().embed(put_weight(embedding), scale, std::vector{put_sums(prompt)}, rows, x);
   const Matrix found = bench().get(x);
   for (int64_t d = 0; d < 24; ++d) {
     // In bfloat16 as transformers: the factor is rounded, and the product.
@@ -212,6 +212,91 @@ TEST_P(RowsTest, RmsNormOfHeadsNormsEachByItself) {
   }
 }
 
+TEST_P(RowsTest, RmsNormOfMoreHeadsThanThreadsNormsEachByItself) {
+  const int64_t E = 8;
+  const int64_t heads = 16;
+  const int64_t rows = 2200;
+  const Matrix x = random_matrix(rows, heads * E, "x", 3);
+  const Matrix weight = random_matrix(1, E, "weight", 0.2, 1);
+  const Matrix dy = random_matrix(rows, heads * E, "dy");
+  const Tensor y = bench().take(rows, heads * E, dtype());
+  const Tensor dx = put(Matrix(rows, heads * E), 0);
+  const Tensor rstd = bench().take(1, rows * heads, sums());
+  ops().rms_norm(put(x, 0), put_sums(weight), 1e-5, y, rstd);
+  ops().rms_norm_input_gradient(put(x, 0), put_sums(weight), rstd, put(dy, 0), dx);
+  const auto plain =
+      once_per_dtype([&](DType type) { return plain::rms_norm(type, x, weight, 1e-5, dy); });
+  expect_close(y, [&](DType type) { return plain(type).out; });
+  expect_close(dx, [&](DType type) { return plain(type).gradients[0]; });
+}
+
+// Of rows that no backend holds in registers.
+TEST_P(RowsTest, NormsOfLongRowsEqualTheirFormulas) {
+  const int64_t rows = 2;
+  const int64_t D = 8200;
+  for (const int64_t guard : kGuards) {
+    const Matrix x = random_matrix(rows, D, "x", 3, 1);
+    const Matrix weight = random_matrix(1, D, "weight", 0.2, 1);
+    const Matrix bias = random_matrix(1, D, "bias");
+    const Matrix dy = random_matrix(rows, D, "dy");
+    const Tensor x_ND = put(x, guard);
+    const Tensor weight_D = put_sums(weight, guard);
+    const Tensor y = bench().take(rows, D, dtype(), guard);
+    const Tensor rstd = bench().take(1, rows, sums());
+    const Tensor dx = put(Matrix(rows, D), guard);
+    ops().rms_norm(x_ND, weight_D, 1e-5, y, rstd);
+    ops().rms_norm_input_gradient(x_ND, weight_D, rstd, put(dy, guard), dx);
+    const auto rms =
+        once_per_dtype([&](DType type) { return plain::rms_norm(type, x, weight, 1e-5, dy); });
+    expect_close(y, [&](DType type) { return rms(type).out; });
+    expect_close(dx, [&](DType type) { return rms(type).gradients[0]; });
+    const Tensor statistics = bench().take(2, rows, sums());
+    const Tensor layer_dx = put(Matrix(rows, D), guard);
+    ops().layer_norm(x_ND, weight_D, put_sums(bias, guard), 1e-5, y, statistics);
+    ops().layer_norm_input_gradient(x_ND, weight_D, statistics, put(dy, guard), layer_dx);
+    const auto layer = once_per_dtype(
+        [&](DType type) { return plain::layer_norm(type, x, weight, bias, 1e-5, dy); });
+    expect_close(y, [&](DType type) { return layer(type).out; });
+    expect_close(layer_dx, [&](DType type) { return layer(type).gradients[0]; });
+  }
+}
+
+TEST_P(RowsTest, LongRowsAreTakenAndAddedWhole) {
+  const int64_t D = 2312;
+  const std::vector<int32_t> indices = {4, 0, 4, 2, 4, 4, 4};
+  const auto count = static_cast<int64_t>(indices.size());
+  for (const int64_t guard : kGuards) {
+    const Matrix x = random_matrix(5, D, "x");
+    const Tensor x_ND = put(x, guard);
+    const Tensor copied = bench().take(5, D, dtype(), guard);
+    ops().copy(x_ND, copied);
+    EXPECT_EQ(bench().get(copied).values, x.values);
+    const Tensor picked = bench().take(count, D, dtype(), guard);
+    ops().gather_rows(copied, indices, picked);
+    const Tensor embedded = bench().take(2, D, dtype(), guard);
+    ops().embed(put_weight(x),
+                1,
+                std::vector{put_sums(x, guard)},
+                std::vector{Row::token(4), Row::virtual_token(0, 2)},
+                embedded);
+    const Tensor total = put_sums(Matrix(5, D), guard);
+    ops().scatter_add_rows(picked, indices, total);
+    const Matrix found_picked = bench().get(picked);
+    const Matrix found_embedded = bench().get(embedded);
+    const Matrix found_total = bench().get(total);
+    for (int64_t d = 0; d < D; ++d) {
+      ASSERT_EQ(found_picked.at(3, d), x.at(2, d));
+      ASSERT_EQ(found_embedded.at(0, d), x.at(4, d));
+      ASSERT_EQ(found_embedded.at(1, d), x.at(2, d));
+      ASSERT_NEAR(found_total.at(4, d), 5 * x.at(4, d), 1e-5);
+      ASSERT_EQ(found_total.at(1, d), 0);
+    }
+    ops().zero(picked);
+    EXPECT_EQ(bench().get(picked).values, Matrix(count, D).values);
+    EXPECT_TRUE(bench().guards_are_intact());
+  }
+}
+
 TEST_P(RowsTest, LayerNormAndItsInputGradientEqualTheirFormulas) {
   const int64_t D = 72;
   for (const int64_t guard : kGuards) {
@@ -247,8 +332,8 @@ TEST_P(RowsTest, LayerNormAndItsInputGradientEqualTheirFormulas) {
 TEST_P(RowsTest, ARowIsAddedToEveryOther) {
   for (const int64_t guard : kGuards) {
     for (const int64_t rows : kEdgeRows) {
-      const Matrix x = random_matrix(rows, 36, "x");
-      const Matrix row = random_matrix(1, 36, "row");
+      const Matrix x = random_matrix(rows, 40, "x");
+      const Matrix row = random_matrix(1, 40, "row");
       const Tensor y = put(x, guard);
       ops().add_row(put_sums(row, guard), y);
       expect_close(y, [&](DType type) { return plain::add_row(type, row, x); });
@@ -257,9 +342,13 @@ TEST_P(RowsTest, ARowIsAddedToEveryOther) {
 }
 
 TEST_P(RowsTest, RotaryTurnsPairsByTheirRowsPositionAndTurnsBack) {
-  const int64_t head_size = 12;
-  const int64_t cols = 3 * head_size;
-  for (const int64_t pairs : {6, 4, 1}) {  // of the whole head, or of its first elements
+  struct Shape {
+    int64_t head_size;
+    int64_t pairs;  // of the whole head, or of its first elements
+  };
+  for (const auto [head_size, pairs] :
+       {Shape{12, 6}, Shape{12, 4}, Shape{12, 1}, Shape{32, 16}, Shape{32, 8}}) {
+    const int64_t cols = 3 * head_size;
     for (const int64_t guard : kGuards) {
       for (const int64_t rows : kEdgeRows) {
         const Matrix x = random_matrix(rows, cols, "x");

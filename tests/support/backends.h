@@ -1,5 +1,5 @@
 #pragma once
-// The backends that tests run on: a new one is one line here.
+// The backends that a test program is about.
 
 #include <memory>
 #include <ostream>
@@ -15,15 +15,10 @@ struct Backend {
   DType dtype;
 };
 
-inline std::unique_ptr<Ops> make_test_cpu_ops() {
-  return make_cpu_ops(2);
-}
-
-inline const std::vector<Backend> kBackends = {
-    {"Reference", make_reference_ops, DType::kFloat64},
-    {"CpuFloat32", make_test_cpu_ops, DType::kFloat32},
-    {"CpuBFloat16", make_test_cpu_ops, DType::kBFloat16},
-};
+/// The reference, then the program's own in float32 and in bfloat16: the cpu backend
+/// (cpu_backends.cc), the cuda backend on the emulator (emulator/emulated_backends.cc) or on a card
+/// (cuda_backends.cc).
+const std::vector<Backend>& backends();
 
 inline std::ostream& operator<<(std::ostream& out, const Backend& backend) {
   return out << backend.name;

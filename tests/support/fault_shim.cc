@@ -9,6 +9,9 @@
 //                enospc, eio: the call fails once with that error, a write after storing half of
 //                its bytes
 //   FAULT_LOG    a file that gets one line per counted call: its class, a space, its path
+//   FAULT_MAPPED_BYTES  for itself: from so many bytes on, every block of pages that the program
+//   maps
+//                fails with ENOMEM; unset or 0: none
 //
 // Calls are counted over all threads of one process. A descriptor's path is asked of /proc, so
 // nothing has to be tracked. Calls that the C library makes inside itself (a FILE's own buffer)
@@ -28,6 +31,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -169,6 +173,17 @@ Function* next(const char* name) {
 #define REAL(function) static const auto real = next<decltype(::function)>(#function)
 
 extern "C" {
+
+void* mmap(void* address, size_t bytes, int protection, int flags, int descriptor, off_t offset) {
+  static const char* const limit = std::getenv("FAULT_MAPPED_BYTES");
+  static const size_t most = limit != nullptr ? std::strtoull(limit, nullptr, 10) : 0;
+  if (most > 0 && bytes >= most && (flags & MAP_ANONYMOUS) != 0) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  return reinterpret_cast<void*>(
+      ::syscall(SYS_mmap, address, bytes, protection, flags, descriptor, offset));
+}
 
 ssize_t write(int descriptor, const void* bytes, size_t count) {
   REAL(write);

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -95,7 +94,8 @@ class Workbench {
     blocks_.push_back(ops_.allocate(weight.bytes()));
     weight.data = blocks_.back().get();
     // Where zeros belong, something else lay before.
-    std::memset(weight.data, 0xFF, weight.bytes());
+    const auto size = static_cast<int64_t>(weight.bytes() / size_of(sums()));
+    write(Matrix(1, size, NAN), {weight.data, sums(), 1, size, size});
     ops_.lay_out(reader_of(x), weight);
     return weight;
   }
@@ -130,6 +130,12 @@ class Workbench {
     ops_.download(x, narrow.data());
     std::copy(narrow.begin(), narrow.end(), y.values.begin());
     return y;
+  }
+
+  /// Frees all that was put here, and forgets its guards.
+  void clear() {
+    guards_.clear();
+    blocks_.clear();
   }
 
   /// Whether nothing was written beside the guarded slices.

@@ -38,6 +38,13 @@ void MemoryTensors::read(std::string_view name,
   }
 }
 
+std::optional<StoredBlocks> MemoryTensors::blocks(std::string_view name) const {
+  const Matrix& x = tensors_.find(name)->second;
+  std::vector<float>& narrow = blocks_[std::string(name)];
+  narrow.assign(x.values.begin(), x.values.end());
+  return StoredBlocks{GgmlType::kF32, std::as_bytes(std::span(narrow))};
+}
+
 DecoderConfig tiny_config() {
   return {.family = "llama",
           .vocabulary_size = 61,
@@ -110,12 +117,8 @@ StepResult TinyDecoder::run(const std::vector<Sequence>& sequences,
   Workbench bench(*ops_, dtype_);
   std::vector<Tensor> prompts_PD;
   std::vector<Tensor> gradients_PD;
-  // Soft prompts are float32 everywhere; they are on the host in every backend tested so far.
-  std::vector<std::vector<float>> narrow;
   for (const Matrix& prompt : prompts) {
-    narrow.emplace_back(prompt.values.begin(), prompt.values.end());
-    prompts_PD.push_back(
-        {narrow.back().data(), DType::kFloat32, prompt.rows, prompt.cols, prompt.cols});
+    prompts_PD.push_back(bench.put(prompt, bench.sums()));
     gradients_PD.push_back(bench.put(Matrix(prompt.rows, prompt.cols), bench.sums()));
   }
   std::vector<KeyValueRun> runs;

@@ -34,12 +34,15 @@ class MemoryTensors final : public TensorSource {
             int64_t col_begin,
             int64_t col_end,
             float* out) const override;
+  /// As float32.
+  std::optional<StoredBlocks> blocks(std::string_view name) const override;
   void release(std::string_view) const override {}
 
  private:
   std::string path_ = "memory";
   std::map<std::string, Matrix, std::less<>> tensors_;
   mutable std::map<std::string, TensorInfo, std::less<>> infos_;  // what find() has pointed to
+  mutable std::map<std::string, std::vector<float>, std::less<>> blocks_;  // and blocks()
 };
 
 /// 3 layers, 4 query heads on 2 key/value heads, untied.

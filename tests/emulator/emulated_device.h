@@ -1,0 +1,15 @@
+#pragma once
+// A card on the emulator: its memory is the host's, its products are plain loops.
+
+#include <memory>
+
+#include "ops/cuda_device.h"
+
+namespace prescript::emulator {
+
+std::unique_ptr<cuda::Device> make_emulated_device();
+
+/// The cuda backend on the emulator.
+std::unique_ptr<Ops> make_emulated_cuda_ops();
+
+}  // namespace prescript::emulator

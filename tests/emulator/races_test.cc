@@ -1,0 +1,53 @@
+// The race detector over code that tells of its accesses: what it must find, and that it finds
+// nothing in the remedies.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "emulator/faults.h"
+#include "emulator/race_detector.h"
+#include "emulator/schedule.h"
+
+namespace prescript::cuda {
+namespace {
+
+using emulator::KernelFault;
+using emulator::RaceDetector;
+using emulator::RaceReport;
+
+class KernelRaceTest : public testing::TestWithParam<PlantedFault> {};
+INSTANTIATE_TEST_SUITE_P(Planted,
+                         KernelRaceTest,
+                         testing::ValuesIn(planted_faults()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(KernelRaceTest, TheRemedyIsClean) {
+  for (const emulator::Schedule& schedule : emulator::all_schedules()) {
+    const emulator::ScopedSchedule scope(schedule);
+    RaceDetector detector;
+    GetParam().is_right(false);
+    EXPECT_TRUE(detector.reports().empty())
+        << emulator::name_of(schedule) << ": " << detector.describe();
+  }
+}
+
+TEST_P(KernelRaceTest, TheFaultIsFoundInEverySchedule) {
+  const PlantedFault& fault = GetParam();
+  if (!fault.race.has_value()) GTEST_SKIP() << "not a race";
+  for (const emulator::Schedule& schedule : emulator::all_schedules()) {
+    const emulator::ScopedSchedule scope(schedule);
+    RaceDetector detector;
+    try {
+      fault.is_right(true);
+    } catch (const KernelFault&) {
+      // A plain run shows it too; the detector has its say below.
+    }
+    EXPECT_THAT(detector.reports(),
+                testing::Contains(testing::Field(&RaceReport::kind, *fault.race)))
+        << emulator::name_of(schedule) << ": " << detector.describe();
+    EXPECT_THAT(detector.describe(), testing::HasSubstr("faults.cu:"));
+  }
+}
+
+}  // namespace
+}  // namespace prescript::cuda
