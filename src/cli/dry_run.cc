@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "io/safetensors.h"
 #include "train/batches.h"
+#include "train/peak.h"
 
 namespace prescript {
 namespace {
@@ -41,9 +42,9 @@ void write_gradients(const std::string& path,
 
 int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   run.recipe = resolve(run.recipe, nullptr);
-  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
-  BaseModel base(std::move(run.files), compute_options(run.recipe));
+  std::unique_ptr<Ops> ops = make_ops(run.recipe);
+  const RunPlan plan = settle_memory(run.recipe, run_memory(run.recipe, *ops, run.files, run.data));
+  BaseModel base(std::move(run.files), compute_options(run.recipe), std::move(ops));
   PromptedDecoder prompted(base.decoder(),
                            std::ssize(run.initial),
                            run.initial[0].num_virtual_tokens,
@@ -54,7 +55,7 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
         {exemplars_of_step(run.data.train, run.recipe.training.batch_size, candidate.seed, 1),
          run.initial[batches.size()].values_PD});
   }
-  const double peak = peak_of(run.recipe);
+  const double peak = measure_peak(base.ops(), compute_dtype(run.recipe));
   const auto begin = std::chrono::steady_clock::now();
   const StepResult step = prompted.differentiate(batches);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -77,7 +78,7 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   write_result(counted(batches.size() * batches[0].exemplars.size(), "exemplar") + ", " +
                counted(num_targets, "target") + ", at most " + counted(plan.max_rows, "row") +
                " at a time");
-  write_result(describe_rows(report));
+  write_result(describe_rows(report) + ", on " + run.recipe.device);
   write_result(rounded(seconds.count(), 2) + " s, " + describe_flops(report));
   return 0;
 }

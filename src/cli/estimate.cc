@@ -15,7 +15,7 @@
 #include "cli/run_forecast.h"
 #include "cli/run_plan.h"
 #include "io/tensor_source.h"
-#include "train/memory_plan.h"
+#include "train/peak.h"
 #include "train/step_rates.h"
 
 namespace prescript {
@@ -28,24 +28,36 @@ struct Arguments {
   bool json = false;
 };
 
-StepReport report_of(const Work& work, const StepRates& rates, double peak) {
-  return {.seconds = seconds_of(work, rates),
+/// How fast the backend is.
+struct Speed {
+  StepRates rates = {};
+  double peak = 0;  // FLOP/s
+};
+
+/// Without `speed` there are no seconds.
+StepReport report_of(const Work& work, const std::optional<Speed>& speed) {
+  return {.seconds = speed ? seconds_of(work, speed->rates) : 0,
           .rows_computed = std::llround(work.rows_computed),
           .rows_unshared = std::llround(work.rows_unshared),
           .rows_padded = std::llround(work.rows_padded),
           .flops = work.flops,
-          .peak_flops_per_second = peak};
+          .peak_flops_per_second = speed ? speed->peak : 0};
 }
 
+/// A report without seconds has none of what follows from them.
 ordered_json json_of(const Work& work, const StepReport& report) {
-  return {{"seconds", report.seconds},
-          {"passes", work.num_passes},
-          {"rows_computed", report.rows_computed},
-          {"rows_unshared", report.rows_unshared},
-          {"rows_padded", report.rows_padded},
-          {"flops", report.flops},
-          {"flops_per_second", report.flops_per_second()},
-          {"share_of_peak", report.share_of_peak()}};
+  ordered_json facts;
+  if (report.seconds > 0) facts["seconds"] = report.seconds;
+  facts.update({{"passes", work.num_passes},
+                {"rows_computed", report.rows_computed},
+                {"rows_unshared", report.rows_unshared},
+                {"rows_padded", report.rows_padded},
+                {"flops", report.flops}});
+  if (report.seconds > 0) {
+    facts["flops_per_second"] = report.flops_per_second();
+    facts["share_of_peak"] = report.share_of_peak();
+  }
+  return facts;
 }
 
 std::string in_column(const std::string& text) {
@@ -68,41 +80,62 @@ std::string duration(double seconds) {
 
 /// Two lines about `what`: a step, a validation, the run.
 void write_text(const std::string& what, const Work& work, const StepReport& report) {
-  write_result(in_column(what) + duration(report.seconds) + ", " + describe_flops(report));
+  write_result(in_column(what) + (report.seconds > 0 ? duration(report.seconds) + ", " : "") +
+               describe_flops(report));
   const std::string passes = rounded(work.num_passes, work.num_passes < 10 ? 1 : 0);
   write_result(in_column("") + describe_rows(report) + ", passes: " + passes);
 }
 
 /// All that the command tells.
 struct Estimate {
+  std::string device = {};
+  bool is_device_here = true;
+  bool is_card = false;
   RunForecast forecast = {};
   StepReport step = {};
   StepReport validation = {};
   StepReport whole = {};
 };
 
-Estimate estimate_of(PreparedRun run) {
-  run.recipe = resolve(run.recipe, nullptr);
-  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
+Speed measure_speed(Ops& ops, const PreparedRun& run, const Schedule& first_step) {
   const DecoderConfig& config = run.files.config;
   const DType dtype = compute_dtype(run.recipe);
-  Estimate result{.forecast = forecast_run(run.recipe, *ops, run.files, run.data)};
-  if (result.forecast.misfit) write_warning(*result.forecast.misfit);
-  const RunWork& work = result.forecast.work;
-  const double peak = peak_of(run.recipe);
-  StepRates rates = measure_rates(*ops, config, dtype, work.first_step, peak);
+  const double peak = measure_peak(ops, dtype);
+  StepRates rates = measure_rates(ops, config, dtype, first_step, peak);
   if (weight_format(run.recipe) == WeightFormat::kAsStored) {
-    rates.laid_out = measure_layout_rate(*ops, *run.files.tensors, config, dtype);
+    rates.laid_out = measure_layout_rate(ops, *run.files.tensors, config, dtype);
   }
-  result.step = report_of(work.step, rates, peak);
-  result.validation = report_of(work.validation, rates, peak);
-  result.whole = report_of(work.whole, rates, peak);
+  return {rates, peak};
+}
+
+Estimate estimate_of(PreparedRun run) {
+  run.recipe = resolve(run.recipe, nullptr);
+  std::unique_ptr<Ops> ops;
+  if (is_device_here(run.recipe.device)) ops = make_ops(run.recipe);
+  const BackendTraits& traits = ops ? *ops : absent_cuda();
+  Estimate result{.device = describe_device(traits),
+                  .is_device_here = ops != nullptr,
+                  .is_card = traits.device_memory().has_value(),
+                  .forecast = forecast_run(run.recipe, traits, run.files, run.data)};
+  if (result.forecast.misfit) write_warning(*result.forecast.misfit);
+  if (!ops) {
+    write_warning("device: " + result.device +
+                  ": there is no card here; the memory that one needs is told, but no seconds");
+  }
+  const RunWork& work = result.forecast.work;
+  std::optional<Speed> speed;
+  if (ops) speed = measure_speed(*ops, run, work.first_step);
+  result.step = report_of(work.step, speed);
+  result.validation = report_of(work.validation, speed);
+  result.whole = report_of(work.whole, speed);
   return result;
 }
 
 void write_json(const Estimate& estimate) {
   const RunWork& work = estimate.forecast.work;
-  ordered_json facts = memory_facts(estimate.forecast);
+  ordered_json facts = {{"device", estimate.device}};
+  facts.update(memory_facts(estimate.forecast));
+  if (!estimate.is_device_here) facts["least_bytes"] = estimate.forecast.least_bytes;
   facts["steps"] = work.num_steps;
   facts["steps_examined"] = work.num_steps_examined;
   facts["validations"] = work.num_validations;
@@ -117,9 +150,21 @@ void write_json(const Estimate& estimate) {
 void write_text(const Estimate& estimate) {
   const RunWork& work = estimate.forecast.work;
   const std::vector<MemoryPart>& memory = estimate.forecast.memory;
-  write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak");
+  write_result(in_column("device") + estimate.device);
+  write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak" +
+               (estimate.is_card ? ", of the card" : ""));
   for (const MemoryPart& part : memory) {
     write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes));
+  }
+  if (estimate.is_card) {
+    write_result(in_column("  passes") + "at most " +
+                 counted(estimate.forecast.plan.max_rows, "row") + ", activations of " +
+                 counted(estimate.forecast.plan.kept_layers, "layer") + " kept");
+    write_result(in_column("  of the host") + in_gb(estimate.forecast.host_bytes));
+  }
+  if (!estimate.is_device_here) {
+    write_result(in_column("  at the least") + in_gb(estimate.forecast.least_bytes) +
+                 ", in the smallest passes and with all activations computed again");
   }
   write_text("a step", work.step, estimate.step);
   if (work.num_validations > 0) write_text("a validation", work.validation, estimate.validation);
@@ -131,7 +176,8 @@ void write_text(const Estimate& estimate) {
 }
 
 int estimate(const Arguments& arguments) {
-  const Estimate estimate = estimate_of(prepare_run(arguments.run.recipe, arguments.run.overrides));
+  const Estimate estimate = estimate_of(
+      prepare_run(arguments.run.recipe, arguments.run.overrides, /*may_be_absent=*/true));
   if (arguments.json) {
     write_json(estimate);
   } else {
@@ -150,7 +196,9 @@ void add_estimate(CLI::App& program, Action& action) {
       "Example: prescript estimate recipes/demo.yaml training.batch_size=16\n"
       "Memory follows from the batches of the run and how they are divided; seconds from their "
       "FLOPs and\n"
-      "from the speed of this machine, which is measured for about a second. Writes nothing.");
+      "from the speed of this machine, which is measured for about a second. With device: cuda "
+      "and\n"
+      "without a card it tells the memory alone. Writes nothing.");
   add_recipe_arguments(*command, arguments->run);
   command->add_flag("--json", arguments->json, "one JSON object");
   command->callback(

@@ -156,7 +156,7 @@ int generate_answers(const Arguments& arguments) {
     group.question_of.push_back(q);
   }
 
-  BaseModel model(inputs.base(), {.dtype = inputs.dtype(), .weights = inputs.weights()});
+  BaseModel model(inputs.base(), inputs.compute_options());
   AdapterSet adapters(model.decoder());
   inputs.add_adapters_to(adapters);
   ResultWriter results(inputs, questions, arguments.common.json);

@@ -93,6 +93,11 @@ void add_inference_options(CLI::App& command, InferenceArguments& arguments) {
                   "fp32 or bf16; default: as the adapters were trained, else bf16")
       ->type_name("fp32|bf16");
   command
+      .add_option("--device",
+                  arguments.device,
+                  "where it computes; auto: cuda where there is a card, else cpu. Default: auto")
+      ->type_name("cpu|cuda|auto");
+  command
       .add_option(
           "--weights",
           arguments.weights,
@@ -109,7 +114,9 @@ InferenceInputs::InferenceInputs(const InferenceArguments& arguments)
     : names_(read_adapter_arguments(arguments.adapters)),
       format_(format_of(arguments.format)),
       instruction_(arguments.instruction),
+      device_(arguments.device),
       weights_(weight_format_of(arguments.weights)) {
+  check_device(device_);
   check_instruction(instruction_);
   if (arguments.dtype) choose_dtype(arguments.dtype, {}, {});  // a mistake in it comes first
   base_ = open_base_model(arguments.model);

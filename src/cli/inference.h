@@ -28,6 +28,7 @@ struct InferenceArguments {
   std::optional<std::string> format;
   std::optional<std::string> instruction;
   std::optional<std::string> dtype;
+  std::string device = "auto";
   std::string weights = "converted";
   bool allow_other_base = false;
   bool json = false;
@@ -50,8 +51,9 @@ class InferenceInputs {
   explicit InferenceInputs(const InferenceArguments& arguments);
 
   const BaseModelFiles& base() const { return base_; }
-  DType dtype() const { return dtype_; }
-  WeightFormat weights() const { return weights_; }
+  ComputeOptions compute_options() const {
+    return {.dtype = dtype_, .device = device_, .weights = weights_};
+  }
 
   /// In the order of the lines, then of the adapters: a line that names an adapter (null: the base)
   /// runs under that one, others under each adapter, or the base where none is given. Throws
@@ -82,6 +84,7 @@ class InferenceInputs {
   std::optional<PromptFormat> format_;
   std::optional<std::string> instruction_;
   DType dtype_ = DType::kBFloat16;
+  std::string device_;
   WeightFormat weights_ = WeightFormat::kConverted;
   std::map<int32_t, Renderer> renderers_;
 };

@@ -120,8 +120,9 @@ ordered_json training_facts(const BaseModelFiles& model) {
     exemplar.rendered.ids[0] = static_cast<int32_t>(i);
     data.train.push_back(exemplar);
   }
-  const auto ops = make_cpu_ops(static_cast<int>(*recipe.training.threads));
-  ordered_json facts = {{"dtype", recipe.dtype},
+  const auto ops = make_ops(recipe);
+  ordered_json facts = {{"device", describe_device(*ops)},
+                        {"dtype", recipe.dtype},
                         {"num_virtual_tokens", P},
                         {"batch_size", recipe.training.batch_size},
                         {"exemplar_tokens", num_tokens}};

@@ -60,6 +60,7 @@ ordered_json inspect_run(const std::string& dir) {
                         {"path", dir},
                         {"base_model", recipe.base_model},
                         {"train", recipe.data.train},
+                        {"device", recipe.device},
                         {"steps", recipe.training.steps}};
   ordered_json checkpoints = ordered_json::array();
   std::optional<Checkpoint> newest;

@@ -28,10 +28,12 @@ void warn_about(const PreparedRun& run) {
 
 }  // namespace
 
-PreparedRun prepare_run(const std::string& recipe_path, const std::vector<std::string>& overrides) {
+PreparedRun prepare_run(const std::string& recipe_path,
+                        const std::vector<std::string>& overrides,
+                        bool may_be_absent) {
   PreparedRun run{
       .recipe = read_recipe(recipe_path, overrides), .files = {}, .data = {}, .initial = {}};
-  check_device(run.recipe.device);
+  if (!may_be_absent) check_device(run.recipe.device);
   run.files = open_base_model(run.recipe.base_model);
   run.data = load_training_data(run.files, training_data_options(run.recipe));
   run.recipe.data.date = run.data.hard_prompt.date;

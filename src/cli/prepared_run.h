@@ -18,8 +18,10 @@ struct PreparedRun {
   std::vector<SoftPrompt> initial;  // of each candidate
 };
 
-/// Everything short of weights. Throws InputError for each mistake; what passes with a doubt is a
-/// warning on stderr.
-PreparedRun prepare_run(const std::string& recipe_path, const std::vector<std::string>& overrides);
+/// Everything short of weights. Throws InputError for each mistake, and where `device` is not here
+/// unless that `may_be_absent`; what passes with a doubt is a warning on stderr.
+PreparedRun prepare_run(const std::string& recipe_path,
+                        const std::vector<std::string>& overrides,
+                        bool may_be_absent = false);
 
 }  // namespace prescript

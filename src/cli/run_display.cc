@@ -54,8 +54,12 @@ std::string describe_rows(const StepReport& report) {
 }
 
 std::string describe_flops(const StepReport& report) {
-  return with_prefix(report.flops) + "FLOP, " + with_prefix(report.flops_per_second()) +
-         "FLOP/s, " + rounded(100 * report.share_of_peak(), 0) + " % of the measured peak";
+  std::string text = with_prefix(report.flops) + "FLOP";
+  if (report.seconds > 0) text += ", " + with_prefix(report.flops_per_second()) + "FLOP/s";
+  if (report.seconds > 0 && report.peak_flops_per_second > 0) {
+    text += ", " + rounded(100 * report.share_of_peak(), 0) + " % of the measured peak";
+  }
+  return text;
 }
 
 void RunDisplay::begin(int64_t steps_done) {
@@ -102,7 +106,7 @@ void RunDisplay::write_costs() const {
   const std::string last = std::to_string(total_.step);
   write_result((first == last ? "step " + first : "steps " + first + " to " + last) + "  " +
                rounded(total_.seconds, 2) + " s, " + describe_flops(total_));
-  write_result("         " + describe_rows(total_));
+  write_result("         " + describe_rows(total_) + ", on " + device_);
 }
 
 void write_losses(const RunState& state) {

@@ -15,14 +15,14 @@ std::string rounded(double value, int digits);
 /// "1437 rows (1745 unshared, 1832 padded)": computed ones, and those of a run that shares nothing.
 std::string describe_rows(const StepReport& report);
 
-/// "783 GFLOP, 80.7 GFLOP/s, 61 % of the measured peak".
+/// "783 GFLOP, 80.7 GFLOP/s, 61 % of the measured peak", without what was not measured.
 std::string describe_flops(const StepReport& report);
 
 /// Shows the steps of this process on stderr, and sums up what they took.
 class RunDisplay {
  public:
-  /// `steps` of the run.
-  explicit RunDisplay(int64_t steps) : steps_(steps) {}
+  /// `steps` of the run, on `device`.
+  RunDisplay(int64_t steps, std::string device) : steps_(steps), device_(std::move(device)) {}
 
   /// `steps_done` by an earlier process.
   void begin(int64_t steps_done);
@@ -35,6 +35,7 @@ class RunDisplay {
 
  private:
   int64_t steps_;
+  std::string device_;
   int64_t first_step_ = 0;
   StepReport total_;  // of the shown steps, up to `total_.step`
   std::optional<Progress> progress_;

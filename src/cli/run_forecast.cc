@@ -16,39 +16,48 @@ uint64_t stored_bytes(const TensorSource& tensors, const StoredWeight& weight) {
   return bytes;
 }
 
-/// By what it holds: the more of loading, when pages of a tensor's file stand beside all weights,
-/// and of the steps.
-std::vector<MemoryPart> memory_of(const Ops& ops,
-                                  const Recipe& recipe,
-                                  const BaseModelFiles& files,
-                                  const Work& work) {
-  const DecoderConfig& config = files.config;
-  const TensorSource& tensors = *files.tensors;
-  const DType dtype = compute_dtype(recipe);
-  const WeightFormat format = weight_format(recipe);
-  const int64_t threads = *recipe.training.threads;
-  const ProcessMemory process = process_memory(tensors, threads);
-  uint64_t pages = 0;  // of a product that is laid out
-  if (format == WeightFormat::kAsStored) {
-    pages = stored_bytes(
-        tensors,
-        StoredWeights(config, kind_of(tensors, config)).projection(0, Projection::kGateUp));
-  }
+/// Pages of the file under a product that is laid out, where weights stay there.
+uint64_t laid_out_pages(const RunMemory& run, const TensorSource& tensors) {
+  if (run.format != WeightFormat::kAsStored) return 0;
+  return stored_bytes(
+      tensors,
+      StoredWeights(run.config, kind_of(tensors, run.config)).projection(0, Projection::kGateUp));
+}
+
+/// Of the process, by what it holds: the more of loading, when pages of a tensor's file stand
+/// beside all weights, and of the steps.
+std::vector<MemoryPart> process_parts(const RunMemory& run,
+                                      const TensorSource& tensors,
+                                      const Work& work) {
   const auto memory = [&](uint64_t model_file, const ForestBytes& forest, uint64_t scratch) {
     return std::vector<MemoryPart>{
-        {"process_bytes", "process", process.resident},
+        {"process_bytes", "process", run.process.resident},
         {"soft_prompt_bytes",
          "soft prompts",
-         soft_prompt_bytes(config, optimizer_kind(recipe), num_virtual_tokens(recipe))},
+         soft_prompt_bytes(run.config, run.held.optimizer, run.held.virtual_tokens)},
         {"model_file_bytes", "model file", model_file},
-        {"weight_bytes", "weights", weight_bytes(ops, config, dtype, format)},
+        {"weight_bytes", "weights", weight_bytes(run.ops, run.config, run.dtype, run.format)},
         {"activation_bytes", "activations", forest.activations.total()},
         {"key_value_bytes", "K/V", forest.key_values.total()},
         {"scratch_bytes", "scratch", scratch}};
   };
-  const auto loading = memory(process.model_file, {}, 0);
-  const auto steps = memory(pages, work.bytes, scratch_bytes(config, dtype, threads, work.scratch));
-  return format == WeightFormat::kConverted && sum_of(loading) > sum_of(steps) ? loading : steps;
+  const auto loading = memory(run.process.model_file, {}, 0);
+  const auto steps =
+      memory(laid_out_pages(run, tensors),
+             work.bytes,
+             scratch_bytes(run.config, run.dtype, run.process.num_threads, work.scratch));
+  const bool loads_all = run.format == WeightFormat::kConverted;
+  return loads_all && sum_of(loading) > sum_of(steps) ? loading : steps;
+}
+
+std::vector<MemoryPart> card_parts(const RunMemory& run, const Work& work) {
+  return {{"soft_prompt_bytes",
+           "soft prompts",
+           card_soft_prompt_bytes(run.config, run.held.virtual_tokens)},
+          {"weight_bytes", "weights", weight_bytes(run.ops, run.config, run.dtype, run.format)},
+          {"activation_bytes", "activations", work.bytes.activations.total()},
+          {"key_value_bytes", "K/V", work.bytes.key_values.total()},
+          {"scratch_bytes", "scratch", card_scratch_bytes(run.config)}};
 }
 
 }  // namespace
@@ -60,12 +69,14 @@ uint64_t sum_of(const std::vector<MemoryPart>& memory) {
 }
 
 RunForecast forecast_run(Recipe& recipe,
-                         Ops& ops,
+                         const BackendTraits& ops,
                          const BaseModelFiles& files,
                          const TrainingData& data) {
+  const RunMemory run = run_memory(recipe, ops, files, data);
   RunForecast forecast{.plan = least_plan(recipe.training.micro_batch_tokens)};
+  forecast.least_bytes = needed_bytes(run, forecast.plan);
   try {
-    forecast.plan = settle_memory(recipe, ops, files, data);
+    forecast.plan = settle_memory(recipe, run);
   } catch (const DeviceError& error) {
     forecast.misfit = error.what();
   }
@@ -76,7 +87,14 @@ RunForecast forecast_run(Recipe& recipe,
                               recipe.soft_prompt.num_virtual_tokens,
                               step_options(recipe, forecast.plan, data),
                               tune_options(recipe));
-  forecast.memory = memory_of(ops, recipe, files, forecast.work.whole);
+  if (ops.device_memory()) {
+    forecast.memory = card_parts(run, forecast.work.whole);
+    forecast.host_bytes =
+        run.process.resident + run.process.model_file +
+        soft_prompt_bytes(run.config, run.held.optimizer, run.held.virtual_tokens);
+  } else {
+    forecast.memory = process_parts(run, *files.tensors, forecast.work.whole);
+  }
   return forecast;
 }
 
@@ -84,6 +102,7 @@ nlohmann::ordered_json memory_facts(const RunForecast& forecast) {
   nlohmann::ordered_json facts = {{"fits", !forecast.misfit},
                                   {"peak_bytes", sum_of(forecast.memory)}};
   for (const MemoryPart& part : forecast.memory) facts["memory"][part.key] = part.bytes;
+  if (forecast.host_bytes > 0) facts["host_bytes"] = forecast.host_bytes;
   facts["max_rows"] = forecast.plan.max_rows;
   facts["kept_layers"] = forecast.plan.kept_layers;
   return facts;

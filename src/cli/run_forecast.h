@@ -14,7 +14,7 @@
 
 namespace prescript {
 
-/// A part of what the process holds at its peak.
+/// A part of what is held at the peak, of the card where the backend has one, else of the process.
 struct MemoryPart {
   const char* key;
   const char* label;
@@ -28,15 +28,17 @@ struct RunForecast {
   RunPlan plan = {};                       // where it does not, the one that takes the least
   RunWork work = {};
   std::vector<MemoryPart> memory = {};
+  uint64_t host_bytes = 0;   // of the process beside a card's memory; 0 without a card
+  uint64_t least_bytes = 0;  // that would do: the smallest passes, with nothing kept
 };
 
-/// Of a resolved recipe, whose memory it settles where the run fits.
+/// Of a resolved recipe, whose memory it settles where the run fits. `ops` need not be here.
 RunForecast forecast_run(Recipe& recipe,
-                         Ops& ops,
+                         const BackendTraits& ops,
                          const BaseModelFiles& files,
                          const TrainingData& data);
 
-/// {"fits", "peak_bytes", "memory", "max_rows", "kept_layers"}.
+/// {"fits", "peak_bytes", "memory", "max_rows", "kept_layers"}, and "host_bytes" beside a card's.
 nlohmann::ordered_json memory_facts(const RunForecast& forecast);
 
 }  // namespace prescript

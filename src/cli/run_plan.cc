@@ -7,7 +7,6 @@
 
 #include "base/hash.h"
 #include "cli/version.h"
-#include "train/memory_plan.h"
 
 namespace prescript {
 namespace {
@@ -49,11 +48,17 @@ ScheduleKind schedule_kind(const std::string& name) {
 }  // namespace
 
 Recipe resolve(Recipe recipe, const Recipe* recorded) {
-  if (recipe.device == "auto") recipe.device = "cpu";
+  if (recipe.device == "auto" && recorded != nullptr && is_device_here(recorded->device)) {
+    recipe.device = recorded->device;
+  }
+  recipe.device = settle_device(recipe.device);
   TrainingRecipe& training = recipe.training;
   if (recorded != nullptr) {
     if (!training.threads) training.threads = recorded->training.threads;
-    if (!training.memory_gb) training.memory_gb = recorded->training.memory_gb;
+    // What was free of another memory, or of a card's at another time, says nothing.
+    if (!training.memory_gb && recipe.device == "cpu" && recorded->device == "cpu") {
+      training.memory_gb = recorded->training.memory_gb;
+    }
     if (!training.micro_batch_tokens) {
       training.micro_batch_tokens = recorded->training.micro_batch_tokens;
     }
@@ -126,33 +131,35 @@ int64_t num_virtual_tokens(const Recipe& recipe) {
   return std::ssize(candidates_of(recipe)) * recipe.soft_prompt.num_virtual_tokens;
 }
 
-double peak_of(const Recipe& recipe) {
-  constexpr double kSeconds = 0.1;
-  return measure_cpu_peak(compute_dtype(recipe), kSeconds);
+std::unique_ptr<Ops> make_ops(const Recipe& recipe) {
+  return make_ops(recipe.device, static_cast<int>(recipe.training.threads.value_or(0)));
 }
 
-RunPlan settle_memory(Recipe& recipe,
-                      Ops& ops,
-                      const BaseModelFiles& files,
-                      const TrainingData& data) {
+RunMemory run_memory(const Recipe& recipe,
+                     const BackendTraits& ops,
+                     const BaseModelFiles& files,
+                     const TrainingData& data) {
+  return {.ops = ops,
+          .config = files.config,
+          .dtype = compute_dtype(recipe),
+          .format = weight_format(recipe),
+          .process = process_memory(*files.tensors, recipe.training.threads.value_or(1)),
+          .held = {.head_start = recipe.training.share ? std::ssize(data.head_start) : 0,
+                   .virtual_tokens = num_virtual_tokens(recipe),
+                   .optimizer = optimizer_kind(recipe)}};
+}
+
+RunPlan settle_memory(Recipe& recipe, const RunMemory& run) {
   TrainingRecipe& training = recipe.training;
-  const uint64_t bytes = training.memory_gb
-                             ? static_cast<uint64_t>(*training.memory_gb * kBytesOfGb)
-                             : default_memory_bytes();
-  const DType dtype = compute_dtype(recipe);
-  const ProcessMemory process = process_memory(*files.tensors, training.threads.value_or(1));
-  const HeldRows held{.head_start = training.share ? std::ssize(data.head_start) : 0,
-                      .virtual_tokens = num_virtual_tokens(recipe),
-                      .optimizer = optimizer_kind(recipe)};
-  const RunPlan plan = plan_memory(ops,
-                                   files.config,
-                                   dtype,
-                                   weight_format(recipe),
-                                   process,
-                                   held,
-                                   bytes,
-                                   training.micro_batch_tokens);
-  training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
+  const auto card = run.ops.device_memory();
+  const uint64_t available = card ? default_memory_bytes(*card) : default_memory_bytes();
+  uint64_t bytes = available;
+  if (training.memory_gb) {
+    bytes = static_cast<uint64_t>(*training.memory_gb * kBytesOfGb);
+    if (card) bytes = std::min(bytes, available);
+  }
+  const RunPlan plan = plan_memory(run, bytes, training.micro_batch_tokens);
+  if (!training.memory_gb) training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;
   return plan;
 }

@@ -1,9 +1,12 @@
 #pragma once
 // A recipe as the plain arguments that the components take.
 
+#include <memory>
+
 #include "adapter/adapter.h"
 #include "infer/base_model.h"
 #include "recipe/recipe.h"
+#include "train/memory_plan.h"
 #include "train/run_state.h"
 #include "train/training_data.h"
 #include "train/tune.h"
@@ -11,7 +14,7 @@
 namespace prescript {
 
 /// The recipe with every `auto` settled: the device, `threads`, and what `recorded`, the resolved
-/// recipe of the run that goes on, has settled before.
+/// recipe of the run that goes on, has settled before; its device only where that is here.
 Recipe resolve(Recipe recipe, const Recipe* recorded);
 
 DType compute_dtype(const Recipe& recipe);
@@ -25,15 +28,19 @@ ComputeOptions compute_options(const Recipe& recipe);
 /// Of all candidates.
 int64_t num_virtual_tokens(const Recipe& recipe);
 
-/// FLOP/s that this processor can reach for `recipe`: measured in a tenth of a second.
-double peak_of(const Recipe& recipe);
+/// Where the recipe computes, which must be here.
+std::unique_ptr<Ops> make_ops(const Recipe& recipe);
 
-/// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan.
-/// Throws DeviceError (exit 5) when training does not fit into memory.
-RunPlan settle_memory(Recipe& recipe,
-                      Ops& ops,
-                      const BaseModelFiles& files,
-                      const TrainingData& data);
+/// What the run of a resolved recipe holds in memory; before weights are loaded.
+RunMemory run_memory(const Recipe& recipe,
+                     const BackendTraits& ops,
+                     const BaseModelFiles& files,
+                     const TrainingData& data);
+
+/// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan:
+/// for the memory of the card where the backend has one (and never for more than it has free), else
+/// for that of the process. Throws DeviceError (exit 5) when training does not fit.
+RunPlan settle_memory(Recipe& recipe, const RunMemory& run);
 
 /// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
 /// base model, exemplars and first soft prompts in place of paths.

@@ -168,7 +168,7 @@ int score(const Arguments& arguments) {
     sequences.push_back(sequences_of(inputs, question, by));
   }
 
-  BaseModel model(inputs.base(), {.dtype = inputs.dtype(), .weights = inputs.weights()});
+  BaseModel model(inputs.base(), inputs.compute_options());
   AdapterSet adapters(model.decoder());
   inputs.add_adapters_to(adapters);
   ResultWriter results(inputs, questions, arguments.common.json);

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/dry_run.h"
 #include "cli/initial_soft_prompts.h"
+#include "cli/planned_tuning.h"
 #include "cli/prepared_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
@@ -17,6 +18,7 @@
 #include "cli/search_report.h"
 #include "cli/stop_signal.h"
 #include "cli/terminal.h"
+#include "train/peak.h"
 
 namespace prescript {
 namespace {
@@ -95,6 +97,25 @@ void check_not_past(const RunState& state, const Recipe& recipe) {
                        std::to_string(state.step) + "; ask for at least as many to resume");
 }
 
+/// The recipe of the run that goes on. A run that had to take smaller passes may not have come to
+/// write them into its recipe: its checkpoint has those that it was computed with.
+std::optional<Recipe> recorded_recipe(const RunDirectory& directory, const Checkpoint& checkpoint) {
+  if (!std::filesystem::exists(directory.recipe_path())) return std::nullopt;
+  Recipe recipe = read_recipe(directory.recipe_path(), {});
+  const auto rows = checkpoint.identity.find("training.micro_batch_tokens");
+  if (rows != checkpoint.identity.end() && rows->second != "null") {
+    recipe.training.micro_batch_tokens = std::stoll(rows->second);
+  }
+  return recipe;
+}
+
+/// Where numbers may be others than they would have been, in their last bits.
+void tell_of_another_device(const Recipe* recorded, const Recipe& recipe) {
+  if (recorded == nullptr || recorded->device == recipe.device) return;
+  write_warning("device: the run in this directory was computed on " + recorded->device +
+                " and goes on on " + recipe.device + ", which rounds otherwise");
+}
+
 int run(PreparedRun run, const Arguments& arguments) {
   using Mode = RunDirectory::Mode;
   RunDirectory directory(run.recipe.output,
@@ -104,17 +125,18 @@ int run(PreparedRun run, const Arguments& arguments) {
   std::optional<Checkpoint> checkpoint;
   std::optional<Recipe> recorded;
   if (arguments.resume) checkpoint = checkpoint_to_resume(directory);
-  if (checkpoint && std::filesystem::exists(directory.recipe_path())) {
-    recorded = read_recipe(directory.recipe_path(), {});
-  }
+  if (checkpoint) recorded = recorded_recipe(directory, *checkpoint);
+  const bool may_shrink = !run.recipe.training.micro_batch_tokens;
   run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
-  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  const RunPlan plan = settle_memory(run.recipe, *ops, run.files, run.data);
+  tell_of_another_device(recorded ? &*recorded : nullptr, run.recipe);
+  std::unique_ptr<Ops> ops = make_ops(run.recipe);
+  const RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
+  const RunPlan plan = settle_memory(run.recipe, memory);
   const AdapterIdentity base_identity = run.files.identity();
-  const RunIdentity identity = identity_of(run.recipe, base_identity, run.data, run.initial);
   RunState state;
   if (checkpoint) {
-    check_same_run(checkpoint->identity, identity);
+    check_same_run(checkpoint->identity,
+                   identity_of(run.recipe, base_identity, run.data, run.initial));
     PRESCRIPT_CHECK(checkpoint->state.candidates.size() == run.initial.size(), "candidates");
     state = std::move(checkpoint->state);
     check_not_past(state, run.recipe);
@@ -123,19 +145,19 @@ int run(PreparedRun run, const Arguments& arguments) {
     for (SoftPrompt& prompt : run.initial) state.candidates.push_back({.prompt = prompt});
   }
   TuneOptions options = tune_options(run.recipe);
-  RunDisplay display(run.recipe.training.steps);
+  RunDisplay display(run.recipe.training.steps, run.recipe.device);
 
   if (is_finished(state, options)) {
     write_message("the run is finished already");
   } else {
     options.vocabulary_norm = vocabulary_norm(run.files);
-    BaseModel base(std::move(run.files), compute_options(run.recipe));
+    BaseModel base(std::move(run.files), compute_options(run.recipe), std::move(ops));
     if (checkpoint) {
       directory.replace_recipe(recipe_yaml(run.recipe));
     } else {
       directory.begin(recipe_yaml(run.recipe));
     }
-    options.peak_flops_per_second = peak_of(run.recipe);
+    options.peak_flops_per_second = measure_peak(base.ops(), compute_dtype(run.recipe));
     remember_stop_signals();
     display.begin(state.step);
     const TuneObserver observer{
@@ -147,14 +169,13 @@ int run(PreparedRun run, const Arguments& arguments) {
               write_warning(describe_candidate(run.recipe, candidate) + " is out: " + what);
             },
         .stop_requested = stop_requested};
-    const TuneEnd end = tune(base.decoder(),
-                             step_options(run.recipe, plan, run.data),
-                             run.data,
-                             options,
-                             directory,
-                             identity,
-                             state,
-                             observer);
+    const auto warn = [&](const std::string& text) {
+      display.end();
+      write_warning(text);
+    };
+    PlannedTuning tuning(run, plan, memory, may_shrink, warn);
+    const TuneEnd end =
+        tuning.tune(base.decoder(), base_identity, options, directory, state, observer);
     display.end();
     if (end == TuneEnd::kStopped) {
       write_message("prescript: stopped by a signal after step " + std::to_string(state.step) +

@@ -52,8 +52,8 @@ int validate(const Arguments& arguments) {
   PreparedRun run = prepare_run(arguments.run.recipe, arguments.run.overrides);
   check_output(run.recipe.output);
   run.recipe = resolve(run.recipe, nullptr);
-  const auto ops = make_cpu_ops(static_cast<int>(*run.recipe.training.threads));
-  settle_memory(run.recipe, *ops, run.files, run.data);
+  const auto ops = make_ops(run.recipe);
+  settle_memory(run.recipe, run_memory(run.recipe, *ops, run.files, run.data));
   const TrainingData& data = run.data;
   const bool is_search = run.recipe.search != SearchRecipe();
   if (arguments.json) {

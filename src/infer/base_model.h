@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/base_model_files.h"
+#include "infer/compute_device.h"
 #include "model/decoder.h"
 
 namespace prescript {
@@ -17,15 +18,14 @@ struct ComputeOptions {
   WeightFormat weights = WeightFormat::kConverted;
 };
 
-/// Throws InputError(kUsage) for a device that is unknown or not in this build.
-void check_device(const std::string& device);
-
 /// Files, weights and decoder together.
 class BaseModel {
  public:
   /// Loads and converts the weights. Throws InputError(kModel) for damaged ones, DeviceError when
-  /// they do not fit into memory.
+  /// they do not fit into memory, InputError(kUsage) for a device that is not here.
   BaseModel(BaseModelFiles files, const ComputeOptions& options);
+  /// In a backend that is there already.
+  BaseModel(BaseModelFiles files, const ComputeOptions& options, std::unique_ptr<Ops> ops);
   BaseModel(const BaseModel&) = delete;
   BaseModel& operator=(const BaseModel&) = delete;
 

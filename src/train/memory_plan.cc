@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -30,8 +31,14 @@ constexpr int64_t kHeldRows = 192;
 constexpr int64_t kPiece = 1024;
 constexpr double kScores = 1 << 19;
 
-// The smallest passes that are worth it.
+// Of the cuda backend, beside the decoder's tables; card_scratch_bytes says what is in it.
+constexpr uint64_t kCardScratch = uint64_t{512} << 20;
+
+// The smallest passes that are worth it, and where larger ones gain nothing more: a card has more
+// to fill.
 constexpr int64_t kFewestRows = 256;
+constexpr int64_t kMostRows = 2048;
+constexpr int64_t kMostRowsOfCard = 16384;
 
 // A soft prompt in float32 and its gradient in the backend; the same and the best beside them, and
 // AdamW's two moments; soft prompt, best and moments once more in a checkpoint and twice in the
@@ -68,10 +75,46 @@ uint64_t resident_bytes() {
   return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Of rotary positions.
+uint64_t table_bytes(const DecoderConfig& config) {
+  return sizeof(float) * static_cast<uint64_t>(config.max_positions * config.rotary_size *
+                                               (config.local_rope ? 2 : 1));
+}
+
 std::string in_gb(uint64_t bytes) {
   std::ostringstream text;
   text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * 100) / 100 << " GB";
   return text.str();
+}
+
+bool has_card(const RunMemory& run) {
+  return run.ops.device_memory().has_value();
+}
+
+/// What a run takes at most of the memory that its plan divides.
+std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, const RunPlan& plan) {
+  const uint64_t weights = weight_bytes(run.ops, run.config, run.dtype, run.format);
+  const uint64_t activations = training_bytes(run.ops, run.config, run.dtype, plan) +
+                               KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
+  if (has_card(run)) {
+    return {
+        {"weights", weights},
+        {"activations", activations + card_soft_prompt_bytes(run.config, run.held.virtual_tokens)},
+        {"scratch", card_scratch_bytes(run.config)}};
+  }
+  const auto rows = static_cast<double>(plan.max_rows);
+  const uint64_t scratch =
+      scratch_bytes(run.config,
+                    run.dtype,
+                    run.process.num_threads,
+                    {.rows = plan.max_rows, .targets = plan.max_rows, .pairs = rows * rows});
+  return {
+      {"process", run.process.resident},
+      {"model file", run.process.model_file},
+      {"weights", weights},
+      {"activations",
+       activations + soft_prompt_bytes(run.config, run.held.optimizer, run.held.virtual_tokens)},
+      {"scratch", scratch}};
 }
 
 }  // namespace
@@ -80,6 +123,10 @@ uint64_t default_memory_bytes() {
   uint64_t available = available_in_system().value_or(8'000'000'000);
   if (const auto group = available_in_group()) available = std::min(available, *group);
   return available / 4 * 3 + resident_bytes();
+}
+
+uint64_t default_memory_bytes(const DeviceMemory& card) {
+  return card.total == 0 ? UINT64_MAX : card.free - card.free / 16;
 }
 
 ProcessMemory process_memory(const TensorSource& tensors, int64_t num_threads) {
@@ -98,8 +145,6 @@ uint64_t scratch_bytes(const DecoderConfig& config,
   const int64_t logit_bytes = kFloat + (dtype == DType::kBFloat16 ? kFloat / 2 : 0);
   const int64_t logits =
       std::min(kLogitRows, extents.targets) * config.vocabulary_size * logit_bytes;
-  const int64_t num_tables = config.local_rope ? 2 : 1;
-  const int64_t tables = kFloat * config.max_positions * config.rotary_size * num_tables;
   const int64_t attended = kFloat * extents.rows * config.query_size();
   // Long sums are held for the whole result.
   const bool is_long = config.hidden_size > kPiece;
@@ -107,7 +152,8 @@ uint64_t scratch_bytes(const DecoderConfig& config,
   const int64_t product = kFloat * kHeldRows * (kPiece + sums);
   const double group = static_cast<double>(config.num_heads / config.num_kv_heads);
   const auto scores = static_cast<int64_t>(2 * kFloat * std::min(kScores, group * extents.pairs));
-  return static_cast<uint64_t>(logits + tables + attended + num_threads * (product + scores));
+  return table_bytes(config) +
+         static_cast<uint64_t>(logits + attended + num_threads * (product + scores));
 }
 
 uint64_t soft_prompt_bytes(const DecoderConfig& config,
@@ -118,63 +164,67 @@ uint64_t soft_prompt_bytes(const DecoderConfig& config,
          static_cast<uint64_t>(virtual_tokens * config.hidden_size);
 }
 
+uint64_t card_scratch_bytes(const DecoderConfig& config) {
+  return kCardScratch + table_bytes(config);
+}
+
+uint64_t card_soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens) {
+  return 2 * sizeof(float) * static_cast<uint64_t>(virtual_tokens * config.hidden_size);
+}
+
 RunPlan least_plan(std::optional<int64_t> max_rows) {
   return {.max_rows = max_rows.value_or(kFewestRows), .kept_layers = 0};
 }
 
-RunPlan plan_memory(const Ops& ops,
-                    const DecoderConfig& config,
-                    DType dtype,
-                    WeightFormat format,
-                    const ProcessMemory& process,
-                    const HeldRows& held,
-                    uint64_t memory_bytes,
-                    std::optional<int64_t> max_rows) {
-  const uint64_t weights = weight_bytes(ops, config, dtype, format);
-  const auto activations = [&](const RunPlan& plan) {
-    return training_bytes(ops, config, dtype, plan) +
-           KeyValueRun::bytes(config, dtype, held.head_start) +
-           soft_prompt_bytes(config, held.optimizer, held.virtual_tokens);
-  };
-  const auto scratch = [&](const RunPlan& plan) {
-    const auto rows = static_cast<double>(plan.max_rows);
-    return scratch_bytes(config,
-                         dtype,
-                         process.num_threads,
-                         {.rows = plan.max_rows, .targets = plan.max_rows, .pairs = rows * rows});
-  };
-  const auto needed = [&](const RunPlan& plan) {
-    return process.resident + process.model_file + weights + activations(plan) + scratch(plan);
-  };
+uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan) {
+  uint64_t sum = 0;
+  for (const auto& [label, bytes] : parts_of(run, plan)) sum += bytes;
+  return sum;
+}
+
+std::string describe_needs(const RunMemory& run, const RunPlan& plan) {
+  std::string text;
+  for (const auto& [label, bytes] : parts_of(run, plan)) {
+    text += (text.empty() ? "" : ", ") + std::string(label) + " " + in_gb(bytes);
+  }
+  return text;
+}
+
+RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
   const auto kept_layers_that_fit = [&](int64_t rows) {
-    int64_t kept = config.num_layers;
-    while (kept >= 0 && needed({.max_rows = rows, .kept_layers = kept}) > memory_bytes) --kept;
+    int64_t kept = run.config.num_layers;
+    while (kept >= 0 && needed_bytes(run, {.max_rows = rows, .kept_layers = kept}) > memory_bytes) {
+      --kept;
+    }
     return kept;
   };
-  const std::vector<int64_t> candidates = max_rows
-                                              ? std::vector<int64_t>{*max_rows}
-                                              : std::vector<int64_t>{2048, 1024, 512, kFewestRows};
+  std::vector<int64_t> candidates;
+  if (max_rows) {
+    candidates = {*max_rows};
+  } else {
+    int64_t rows = has_card(run) ? kMostRowsOfCard : kMostRows;
+    for (; rows >= kFewestRows; rows /= 2) candidates.push_back(rows);
+  }
   // Recomputing costs a third of a step more; passes below 1024 rows are less efficient.
   for (const bool all_kept : {true, false}) {
     for (const int64_t rows : candidates) {
       if (!max_rows && all_kept && rows < 1024) continue;
       if (!max_rows && !all_kept && rows > 1024) continue;
       const int64_t kept = kept_layers_that_fit(rows);
-      if (all_kept ? kept == config.num_layers : kept >= 0) {
+      if (all_kept ? kept == run.config.num_layers : kept >= 0) {
         return {.max_rows = rows, .kept_layers = kept};
       }
     }
   }
   const RunPlan least = least_plan(max_rows);
-  throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) + " is too little; at " +
-                    counted(least.max_rows, "row") + " a pass training takes at least " +
-                    in_gb(needed(least) + kMargin) + ": process " + in_gb(process.resident) +
-                    ", model file " + in_gb(process.model_file) + ", weights " + in_gb(weights) +
-                    ", activations " + in_gb(activations(least)) + ", scratch " +
-                    in_gb(scratch(least)) +
-                    "; raise it and close other programs, lower training.micro_batch_tokens, or "
-                    "use a smaller base model");
+  throw DeviceError(
+      "training.memory_gb: " + in_gb(memory_bytes) + (has_card(run) ? " of the card" : "") +
+      " is too little; at " + counted(least.max_rows, "row") + " a pass training takes at least " +
+      in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
+      "; raise it and close other programs, lower training.micro_batch_tokens, or use a smaller "
+      "base model" +
+      (has_card(run) ? ", a larger card, or weights.format: as_stored" : ""));
 }
 
 }  // namespace prescript

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "io/tensor_source.h"
 #include "model/forest_run.h"
@@ -13,6 +14,10 @@ namespace prescript {
 /// Memory that the process may take by default: what it holds, and three quarters of what is free
 /// (in the system and its control group), in bytes.
 uint64_t default_memory_bytes();
+
+/// The same of a card: all but a sixteenth of what is free, since blocks are rounded up. Of a card
+/// that is not here (`total` 0) there is no limit.
+uint64_t default_memory_bytes(const DeviceMemory& card);
 
 /// Bytes that a process takes beside the weights and activations of a run.
 struct ProcessMemory {
@@ -43,6 +48,14 @@ uint64_t soft_prompt_bytes(const DecoderConfig& config,
                            OptimizerKind optimizer,
                            int64_t virtual_tokens);
 
+/// The same of the cuda backend, on the card: logits of a chunk of targets (at most 256 MiB), the
+/// workspace of cuBLASLt (64 MiB), plans of attention and numbers on their way (64 MiB each), and
+/// the decoder's tables.
+uint64_t card_scratch_bytes(const DecoderConfig& config);
+
+/// What so many virtual tokens take on a card: themselves and their gradients.
+uint64_t card_soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens);
+
 /// Rows of a run's sequences that are held beside those of a pass.
 struct HeldRows {
   int64_t head_start = 0;      // their K/V, from the first step to the last
@@ -50,18 +63,28 @@ struct HeldRows {
   OptimizerKind optimizer = OptimizerKind::kAdamW;
 };
 
-/// The plan of a run: the process stays within `memory_bytes`. Without `max_rows` the largest of
-/// 2048, 1024, 512 and 256 rows that fits with every activation kept, of the smaller ones
-/// with recomputation; bits depend on the rows of a pass, not on what is kept. Throws DeviceError
-/// (exit 5) with the breakdown and the least that would do when nothing fits.
-RunPlan plan_memory(const Ops& ops,
-                    const DecoderConfig& config,
-                    DType dtype,
-                    WeightFormat format,
-                    const ProcessMemory& process,
-                    const HeldRows& held,
-                    uint64_t memory_bytes,
-                    std::optional<int64_t> max_rows);
+/// What the memory of a run follows from, beside its plan. `ops` must outlive it.
+struct RunMemory {
+  const BackendTraits& ops;
+  DecoderConfig config = {};
+  DType dtype = DType::kBFloat16;
+  WeightFormat format = WeightFormat::kConverted;
+  ProcessMemory process = {};
+  HeldRows held = {};
+};
+
+/// Bytes that a run takes at most: of the card where the backend has one, else of the process.
+uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan);
+
+/// "process 0.1 GB, model file 0.03 GB, weights 0.3 GB, ...": the parts of needed_bytes.
+std::string describe_needs(const RunMemory& run, const RunPlan& plan);
+
+/// The plan of a run: it stays within `memory_bytes`. Without `max_rows` the largest number of rows
+/// that fits with every activation kept, of 2048, 1024, 512 and 256 or, on a card, of 16384, 8192,
+/// ...; of the smaller ones with recomputation; bits depend on the rows of a pass, not on what is
+/// kept. Throws DeviceError (exit 5) with the breakdown and the least that would do when nothing
+/// fits.
+RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows);
 
 /// The plan that takes the least memory, for a run that does not fit.
 RunPlan least_plan(std::optional<int64_t> max_rows);

@@ -26,7 +26,7 @@ double row_layers(const Pass& pass, int64_t inner_layers) {
 /// What a run computes over its exemplars, forest by forest.
 class Examiner {
  public:
-  Examiner(const Ops& ops,
+  Examiner(const BackendTraits& ops,
            const DecoderConfig& config,
            DType dtype,
            int64_t num_virtual_tokens,
@@ -118,7 +118,7 @@ class Examiner {
     work.laid_out += layer_weights * recomputed / static_cast<double>(config_.num_layers);
   }
 
-  const Ops& ops_;
+  const BackendTraits& ops_;
   const DecoderConfig& config_;
   DType dtype_;
   int64_t num_virtual_tokens_;
@@ -144,7 +144,7 @@ void Work::add(const Work& other, double times) {
   scratch.pairs = std::max(scratch.pairs, other.scratch.pairs);
 }
 
-RunWork work_of_run(const Ops& ops,
+RunWork work_of_run(const BackendTraits& ops,
                     const DecoderConfig& config,
                     DType dtype,
                     const TrainingData& data,

@@ -48,7 +48,7 @@ struct RunWork {
 
 /// Of a run that loses no patience. Of very many steps the first are examined, some two million
 /// rows, and stand for the others.
-RunWork work_of_run(const Ops& ops,
+RunWork work_of_run(const BackendTraits& ops,
                     const DecoderConfig& config,
                     DType dtype,
                     const TrainingData& data,

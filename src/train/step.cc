@@ -152,6 +152,16 @@ void PromptedDecoder::upload(size_t index, std::span<const float> prompt_PD) {
   if (!prompt_PD.empty()) decoder_.ops().upload(prompt_PD.data(), prompts_PD_[index]);
 }
 
+template <typename Run>
+ForestResult PromptedDecoder::run_within_memory(const Forest& forest, const Run& run) const {
+  try {
+    return run();
+  } catch (const DeviceError& error) {
+    if (error.code() != ExitCode::kResources) throw;
+    throw OutOfMemory(error, std::min(options_.plan.max_rows, forest.num_rows()));
+  }
+}
+
 StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches) {
   StepResult result;
   result.prompts.resize(batches.size());
@@ -166,8 +176,10 @@ StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches
     upload(i, batches[i].prompt_PD);
     decoder_.ops().zero(gradients_PD_[i]);
   }
-  const ForestResult run =
-      differentiate_forest(decoder_, forest, options_.plan, prompts_PD_, given(), gradients_PD_);
+  const ForestResult run = run_within_memory(forest, [&] {
+    return differentiate_forest(
+        decoder_, forest, options_.plan, prompts_PD_, given(), gradients_PD_);
+  });
   add_log_probs(all, forest, run.log_probs, result.prompts);
   finish_losses(result.prompts);
   for (size_t i = 0; i < batches.size(); ++i) {
@@ -194,7 +206,9 @@ StepResult PromptedDecoder::score(std::span<const TrainingExemplar* const> exemp
     count_targets(batches, result.prompts);
     const PromptedSequences all = sequences_of(batches, num_virtual_tokens_, options_.position);
     const Forest forest = build_forest(all.sequences, given_rows_, {.share = options_.share});
-    const ForestResult run = score_forest(decoder_, forest, options_.plan, prompts_PD_, given());
+    const ForestResult run = run_within_memory(forest, [&] {
+      return score_forest(decoder_, forest, options_.plan, prompts_PD_, given());
+    });
     add_log_probs(all, forest, run.log_probs, result.prompts);
     add_costs(all, run, result);
   }

@@ -60,6 +60,17 @@ struct StepResult {
   double flops = 0;
 };
 
+/// Thrown where the backend has not enough memory for a forest in passes of `rows()` rows.
+class OutOfMemory : public DeviceError {
+ public:
+  OutOfMemory(const DeviceError& error, int64_t rows)
+      : DeviceError(error.what(), error.code()), rows_(rows) {}
+  int64_t rows() const { return rows_; }
+
+ private:
+  int64_t rows_;
+};
+
 /// Soft prompts in the memory of a decoder's backend, and the forests they run through, side by
 /// side: each result is that of the soft prompt alone, up to rounding.
 class PromptedDecoder {
@@ -70,10 +81,10 @@ class PromptedDecoder {
                   int64_t num_virtual_tokens,
                   const StepOptions& options);
 
-  /// Loss and gradient of each batch.
+  /// Loss and gradient of each batch. Throws OutOfMemory. Returns when the backend is done.
   StepResult differentiate(std::span<const PromptedBatch> batches);
 
-  /// The loss of `exemplars` under each soft prompt.
+  /// The loss of `exemplars` under each soft prompt. Throws OutOfMemory.
   StepResult score(std::span<const TrainingExemplar* const> exemplars,
                    std::span<const std::span<const float>> prompts_PD);
 
@@ -82,6 +93,10 @@ class PromptedDecoder {
   /// interrupted.
   std::vector<KeyValueRun*> given();
   void upload(size_t index, std::span<const float> prompt_PD);
+
+  /// What `run` returns, which computes `forest`.
+  template <typename Run>
+  ForestResult run_within_memory(const Forest& forest, const Run& run) const;
 
   Decoder& decoder_;
   int64_t num_virtual_tokens_;

@@ -16,29 +16,65 @@ constexpr double kHeadSeconds = 0.005;
 constexpr double kAttentionSeconds = 0.005;
 constexpr int kTurns = 5;
 
-// Weights of a layer that are multiplied by; larger ones are no slower each.
-constexpr int64_t kMaxWeights = 1 << 22;
+constexpr int64_t kFewestTokens = 128;  // of the head
 
-constexpr int64_t kMaxTargets = 128;
+/// How large the loops may be; what is larger is no slower for each number.
+struct Extents {
+  int64_t weights = 0;  // of a layer that are multiplied by
+  int64_t targets = 0;
+  int64_t rows = 0;        // that go through what a layer does to single rows
+  bool all_heads = false;  // else those of one kv head
+};
 
-/// The shortest of several runs: one that is interrupted says less.
-template <typename Operation>
-double seconds_of_run(const Operation& operation) {
-  double best = INFINITY;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    const auto begin = std::chrono::steady_clock::now();
-    operation();
-    best = std::min(
-        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+constexpr Extents kOfProcessor{.weights = 1 << 22, .targets = 128, .rows = 512, .all_heads = false};
+
+// A card needs more work at a time to be busy.
+constexpr Extents kOfCard{.weights = 1 << 29, .targets = 1024, .rows = 1 << 14, .all_heads = true};
+
+/// Seconds that operations of a backend take.
+class Clock {
+ public:
+  explicit Clock(Ops& ops) : ops_(ops), block_(ops.allocate(sizeof(float))) { ops.zero(number()); }
+
+  /// The shortest of several runs: one that is interrupted says less.
+  template <typename Operation>
+  double seconds_of_run(const Operation& operation) {
+    double best = INFINITY;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      wait();
+      const auto begin = std::chrono::steady_clock::now();
+      operation();
+      wait();
+      best = std::min(
+          best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+    return best;
   }
-  return best;
-}
 
-/// Operations on zeros, which take as long as other numbers.
+ private:
+  Tensor number() const { return {block_.get(), DType::kFloat32, 1, 1, 1}; }
+
+  /// Until the backend has done all it was asked for: a number that is there comes last.
+  void wait() {
+    float value = 0;
+    ops_.download(number(), &value);
+  }
+
+  Ops& ops_;
+  Buffer block_;
+};
+
+/// Operations on zeros, which take as long as other numbers (on a card a little less: zeros draw
+/// less power, which leaves a higher clock).
 class Loops {
  public:
   Loops(Ops& ops, const DecoderConfig& config, DType dtype, double peak_flops_per_second)
-      : ops_(ops), config_(config), dtype_(dtype), peak_(peak_flops_per_second) {}
+      : ops_(ops),
+        config_(config),
+        dtype_(dtype),
+        peak_(peak_flops_per_second),
+        extents_(ops.device_memory() ? kOfCard : kOfProcessor),
+        clock_(ops) {}
 
   void measure_products(int64_t rows, StepRates& rates) {
     int64_t D = config_.hidden_size;
@@ -47,7 +83,7 @@ class Loops {
     int64_t F = config_.feed_forward_size;
     int64_t G = config_.gate_up_size();
     const auto num_weights = [&] { return D * (2 * HE + 2 * KE + G + F); };
-    while (num_weights() > kMaxWeights) {
+    while (num_weights() > extents_.weights) {
       for (int64_t* extent : {&D, &HE, &KE, &F, &G}) *extent = (*extent + 1) / 2;
     }
     const double row_flops = 2 * static_cast<double>(num_weights());
@@ -62,23 +98,21 @@ class Loops {
       products.push_back({zeros(N, in), zeros(N, out), zero_weight(out, in)});
     }
     const double flops = row_flops * static_cast<double>(N);
-    rates.forward.products = flops / seconds_of_run([&] {
-                               for (const Product& p : products)
-                                 ops_.linear(p.x, p.weight, p.y, false);
-                             });
-    rates.backward.products = flops / seconds_of_run([&] {
-                                for (const Product& p : products)
-                                  ops_.linear_input_gradient(p.y, p.weight, p.x);
-                              });
+    rates.forward.products = flops / clock_.seconds_of_run([&] {
+      for (const Product& p : products) ops_.linear(p.x, p.weight, p.y, false);
+    });
+    rates.backward.products = flops / clock_.seconds_of_run([&] {
+      for (const Product& p : products) ops_.linear_input_gradient(p.y, p.weight, p.x);
+    });
     blocks_.clear();
   }
 
   void measure_head(int64_t targets, StepRates& rates) {
     const int64_t D = config_.hidden_size;
-    const auto T = std::clamp<int64_t>(targets, 1, kMaxTargets);
+    const auto T = std::clamp<int64_t>(targets, 1, extents_.targets);
     const double row_flops = 2 * static_cast<double>(T * D);
     const auto V = std::min(
-        std::max<int64_t>(kMaxTargets, static_cast<int64_t>(kHeadSeconds * peak_ / row_flops)),
+        std::max<int64_t>(kFewestTokens, static_cast<int64_t>(kHeadSeconds * peak_ / row_flops)),
         config_.vocabulary_size);
     const Tensor hidden = zeros(T, D);
     const Tensor d_hidden = zeros(T, D);
@@ -87,9 +121,9 @@ class Loops {
     const std::vector<int32_t> ids(static_cast<size_t>(T), 0);
     const std::vector<float> weights(static_cast<size_t>(T), 1.0F);
     const double flops = row_flops * static_cast<double>(V);
-    const double score = seconds_of_run(
+    const double score = clock_.seconds_of_run(
         [&] { ops_.cross_entropy(hidden, head, config_.logit_cap, ids, weights, log_probs, {}); });
-    const double both = seconds_of_run([&] {
+    const double both = clock_.seconds_of_run([&] {
       ops_.cross_entropy(hidden, head, config_.logit_cap, ids, weights, log_probs, d_hidden);
     });
     rates.forward.head = flops / score;
@@ -97,52 +131,55 @@ class Loops {
     blocks_.clear();
   }
 
-  /// The parts of `pass`, up to a row, under one kv head.
+  /// The parts of `pass`, up to a row, of all heads or under one kv head.
   void measure_attention(const Schedule& schedule, const Pass& pass, StepRates& rates) {
-    DecoderConfig one_head = config_;
-    one_head.num_heads /= config_.num_kv_heads;
-    one_head.num_kv_heads = 1;
+    DecoderConfig heads = config_;
+    if (!extents_.all_heads) {
+      heads.num_heads /= config_.num_kv_heads;
+      heads.num_kv_heads = 1;
+    }
     Pass some = pass;
-    const auto flops = [&] { return inner_layer_flops(one_head, some).attention; };
+    const auto flops = [&] { return inner_layer_flops(heads, some).attention; };
     while (flops() > kAttentionSeconds * peak_ && some.num_rows() > 1) {
       some.rows.resize((some.rows.size() + 1) / 2);
       std::vector<int32_t> first_rows(some.rows.size());
       for (size_t i = 0; i < first_rows.size(); ++i) first_rows[i] = static_cast<int32_t>(i);
       some.parts = parts_of_rows(pass.parts, first_rows);
     }
-    const int64_t E = one_head.head_size;
-    const int64_t GE = one_head.query_size();
+    const int64_t KE = heads.kv_size();
+    const int64_t HE = heads.query_size();
     const int64_t N = some.num_rows();
-    const AttentionShape shape = one_head.attention_shape(0);
-    std::vector<KeyValues> sources{{zeros(pass.num_rows(), E), zeros(pass.num_rows(), E)}};
+    const AttentionShape shape = heads.attention_shape(0);
+    std::vector<KeyValues> sources{{zeros(pass.num_rows(), KE), zeros(pass.num_rows(), KE)}};
     for (const KeptRun& run : schedule.kept_runs) {
-      sources.push_back({zeros(run.num_rows, E), zeros(run.num_rows, E)});
+      sources.push_back({zeros(run.num_rows, KE), zeros(run.num_rows, KE)});
     }
     const DType kv_gradients = ops_.kv_gradient_dtype();
     const auto gradients_of = [&](int64_t rows) {
-      return KeyValues{zeros(rows, E, kv_gradients), zeros(rows, E, kv_gradients)};
+      return KeyValues{zeros(rows, KE, kv_gradients), zeros(rows, KE, kv_gradients)};
     };
     std::vector<KeyValues> gradients{gradients_of(pass.num_rows())};
     for (const KeptRun& run : schedule.kept_runs) {
       gradients.push_back(run.needs_gradient ? gradients_of(run.num_rows) : KeyValues{});
     }
-    const Tensor q = zeros(N, GE);
-    const Tensor out = zeros(N, GE);
-    const Tensor lse = zeros(N, one_head.num_heads, ops_.accumulate_dtype());
-    const Tensor dq = zeros(N, GE, ops_.accumulate_dtype());
+    const Tensor q = zeros(N, HE);
+    const Tensor out = zeros(N, HE);
+    const Tensor lse = zeros(N, heads.num_heads, ops_.accumulate_dtype());
+    const Tensor dq = zeros(N, HE, ops_.accumulate_dtype());
     const double forward = flops();
-    rates.forward.attention =
-        forward / seconds_of_run([&] { ops_.attention(shape, some.parts, q, sources, out, lse); });
+    rates.forward.attention = forward / clock_.seconds_of_run([&] {
+      ops_.attention(shape, some.parts, q, sources, out, lse);
+    });
     const double backward =
-        inner_layer_input_gradient_flops(one_head, some, schedule.kept_runs).attention;
-    rates.backward.attention = backward / seconds_of_run([&] {
-                                 ops_.attention_input_gradient(
-                                     shape, some.parts, q, sources, out, lse, out, dq, gradients);
-                               });
+        inner_layer_input_gradient_flops(heads, some, schedule.kept_runs).attention;
+    rates.backward.attention = backward / clock_.seconds_of_run([&] {
+      ops_.attention_input_gradient(shape, some.parts, q, sources, out, lse, out, dq, gradients);
+    });
     blocks_.clear();
   }
 
   void measure_rows(int64_t rows, StepRates& rates) {
+    rows = std::min(rows, extents_.rows);
     const int64_t D = config_.hidden_size;
     const int64_t HE = config_.query_size();
     const int64_t KE = config_.kv_size();
@@ -162,26 +199,25 @@ class Loops {
       if (config_.rotary_size == 0) return;
       ops_.rotary(heads, config_.head_size, positions, table, table, inverse);
     };
-    rates.forward.row_layers = static_cast<double>(rows) / seconds_of_run([&] {
-                                 for (int norms = 0; norms < 2; ++norms) {
-                                   ops_.rms_norm(x, norm, config_.norm_epsilon, y, rstd);
-                                   ops_.copy(x, y);
-                                 }
-                                 turn(qk, false);
-                                 ops_.activate(config_.features.activation, gate_up, hidden);
-                               });
-    rates.backward.row_layers =
-        static_cast<double>(rows) / seconds_of_run([&] {
-          for (int norms = 0; norms < 2; ++norms) {
-            ops_.rms_norm_input_gradient(x, norm, rstd, y, x);
-            ops_.zero(dk);
-            ops_.copy(dk, qk.col_range(0, KE));
-          }
-          turn(dq, true);
-          turn(dk, true);
-          ops_.copy(dq, qk.col_range(0, HE));
-          ops_.activate_input_gradient(config_.features.activation, gate_up, hidden, gate_up);
-        });
+    rates.forward.row_layers = static_cast<double>(rows) / clock_.seconds_of_run([&] {
+      for (int norms = 0; norms < 2; ++norms) {
+        ops_.rms_norm(x, norm, config_.norm_epsilon, y, rstd);
+        ops_.copy(x, y);
+      }
+      turn(qk, false);
+      ops_.activate(config_.features.activation, gate_up, hidden);
+    });
+    rates.backward.row_layers = static_cast<double>(rows) / clock_.seconds_of_run([&] {
+      for (int norms = 0; norms < 2; ++norms) {
+        ops_.rms_norm_input_gradient(x, norm, rstd, y, x);
+        ops_.zero(dk);
+        ops_.copy(dk, qk.col_range(0, KE));
+      }
+      turn(dq, true);
+      turn(dk, true);
+      ops_.copy(dq, qk.col_range(0, HE));
+      ops_.activate_input_gradient(config_.features.activation, gate_up, hidden, gate_up);
+    });
     blocks_.clear();
   }
 
@@ -207,6 +243,8 @@ class Loops {
   const DecoderConfig& config_;
   DType dtype_;
   double peak_;
+  const Extents extents_;
+  Clock clock_;
   std::vector<Buffer> blocks_;
 };
 
@@ -229,8 +267,7 @@ StepRates measure_rates(Ops& ops,
   loops.measure_products(pass.num_rows(), rates);
   loops.measure_head(std::ssize(pass.targets), rates);
   loops.measure_attention(step, pass, rates);
-  constexpr int64_t kMaxRows = 512;
-  loops.measure_rows(std::min(kMaxRows, pass.num_rows()), rates);
+  loops.measure_rows(pass.num_rows(), rates);
   return rates;
 }
 
@@ -242,11 +279,11 @@ double measure_layout_rate(Ops& ops,
       StoredWeights(config, kind_of(source, config)).projection(0, Projection::kGateUp);
   Weight weight{nullptr,
                 dtype,
-                std::clamp(kMaxWeights / stored.cols, int64_t{1}, stored.rows()),
+                std::clamp(kOfProcessor.weights / stored.cols, int64_t{1}, stored.rows()),
                 stored.cols};
   const Buffer block = ops.allocate(weight.bytes());
   weight.data = block.get();
-  const double seconds = seconds_of_run([&] {
+  const double seconds = Clock(ops).seconds_of_run([&] {
     ops.lay_out(
         [&](int64_t begin, int64_t count, float* rows) { stored.read(source, begin, count, rows); },
         weight);

@@ -21,6 +21,7 @@ struct StepRates {
 
 /// Measures the backend for less than a second, at the extents of the model and the passes of
 /// `step`, both scaled down where they are large. `peak_flops_per_second` tells how much fits in.
+/// The times of a card include its launches, and end when its work does.
 /// Reads no weight.
 StepRates measure_rates(Ops& ops,
                         const DecoderConfig& config,

@@ -304,6 +304,9 @@ TuneEnd tune(Decoder& decoder,
   } catch (const Stopped&) {
     tuner.save();
     return TuneEnd::kStopped;
+  } catch (const OutOfMemory&) {
+    tuner.save();
+    throw;
   }
 }
 

@@ -52,8 +52,9 @@ enum class TuneEnd {
 /// changed. `identity` goes into every checkpoint.
 ///
 /// A candidate whose loss or gradient is not finite is out of the run, as long as another is left.
-/// Throws InputError(kNotFinite) naming step and exemplars when none is: the step is not applied,
-/// what was finished before is in a checkpoint.
+/// Throws InputError(kNotFinite) naming step and exemplars when none is, and OutOfMemory where the
+/// passes of a step are too large: the step is not applied, what was finished before is in a
+/// checkpoint.
 /// Source   Lester et al. 2021 (soft prompt), Singhal et al. 2023 (instruction prompt tuning).
 TuneEnd tune(Decoder& decoder,
              const StepOptions& step_options,

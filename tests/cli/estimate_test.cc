@@ -281,6 +281,43 @@ TEST_F(EstimateCommand, WhatDoesNotFitIsEstimatedAllTheSame) {
   EXPECT_EQ(ordered_json::parse(estimate({"--json"}).out)["fits"], true);
 }
 
+TEST_F(EstimateCommand, TellsWhereItComputes) {
+  EXPECT_THAT(estimate({"device=cpu"}).out, testing::StartsWith("device         cpu\nmemory "));
+  EXPECT_EQ(ordered_json::parse(estimate({"device=cpu", "--json"}).out)["device"], "cpu");
+}
+
+/// Of a card whether or not there is one.
+TEST_F(EstimateCommand, OfACardThatIsNotHereTellsTheMemory) {
+  const ProcessResult result = estimate({"device=cuda", "dtype=bf16", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto facts = ordered_json::parse(result.out);
+  EXPECT_THAT(facts["device"].get<std::string>(), testing::StartsWith("cuda ("));
+  EXPECT_EQ(facts["fits"], true);
+  EXPECT_FALSE(facts["memory"].contains("process_bytes"));
+  EXPECT_GT(facts["host_bytes"], facts["memory"]["weight_bytes"]);
+  if (facts["step"].contains("seconds")) GTEST_SKIP() << "there is a card";
+  EXPECT_THAT(result.err, HasSubstr("there is no card here; the memory that one needs is told"));
+  EXPECT_EQ(facts["max_rows"], 16384);
+  EXPECT_GT(facts["least_bytes"], facts["memory"]["weight_bytes"]);
+  EXPECT_GT(facts["step"]["flops"], 0);
+  EXPECT_FALSE(facts["step"].contains("flops_per_second"));
+
+  const std::string text = estimate({"device=cuda"}).out;
+  EXPECT_THAT(text, HasSubstr(" at its peak, of the card\n"));
+  EXPECT_THAT(text, HasSubstr("\n  at the least "));
+  EXPECT_THAT(text, testing::Not(HasSubstr("FLOP/s")));
+}
+
+TEST_F(EstimateCommand, OfACardThatIsNotHereTheRecipeTellsTheSize) {
+  const ProcessResult enough = estimate({"device=cuda", "training.memory_gb=0.7", "--json"});
+  EXPECT_EQ(ordered_json::parse(enough.out)["fits"], true);
+  EXPECT_LT(ordered_json::parse(enough.out)["max_rows"], 16384);
+  const ProcessResult result = estimate({"device=cuda", "training.memory_gb=0.3", "--json"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("training.memory_gb: 0.3 GB of the card is too little"));
+  EXPECT_EQ(ordered_json::parse(result.out)["fits"], false);
+}
+
 TEST_F(EstimateCommand, MistakesAreThoseOfTraining) {
   EXPECT_EQ(estimate({"training.stepz=1"}).exit_code, 2);
   EXPECT_EQ(estimate({"data.train=absent.jsonl"}).exit_code, 3);

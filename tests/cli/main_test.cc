@@ -23,6 +23,7 @@ TEST(Program, VersionNamesLibTorchThreadsAndCommit) {
   EXPECT_THAT(result.out, HasSubstr("commit "));
   EXPECT_THAT(result.out, HasSubstr("LibTorch "));
   EXPECT_THAT(result.out, HasSubstr("threads 1"));
+  EXPECT_THAT(result.out, HasSubstr("\ncuda "));
 }
 
 TEST(Program, AWrongCommandLineIsExitTwoWithAMessage) {

@@ -21,11 +21,14 @@ TEST_F(BaseModelTest, HoldsFilesWeightsAndDecoderTogether) {
   }
 }
 
-TEST_F(BaseModelTest, RefusesAnUnknownOrAbsentDevice) {
-  EXPECT_NO_THROW(check_device("cpu"));
-  EXPECT_NO_THROW(check_device("auto"));
-  expect_input_error(ExitCode::kUsage, "'tpu' is not one of", [] { check_device("tpu"); });
-  expect_input_error(ExitCode::kUsage, "no CUDA backend", [] { check_device("cuda"); });
+TEST_F(BaseModelTest, TakesTheBackendThatItIsGiven) {
+  auto ops = make_reference_ops();
+  const Ops* const given = ops.get();
+  BaseModel base(open_base_model(dir()), {.dtype = DType::kFloat64}, std::move(ops));
+  EXPECT_EQ(&base.ops(), given);
+  expect_input_error(ExitCode::kUsage, "\"tpu\" is not one of", [&] {
+    BaseModel(open_base_model(dir()), {.device = "tpu"});
+  });
 }
 
 }  // namespace

@@ -21,7 +21,16 @@ class MemoryPlan : public testing::Test {
   RunPlan plan(uint64_t bytes,
                std::optional<int64_t> max_rows = {},
                const HeldRows& held = {}) const {
-    return plan_memory(*ops_, config_, kDType, kConverted, kProcess, held, bytes, max_rows);
+    return plan_memory(run(*ops_, held), bytes, max_rows);
+  }
+
+  RunMemory run(const BackendTraits& ops, const HeldRows& held = {}) const {
+    return {.ops = ops,
+            .config = config_,
+            .dtype = kDType,
+            .format = kConverted,
+            .process = kProcess,
+            .held = held};
   }
 
   uint64_t needed(int64_t rows, int64_t kept_layers) const {
@@ -142,7 +151,9 @@ TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
                           weight_bytes(*ops_, config_, kDType, WeightFormat::kAsStored);
   EXPECT_LT(enough, needed(1024, 6));
   const auto as_stored = [&](uint64_t bytes) {
-    return plan_memory(*ops_, config_, kDType, WeightFormat::kAsStored, kProcess, {}, bytes, {});
+    RunMemory stored = run(*ops_);
+    stored.format = WeightFormat::kAsStored;
+    return plan_memory(stored, bytes, {});
   };
   EXPECT_EQ(as_stored(enough).max_rows, 1024);
   EXPECT_EQ(as_stored(enough).kept_layers, 6);
@@ -163,6 +174,61 @@ TEST_F(MemoryPlan, ScratchGrowsWithThreadsRowsTargetsAndPairsUpToABlock) {
   EXPECT_EQ(more({.rows = 100, .targets = 10, .pairs = 1e8}),
             more({.rows = 100, .targets = 10, .pairs = 1e9}));
   EXPECT_GT(scratch_bytes(config_, kDType, 2, extents), bytes);
+}
+
+/// A card of any size, of which nothing else is known.
+class Card final : public BackendTraits {
+ public:
+  std::string_view name() const override { return "card"; }
+  DType accumulate_dtype() const override { return DType::kFloat32; }
+  DType kv_gradient_dtype() const override { return DType::kFloat32; }
+  std::optional<DeviceMemory> device_memory() const override { return DeviceMemory{}; }
+};
+
+TEST_F(MemoryPlan, OfACardIsForItsMemoryAlone) {
+  const Card card;
+  const RunMemory on_card = run(card, {.head_start = 500, .virtual_tokens = 100});
+  const RunPlan plan{.max_rows = 4096, .kept_layers = 6};
+  // Neither the process nor the pages of the file; each virtual token with its gradient.
+  EXPECT_EQ(needed_bytes(on_card, plan),
+            weight_bytes(card, config_, kDType, kConverted) +
+                training_bytes(card, config_, kDType, plan) + 500 * 6 * 2 * 2 * 16 * 2 +
+                100 * 64 * 4 * 2 + card_scratch_bytes(config_));
+  EXPECT_EQ(describe_needs(on_card, plan).find("process"), std::string::npos);
+  EXPECT_GT(card_scratch_bytes(config_), 400'000'000U);
+  EXPECT_LT(card_scratch_bytes(config_), 600'000'000U);
+}
+
+TEST_F(MemoryPlan, OfACardTakesLargerPasses) {
+  const Card card;
+  const RunMemory on_card = run(card);
+  for (const int64_t rows : {16384, 8192, 4096, 2048, 1024}) {
+    const RunPlan all{.max_rows = rows, .kept_layers = 6};
+    const uint64_t bytes = needed_bytes(on_card, all);
+    EXPECT_EQ(plan_memory(on_card, bytes, {}).max_rows, rows);
+    EXPECT_EQ(plan_memory(on_card, bytes, {}).kept_layers, 6);
+    EXPECT_EQ(plan_memory(on_card, bytes - 1, {}).max_rows, std::max<int64_t>(1024, rows / 2));
+  }
+  EXPECT_EQ(plan_memory(on_card, default_memory_bytes(DeviceMemory{}), {}).max_rows, 16384);
+  EXPECT_EQ(plan_memory(on_card, UINT64_MAX, 300).max_rows, 300);
+}
+
+TEST_F(MemoryPlan, WhatDoesNotFitOnACardSaysSo) {
+  const Card card;
+  try {
+    plan_memory(run(card), 400'000'000, {});
+    ADD_FAILURE() << "it fits";
+  } catch (const DeviceError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("training.memory_gb: 0.4 GB of the card is too little"),
+                      HasSubstr(": weights "),
+                      HasSubstr(", scratch 0.54 GB"),
+                      HasSubstr("a larger card")));
+  }
+}
+
+TEST_F(MemoryPlan, TheDefaultOfACardLeavesASixteenth) {
+  EXPECT_EQ(default_memory_bytes(DeviceMemory{.total = 1600, .free = 800}), 750U);
 }
 
 TEST_F(MemoryPlan, TheDefaultLeavesAQuarter) {

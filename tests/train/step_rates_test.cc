@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/fake_card.h"
 #include "support/tiny_base.h"
 #include "train/tiny_run.h"
 
@@ -43,11 +44,10 @@ Schedule tiny_schedule() {
   return make_schedule(build_forest(all.sequences, {}, {}), 40);
 }
 
-void expect_rates(const DecoderConfig& config, DType dtype) {
-  const auto ops = make_cpu_ops(1);
+void expect_rates(Ops& ops, const DecoderConfig& config, DType dtype) {
   const Schedule schedule = tiny_schedule();
   ASSERT_FALSE(schedule.kept_runs.empty());
-  const StepRates rates = measure_rates(*ops, config, dtype, schedule, 1e10);
+  const StepRates rates = measure_rates(ops, config, dtype, schedule, 1e10);
   for (const PhaseRates& phase : {rates.forward, rates.backward}) {
     for (const double rate : {phase.products, phase.attention, phase.head, phase.row_layers}) {
       EXPECT_GT(rate, 1e3);
@@ -71,10 +71,13 @@ TEST(StepRates, AreMeasuredForAModelOfAnySize) {
                             .norm_epsilon = 1e-5,
                             .rope = {.theta = 10000},
                             .tied_head = false};
+  const auto ops = make_cpu_ops(1);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    expect_rates(tiny.decoder().config(), dtype);
-    expect_rates(large, dtype);
+    expect_rates(*ops, tiny.decoder().config(), dtype);
+    expect_rates(*ops, large, dtype);
   }
+  FakeCard card;  // whose loops are not scaled down
+  expect_rates(card, tiny.decoder().config(), DType::kBFloat16);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "support/autograd_llama.h"
 #include "support/expect_error.h"
+#include "support/fake_card.h"
 #include "support/tiny_base.h"
 #include "support/tolerance.h"
 #include "train/floats.h"
@@ -337,6 +338,37 @@ TEST(TrainingStep, AfterBosNeedsABos) {
     prompted.differentiate(pointers(exemplars), tiny_prompt(kP).values_PD);
   });
   EXPECT_NO_THROW(prompted.score(pointers(exemplars), {})) << "no soft prompt needs no place";
+}
+
+TEST(TrainingStep, SaysHowManyRowsWereTooManyForTheMemory) {
+  auto made = std::make_unique<FakeCard>();
+  FakeCard& card = *made;
+  TinyBase base(std::move(made), DType::kFloat32);
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(4);
+  const std::vector<PromptedBatch> batches = {{pointers(exemplars), prompt.values_PD}};
+  const std::span<const float> values = prompt.values_PD;
+  for (const int64_t max_rows : {40, 4096}) {
+    PromptedDecoder prompted(base.decoder(), 1, 4, {.plan = {.max_rows = max_rows}});
+    for (const bool is_training : {true, false}) {
+      const auto compute = [&] {
+        return is_training ? prompted.differentiate(batches)
+                           : prompted.score(batches[0].exemplars, std::span(&values, 1));
+      };
+      const int64_t rows = compute().rows_computed;
+      card.largest_block = 1000;
+      try {
+        compute();
+        ADD_FAILURE() << "there was room";
+      } catch (const OutOfMemory& error) {
+        EXPECT_EQ(error.code(), ExitCode::kResources);
+        EXPECT_TRUE(std::string(error.what()).starts_with("no room for")) << error.what();
+        EXPECT_EQ(error.rows(), std::min(rows, max_rows));
+      }
+      card.largest_block = SIZE_MAX;
+      EXPECT_EQ(compute().rows_computed, rows) << "it can go on";
+    }
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "support/autograd_llama.h"
 #include "support/expect_error.h"
+#include "support/fake_card.h"
 #include "support/tiny_base.h"
 #include "support/tolerance.h"
 #include "train/batches.h"
@@ -37,6 +38,34 @@ TEST_F(Tune, AStoppedRunHasItsLastFinishedStepInACheckpoint) {
   EXPECT_EQ(checkpoint.state.step, 3);
   EXPECT_EQ(checkpoint.identity, kIdentity);
   expect_same_candidate(checkpoint.state.candidates[0], state.candidates[0]);
+}
+
+TEST_F(Tune, WhatWasFinishedBeforeAStepThatDoesNotFitIsInACheckpoint) {
+  const RunState whole = run_new("whole", short_run());
+  auto made = std::make_unique<FakeCard>();
+  FakeCard& card = *made;
+  TinyBase base(std::move(made), DType::kFloat32);
+  RunDirectory directory = open("run");
+  directory.begin("");
+  RunState state = first_state();
+  const auto go_on = [&] {
+    return tune(base.decoder(),
+                step_options_,
+                data_,
+                short_run(),
+                directory,
+                kIdentity,
+                state,
+                {.on_step = [&](const StepReport& report) {
+                  if (report.step == 3) card.largest_block = 1000;
+                }});
+  };
+  EXPECT_THROW(go_on(), OutOfMemory);
+  EXPECT_EQ(newest(directory).state.step, 3);
+  card.largest_block = SIZE_MAX;
+  EXPECT_EQ(go_on(), TuneEnd::kFinished);
+  expect_same_state(state, whole);
+  EXPECT_EQ(metrics("run"), metrics("whole"));
 }
 
 TEST_F(Tune, ValidatesBeforeTheFirstStepAtTheIntervalAndBehindTheLast) {
