@@ -74,6 +74,27 @@ __global__ void project(Tensor out_NHE, Tensor dout_NHE, Tensor projection_NH) {
   }
 }
 
+/// A block per key, in the order of the pieces.
+__global__ void add_pieces(AttentionWork work) {
+  const DividedKeys divided = work.divided_keys[blockIdx.y];
+  const auto key = static_cast<int32_t>(blockIdx.x);
+  if (key >= divided.num_keys) return;
+  const int32_t cols = work.num_kv_heads * work.head_size;
+  const int64_t size = int64_t{divided.num_keys} * cols;
+  const float* const dk = divided.pieces + int64_t{key} * cols;
+  const float* const dv = dk + divided.num_pieces * size;
+  for (auto col = static_cast<int32_t>(threadIdx.x); col < cols; col += kPlainThreads) {
+    float k_sum = 0;
+    float v_sum = 0;
+    for (int32_t piece = 0; piece < divided.num_pieces; ++piece) {
+      k_sum += dk[piece * size + col];
+      v_sum += dv[piece * size + col];
+    }
+    divided.dk[key * divided.dk_stride + col] += k_sum;
+    divided.dv[key * divided.dv_stride + col] += v_sum;
+  }
+}
+
 dim3 blocks_of_warps(int64_t num_warps) {
   return dim3(static_cast<unsigned>((num_warps + kWarps - 1) / kWarps));
 }
@@ -126,6 +147,13 @@ void attention_input_gradient(const AttentionWork& work,
       work, gradient, dq_NHE, stream);
   if (work.num_key_tiles == 0) return;
   (is_plain ? attention_plain_key_gradient : attention_matrix_key_gradient)(work, gradient, stream);
+  if (work.num_divided_keys == 0) return;
+  LAUNCH(add_pieces,
+         dim3(work.most_divided_keys, work.num_divided_keys),
+         dim3(kPlainThreads),
+         0,
+         stream,
+         work);
 }
 
 }  // namespace prescript::cuda

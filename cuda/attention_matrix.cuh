@@ -66,6 +66,7 @@ __device__ __forceinline__ float capped(float x, float cap) {
 /// Left operands, 16 rows each, as they lie in a tile.
 template <int E>
 struct TileRows {
+  static constexpr int kUnroll = 2;  // of E / 16: more would take registers that there are not
   const bf16* lane_row;
 
   __device__ TileRows(const bf16* rows, int lane)
@@ -78,6 +79,7 @@ struct TileRows {
 /// The same, held in registers.
 template <int E, int kRowTiles>
 struct HeldRows {
+  static constexpr int kUnroll = E / 16;
   uint32_t held[kRowTiles][E / 16][4];
 
   __device__ HeldRows(const bf16* rows, int lane) {
@@ -109,7 +111,7 @@ __device__ __forceinline__ void multiply_rows(const Rows& a,
       for (int c = 0; c < 4; ++c) d[i][n][c] = 0;
     }
   }
-#pragma unroll
+#pragma unroll Rows::kUnroll
   for (int k = 0; k < E / 16; ++k) {
     uint32_t left[kRowTiles][4];
 #pragma unroll

@@ -134,7 +134,10 @@ struct WarpKeys {
     const int index = lane % kRows;
     KeyRange range{kFirst, kLast};
     if (first_row + index < num_rows) {
-      range = keys_of(work, work.groups[group], head.query_of(first_row + index));
+      // A tile that was divided has some of the keys of a group, whose parts go on.
+      const AttentionGroup& passed = work.groups[group];
+      range = keys_of(work, passed, head.query_of(first_row + index));
+      range = {max(range.begin, passed.begin), min(range.end, passed.end)};
       found.add(range);
     }
     found.reduce();

@@ -70,6 +70,19 @@ struct AttentionSource {
   int64_t dv_stride = 0;
 };
 
+/// Keys of a source whose gradients several blocks summed, each over some of the rows that see
+/// them: `num_pieces` matrices [num_keys, K·E] of dK, one behind the other, then as many of dV, are
+/// to be added to the source's gradients.
+struct DividedKeys {
+  float* dk = nullptr;  // of the first key
+  float* dv = nullptr;
+  int64_t dk_stride = 0;
+  int64_t dv_stride = 0;
+  const float* pieces = nullptr;
+  int32_t num_keys = 0;
+  int32_t num_pieces = 0;
+};
+
 /// Any dtype, head size up to kMaxHeadSize and alignment; or matrix instructions on bfloat16, for
 /// many rows or for so few that most of a larger tile would be empty.
 enum class AttentionKernels : int32_t { kPlain, kMatrix, kMatrixFewRows };
@@ -117,9 +130,12 @@ struct AttentionWork {
   const AttentionGroup* groups = nullptr;
   const AttentionPart* parts = nullptr;
   const AttentionSource* sources = nullptr;
+  const DividedKeys* divided_keys = nullptr;
   int32_t num_query_tiles = 0;
   int32_t num_key_tiles = 0;
   int32_t num_merged_tiles = 0;
+  int32_t num_divided_keys = 0;
+  int32_t most_divided_keys = 0;  // keys of the largest of them
 
   /// [slot, kv head, row of the tile, E] of out, and without E of the log-sum-exp: float32.
   float* partial_out = nullptr;

@@ -263,6 +263,8 @@ class CudaOps final : public Ops {
     const auto plan = AttentionPlan::input_gradient(
         shape, parts, q_NHE, sources, out_NHE, dout_NHE, dq_NHE, gradients);
     const Buffer workspace = device_->allocate(plan.workspace_bytes());
+    const auto size = static_cast<int64_t>(plan.workspace_bytes() / sizeof(float));
+    if (size > 0) zero({workspace.get(), DType::kFloat32, 1, size, size});
     const Tensor projections = dense(nullptr, DType::kFloat32, lse_NH);
     const Buffer block = device_->allocate(bytes_of(projections));
     cuda::attention_input_gradient(placed(plan, workspace),

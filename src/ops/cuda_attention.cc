@@ -16,13 +16,6 @@ using cuda::AttentionPart;
 // Folded rows up to which a tile of many rows would be mostly empty.
 constexpr int64_t kFewRows = 64;
 
-// Blocks that keep every multiprocessor of an H100 or H200 busy, and keys that make a block worth
-// its start. They are not asked of the device: how sums are divided must not depend on it.
-constexpr int64_t kWantedBlocks = 264;
-constexpr int64_t kWantedSmallBlocks = 396;
-constexpr int64_t kLeastKeys = 128;
-constexpr int64_t kKeyStep = 64;
-
 struct Range {
   int32_t begin = 0;
   int32_t end = 0;
@@ -149,15 +142,6 @@ int64_t length(std::span<const AttentionGroup> groups) {
   return sum;
 }
 
-/// The same, of groups that begin with a step of their own.
-int64_t whole_steps(std::span<const AttentionGroup> groups) {
-  int64_t sum = 0;
-  for (const AttentionGroup& group : groups) {
-    sum += (group.end - group.begin + kKeyStep - 1) / kKeyStep * kKeyStep;
-  }
-  return sum;
-}
-
 /// Blocks start in the order of tiles: the longest first, so that none is left over at the end.
 template <typename Tile>
 void put_longest_first(std::vector<Tile>& tiles, std::span<const AttentionGroup> groups) {
@@ -233,7 +217,7 @@ AttentionPlan AttentionPlan::forward(const AttentionShape& shape,
   }
   AttentionPlan plan(shape, kernels, sources, {});
   plan.cut_queries(parts, q_NHE.rows);
-  plan.divide_tiles();
+  plan.divide_query_tiles();
   put_longest_first(plan.query_tiles_, plan.groups_);
   return plan;
 }
@@ -256,6 +240,7 @@ AttentionPlan AttentionPlan::input_gradient(const AttentionShape& shape,
       shape, fits ? AttentionKernels::kMatrix : AttentionKernels::kPlain, sources, gradients);
   plan.cut_queries(parts, q_NHE.rows);
   plan.cut_keys(parts);
+  plan.divide_key_tiles();
   put_longest_first(plan.query_tiles_, plan.groups_);
   put_longest_first(plan.key_tiles_, plan.groups_);
   return plan;
@@ -326,52 +311,6 @@ void AttentionPlan::cut_keys(std::span<const Part> parts) {
   }
 }
 
-/// Divides the keys of tiles among several blocks where there are few tiles, as in generation. A
-/// group is divided between two steps of the kernels only: what a step holds behind its group's end
-/// is not masked.
-void AttentionPlan::divide_tiles() {
-  const int64_t num_blocks = static_cast<int64_t>(query_tiles_.size()) * shape_.num_kv_heads;
-  const int64_t wanted =
-      kernels_ == AttentionKernels::kMatrixFewRows ? kWantedSmallBlocks : kWantedBlocks;
-  if (num_blocks == 0 || num_blocks > wanted / 2) return;
-  std::vector<cuda::QueryTile> divided;
-  for (const cuda::QueryTile& tile : query_tiles_) {
-    const int64_t num_keys =
-        whole_steps(std::span(groups_).subspan(tile.first_group, tile.num_groups));
-    const int64_t most = std::min(wanted / num_blocks, num_keys / kLeastKeys);
-    if (most < 2) {
-      divided.push_back(tile);
-      continue;
-    }
-    const int64_t piece = ((num_keys + most - 1) / most + kKeyStep - 1) / kKeyStep * kKeyStep;
-    const auto num_pieces = static_cast<int32_t>((num_keys + piece - 1) / piece);
-    merged_tiles_.push_back(
-        {.row_begin = tile.row_begin, .first_slot = num_slots_, .num_slots = num_pieces});
-    for (int64_t begin = 0; begin < num_keys; begin += piece) {
-      cuda::QueryTile part = tile;
-      part.first_group = static_cast<int32_t>(groups_.size());
-      part.slot = num_slots_++;
-      int64_t before = 0;  // keys of earlier groups
-      for (int32_t g = 0; g < tile.num_groups; ++g) {
-        AttentionGroup group = groups_[tile.first_group + g];
-        const int64_t first = group.begin - before;
-        before += whole_steps(std::span(&group, 1));
-        group.begin = static_cast<int32_t>(std::max<int64_t>(group.begin, first + begin));
-        group.end = static_cast<int32_t>(std::min<int64_t>(group.end, first + begin + piece));
-        if (group.begin < group.end) groups_.push_back(group);
-      }
-      part.num_groups = static_cast<int32_t>(groups_.size()) - part.first_group;
-      divided.push_back(part);
-    }
-  }
-  query_tiles_ = std::move(divided);
-}
-
-size_t AttentionPlan::workspace_bytes() const {
-  return num_slots_ * shape_.num_kv_heads * cuda::query_tile_rows(kernels_, shape_.head_size) *
-         (shape_.head_size + 1) * sizeof(float);
-}
-
 cuda::AttentionWork AttentionPlan::place(const Stage& stage, void* workspace) const {
   std::vector<std::byte> bytes;
   const auto append = [&bytes](const auto& items) {
@@ -386,7 +325,11 @@ cuda::AttentionWork AttentionPlan::place(const Stage& stage, void* workspace) co
   const size_t merged_tiles = append(merged_tiles_);
   const size_t groups = append(groups_);
   const size_t parts = append(parts_);
-  const size_t sources = append(sources_);
+  std::vector<cuda::AttentionSource> all_sources = sources_;
+  std::vector<cuda::DividedKeys> all_divided;
+  place_pieces(static_cast<float*>(workspace), all_sources, all_divided);
+  const size_t sources = append(all_sources);
+  const size_t divided_keys = append(all_divided);
   cuda::AttentionWork work{.kernels = kernels_,
                            .num_heads = static_cast<int32_t>(shape_.num_heads),
                            .num_kv_heads = static_cast<int32_t>(shape_.num_kv_heads),
@@ -396,7 +339,11 @@ cuda::AttentionWork AttentionPlan::place(const Stage& stage, void* workspace) co
                            .cap = static_cast<float>(shape_.cap),
                            .num_query_tiles = static_cast<int32_t>(query_tiles_.size()),
                            .num_key_tiles = static_cast<int32_t>(key_tiles_.size()),
-                           .num_merged_tiles = static_cast<int32_t>(merged_tiles_.size())};
+                           .num_merged_tiles = static_cast<int32_t>(merged_tiles_.size()),
+                           .num_divided_keys = static_cast<int32_t>(all_divided.size())};
+  for (const cuda::DividedKeys& divided : all_divided) {
+    work.most_divided_keys = std::max(work.most_divided_keys, divided.num_keys);
+  }
   if (bytes.empty()) return work;
   const auto* base = static_cast<const std::byte*>(stage(bytes.data(), bytes.size()));
   work.query_tiles = reinterpret_cast<const cuda::QueryTile*>(base + query_tiles);
@@ -405,6 +352,7 @@ cuda::AttentionWork AttentionPlan::place(const Stage& stage, void* workspace) co
   work.groups = reinterpret_cast<const AttentionGroup*>(base + groups);
   work.parts = reinterpret_cast<const AttentionPart*>(base + parts);
   work.sources = reinterpret_cast<const cuda::AttentionSource*>(base + sources);
+  work.divided_keys = reinterpret_cast<const cuda::DividedKeys*>(base + divided_keys);
   const int64_t num_rows =
       num_slots_ * shape_.num_kv_heads * cuda::query_tile_rows(kernels_, shape_.head_size);
   work.partial_out = static_cast<float*>(workspace);

@@ -33,7 +33,8 @@ class AttentionPlan {
                                       Tensor dq_NHE,
                                       std::span<const KeyValues> gradients);
 
-  /// Of device memory that the kernels need besides; 0 where no tile is divided.
+  /// Of device memory that the kernels need besides; 0 where no tile is divided. That of an input
+  /// gradient must hold zeros.
   size_t workspace_bytes() const;
 
   /// What the launchers take: one call of `stage`, and `workspace` aligned to 16.
@@ -46,6 +47,9 @@ class AttentionPlan {
   std::span<const cuda::AttentionGroup> groups() const { return groups_; }
   std::span<const cuda::AttentionPart> parts() const { return parts_; }
 
+  /// The source of the caller that source `index` of a tile stands for.
+  int32_t source_of(int32_t index) const;
+
  private:
   AttentionPlan(const AttentionShape& shape,
                 cuda::AttentionKernels kernels,
@@ -55,7 +59,22 @@ class AttentionPlan {
   int64_t group_size() const { return shape_.num_heads / shape_.num_kv_heads; }
   void cut_queries(std::span<const Part> parts, int64_t num_queries);
   void cut_keys(std::span<const Part> parts);
-  void divide_tiles();
+  void divide_query_tiles();
+  void divide_key_tiles();
+
+  /// Keys [begin, end) of a source whose tiles are divided: pieces behind the first have sources of
+  /// their own, from `first_piece` on, with gradients in the workspace.
+  struct DividedSource {
+    int32_t source = 0;
+    int32_t begin = 0;
+    int32_t end = 0;
+    int32_t first_piece = 0;
+    int32_t num_pieces = 0;
+  };
+  size_t numbers_of(const DividedSource& divided) const;
+  void place_pieces(float* workspace,
+                    std::vector<cuda::AttentionSource>& sources,
+                    std::vector<cuda::DividedKeys>& divided_keys) const;
 
   AttentionShape shape_;
   cuda::AttentionKernels kernels_;
@@ -65,6 +84,7 @@ class AttentionPlan {
   std::vector<cuda::MergedTile> merged_tiles_;
   std::vector<cuda::AttentionGroup> groups_;
   std::vector<cuda::AttentionPart> parts_;
+  std::vector<DividedSource> divided_;
   int32_t num_slots_ = 0;
 };
 

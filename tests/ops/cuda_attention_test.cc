@@ -70,7 +70,7 @@ Meetings meetings_of_key_tiles(const AttentionPlan& plan, int32_t tile_keys) {
   for (const cuda::KeyTile& tile : plan.key_tiles()) {
     EXPECT_LE(tile.key_end - tile.key_begin, tile_keys);
     for (const AttentionGroup& group : plan.groups().subspan(tile.first_group, tile.num_groups)) {
-      EXPECT_EQ(group.source, tile.source);
+      EXPECT_EQ(group.source, plan.source_of(tile.source));
       for (int32_t row = group.begin; row < group.end; ++row) {
         meet(plan, group, row, tile.key_begin, tile.key_end, result);
       }
@@ -205,6 +205,40 @@ TEST(CudaAttention, ManyKeysOfFewRowsAreDivided) {
   EXPECT_EQ(num_keys, 5001);
   // The same shapes are divided in the same way, whatever else.
   EXPECT_EQ(shapes.forward(parts).query_tiles().size(), plan.query_tiles().size());
+}
+
+TEST(CudaAttention, KeysThatManyRowsSeeAreDivided) {
+  // 64 leaves of 30 rows below a root of 100: every tile of the root meets 2020 rows.
+  const std::vector<Part> parts = leaves_below_a_root(100, 30, 64);
+  const Shapes shapes(kOneHead, 2020, {2020});
+  const AttentionPlan plan = shapes.input_gradient(parts);
+  EXPECT_EQ(meetings_of_key_tiles(plan, 64), meetings_of(parts));
+  int num_pieces = 0;  // behind the first of a tile
+  for (const cuda::KeyTile& tile : plan.key_tiles()) num_pieces += tile.source != 0 ? 1 : 0;
+  EXPECT_GT(num_pieces, 3);
+  EXPECT_GT(plan.workspace_bytes(), 0U);
+  EXPECT_EQ(shapes.input_gradient(parts).workspace_bytes(), plan.workspace_bytes());
+
+  std::vector<float> workspace(plan.workspace_bytes() / sizeof(float));
+  std::vector<std::byte> staged;
+  const cuda::AttentionWork work = plan.place(
+      [&](const void* data, size_t bytes) -> void* {
+        const auto* begin = static_cast<const std::byte*>(data);
+        staged.assign(begin, begin + bytes);
+        return staged.data();
+      },
+      workspace.data());
+  ASSERT_EQ(work.num_divided_keys, 1);
+  const cuda::DividedKeys& divided = work.divided_keys[0];
+  EXPECT_EQ(divided.num_keys, 128);  // whole tiles
+  EXPECT_EQ(divided.pieces, workspace.data());
+  EXPECT_EQ(divided.dk, shapes.gradients[0].k.data);
+  // The pieces' gradients lie one behind the other, those of dV behind those of dK.
+  for (int32_t p = 0; p < divided.num_pieces; ++p) {
+    EXPECT_EQ(work.sources[1 + p].dk, workspace.data() + p * 128 * 128);
+    EXPECT_EQ(work.sources[1 + p].dv, workspace.data() + (divided.num_pieces + p) * 128 * 128);
+    EXPECT_EQ(work.sources[1 + p].k, work.sources[0].k);
+  }
 }
 
 TEST(CudaAttention, MatrixInstructionsNeedAlignedRowsOfBFloat16) {
