@@ -139,7 +139,10 @@ class Counter final : public emulator::Observer {
   /// Of the block that has ended.
   void add_accesses() {
     for (const auto& [key, access] : accesses_) {
-      const uint64_t bytes = access.bytes * access.addresses.size();
+      std::vector<uintptr_t> wanted = access.addresses;  // once, however many lanes want it
+      std::ranges::sort(wanted);
+      wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+      const uint64_t bytes = access.bytes * wanted.size();
       if (access.is_shared) {
         const uint64_t wavefronts = wavefronts_of(access);
         running_->wavefronts += wavefronts;
@@ -149,14 +152,13 @@ class Counter final : public emulator::Observer {
         continue;
       }
       std::vector<uint64_t> sectors;
-      for (const uintptr_t address : access.addresses) {
+      for (const uintptr_t address : wanted) {
         for (uintptr_t at = address / kSectorBytes;
              at <= (address + access.bytes - 1) / kSectorBytes;
              ++at) {
           sectors.push_back(at);
         }
       }
-      std::ranges::sort(sectors);
       sectors.erase(std::unique(sectors.begin(), sectors.end()), sectors.end());
       running_->sectors += sectors.size();
       running_->least_sectors += (bytes + kSectorBytes - 1) / kSectorBytes;
@@ -197,16 +199,16 @@ Extents counted_extents() {
   Extents extents = Extents::small();
   extents.rows = 8;
   extents.hidden = 4096;
-  extents.feed_forward = 1024;
-  extents.vocabulary = 1024;
+  extents.feed_forward = 256;
+  extents.vocabulary = 512;
   extents.targets = 2;
-  extents.heads = 8;
+  extents.heads = 4;
   extents.kv_heads = 2;
   extents.head_size = 128;
-  extents.causal_rows = 256;
-  extents.shared_rows = 128;
+  extents.causal_rows = 64;
+  extents.shared_rows = 64;
   extents.leaves = 2;
-  extents.leaf_rows = 50;
+  extents.leaf_rows = 16;
   return extents;
 }
 

@@ -23,20 +23,16 @@ function(prescript_library folder)
     PUBLIC ${ARG_LINKS} PRIVATE prescript_warnings ${ARG_PRIVATE_LINKS})
 endfunction()
 
-# prescript_test(<folder> SOURCES ... [LINKS ...] [FILTER <filter>])
-# declares the test program of tests/<folder>; each of its tests (that Google Test's filter lets
-# through) becomes a CTest test.
+# prescript_test(<folder> SOURCES ... [LINKS ...])
+# declares the test program of tests/<folder>; each of its tests becomes a CTest test.
 function(prescript_test folder)
-  cmake_parse_arguments(ARG "" "FILTER" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(prescript_${folder}_test ${ARG_SOURCES})
   target_include_directories(prescript_${folder}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(prescript_${folder}_test PRIVATE
     PRESCRIPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(prescript_${folder}_test
     PRIVATE ${ARG_LINKS} prescript_warnings GTest::gmock GTest::gtest_main)
-  if(ARG_FILTER)
-    set(_filter TEST_FILTER ${ARG_FILTER})
-  endif()
-  gtest_discover_tests(prescript_${folder}_test ${_filter}
+  gtest_discover_tests(prescript_${folder}_test
     TEST_PREFIX ${folder}/ DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()

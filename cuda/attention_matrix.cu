@@ -5,9 +5,9 @@
 //   Shapes     q_NHE, out_NHE, k and v of a source [rows, K·E] bf16, 16-byte aligned rows; lse_NH
 //              f32; E in {64, 80, 96, 128, 256}
 //   Mapping    a block per (tile of folded rows, kv head): 4 warps of 32 rows (E = 256: 16), or for
-//              few rows one warp of 16; K/V in steps of 64 keys (48 or 32 where registers are
-//              short), the next under way while one is computed; S and P stay in registers, P
-//              becomes the left operand of P·V as it lies
+//              few rows one warp of 16; K/V in steps of 64 keys (32 where registers are short),
+//              the next under way while one is computed; S and P stay in registers, P becomes
+//              the left operand of P·V as it lies
 //   Traffic    q and out once; K/V once a tile, from L2 where tiles share it
 //   Roofline   4·E·G FLOP a key and query ⇒ for 128 folded rows 128 FLOP a byte of K/V: bound by
 //              the matrix units; few rows by the K/V they read
@@ -36,14 +36,17 @@ struct ForwardShape {
 };
 
 template <int E>
-using ManyRows = ForwardShape<E,
-                              (E <= 128 ? 2 : 1),
-                              4,
-                              (E < 128    ? 64
-                               : E == 128 ? 48
-                                          : 32)>;
+using ManyRows = ForwardShape<E, (E <= 128 ? 2 : 1), 4, (E <= 128 ? 64 : 32)>;
 template <int E>
 using FewRows = ForwardShape<E, 1, 1, (E <= 128 ? 64 : 32)>;
+
+/// Keys of a step that are scored at a time: all, unless registers for so many scores are wanting,
+/// as in wide heads that are capped or compiled for an A100.
+template <typename Shape, bool kIsCapped>
+__device__ constexpr int keys_scored_at_once() {
+  const bool has_registers = !kIsCapped && kArchitecture != 80;
+  return Shape::E == 128 && Shape::kRowTiles == 2 && !has_registers ? 32 : Shape::kKeys;
+}
 
 /// The rows of a warp. Lane l holds of tile i rows l / 4 (half 0) and l / 4 + 8 (half 1), and of
 /// every 8 columns the pair from l % 4 * 2 on.
@@ -66,11 +69,11 @@ __device__ void copy_step(const AttentionWork& work,
 }
 
 /// Scores of keys that a row does not see become -inf.
-template <typename Shape>
+template <typename Shape, int kScored>
 __device__ __forceinline__ void hide(const WarpKeys<Shape::kRowTiles * 16>& warp_keys,
                                      int32_t first_key,
                                      int lane,
-                                     float (&s)[Shape::kRowTiles][Shape::kKeys / 8][4]) {
+                                     float (&s)[Shape::kRowTiles][kScored / 8][4]) {
 #pragma unroll
   for (int i = 0; i < Shape::kRowTiles; ++i) {
 #pragma unroll
@@ -79,7 +82,7 @@ __device__ __forceinline__ void hide(const WarpKeys<Shape::kRowTiles * 16>& warp
       const int32_t begin = keys.begin - first_key - lane % 4 * 2;
       const int32_t end = keys.end - first_key - lane % 4 * 2;
 #pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
+      for (int n = 0; n < kScored / 8; ++n) {
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
           const int32_t key = n * 8 + c;
@@ -91,16 +94,17 @@ __device__ __forceinline__ void hide(const WarpKeys<Shape::kRowTiles * 16>& warp
 }
 
 /// Scores become exp(score − maximum so far); what was summed up so far is scaled to it.
-template <typename Shape>
-__device__ __forceinline__ void take_exponentials(
-    WarpState<Shape>& state, float factor, float (&s)[Shape::kRowTiles][Shape::kKeys / 8][4]) {
+template <typename Shape, int kScored>
+__device__ __forceinline__ void take_exponentials(WarpState<Shape>& state,
+                                                  float factor,
+                                                  float (&s)[Shape::kRowTiles][kScored / 8][4]) {
 #pragma unroll
   for (int i = 0; i < Shape::kRowTiles; ++i) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float max = state.max[i][half];
 #pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
+      for (int n = 0; n < kScored / 8; ++n) {
         max = fmaxf(max, fmaxf(s[i][n][2 * half], s[i][n][2 * half + 1]));
       }
       max = fmaxf(max, __shfl_xor_sync(0xFFFFFFFFU, max, 1));
@@ -110,7 +114,7 @@ __device__ __forceinline__ void take_exponentials(
       state.max[i][half] = max;
       float sum = state.sum[i][half] * shrink;
 #pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
+      for (int n = 0; n < kScored / 8; ++n) {
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
           float& x = s[i][n][2 * half + c];
@@ -119,6 +123,7 @@ __device__ __forceinline__ void take_exponentials(
         }
       }
       state.sum[i][half] = sum;
+      if (shrink == 1) continue;  // most steps raise no maximum
 #pragma unroll
       for (int n = 0; n < Shape::E / 8; ++n) {
         state.out[i][n][2 * half] *= shrink;
@@ -128,12 +133,13 @@ __device__ __forceinline__ void take_exponentials(
   }
 }
 
-template <typename Shape>
+template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(Shape::kThreads, 2)
     forward(AttentionWork work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH) {
   constexpr int E = Shape::E;
   constexpr int kRowTiles = Shape::kRowTiles;
   constexpr int kKeys = Shape::kKeys;
+  constexpr int kScored = keys_scored_at_once<Shape, kIsCapped>();
   constexpr int kStage = 2 * kKeys * kTileStride<E>;
   DYNAMIC_SHARED(shared);
   auto* const q_tile = reinterpret_cast<bf16*>(shared);         // [kRows, E]
@@ -150,52 +156,60 @@ __global__ void __launch_bounds__(Shape::kThreads, 2)
       reinterpret_cast<WarpKeys<kRowTiles * 16>*>(stages + 2 * kStage)[threadIdx.x / 32];
 
   // Scores are taken to powers of two; a capped score is in its own unit already.
-  const float unit = work.cap == 0 ? work.scale : 1;
-  const float factor = unit * kLog2E;
+  const float unit = kIsCapped ? 1 : work.scale;
+  const float factor = kIsCapped ? kLog2E : work.scale_in_twos;
 
   WarpState<Shape> state;
 #pragma unroll
   for (int i = 0; i < kRowTiles; ++i) state.max[i][0] = state.max[i][1] = -INFINITY;
 
-  Steps<kKeys> step(work, tile.first_group, tile.num_groups);
-  Steps<kKeys> next = step;
+  const Steps<kKeys> first(work, tile.first_group, tile.num_groups);
+  warp_keys.keep(first, -1, lane);
   copy_folded<E, Shape::kRows, Shape::kThreads>(q_tile, q_NHE, head, tile.row_begin, num_rows);
-  if (!step.is_done()) copy_step<Shape>(work, step, head.kv_head, stages);
+  if (!first.is_done()) copy_step<Shape>(work, first, head.kv_head, stages);
   copy_async_commit();
-  int32_t known_group = -1;
-  for (int parity = 0; !step.is_done(); parity ^= 1, step = next) {
+  for (int parity = 0;; parity ^= 1) {
     copy_async_wait<0>();
     __syncthreads();
+    Steps<kKeys> next(warp_keys, tile);
+    if (next.is_done()) break;
+    const int32_t group = next.group;
+    const int32_t begin = next.begin;
     next.advance(work);
     if (!next.is_done()) {
       copy_step<Shape>(work, next, head.kv_head, stages + (parity ^ 1) * kStage);
     }
     copy_async_commit();
-    if (step.group != known_group) {
-      known_group = step.group;
-      warp_keys.find(work, known_group, head, tile.row_begin + warp_row, num_rows, lane);
+    const int32_t known_group = warp_keys.known_group;
+    warp_keys.keep(next, group, lane);
+    if (group != known_group) {
+      warp_keys.find(work, group, head, tile.row_begin + warp_row, num_rows, lane);
     }
-    if (warp_keys.seen.none(step.begin, step.begin + kKeys)) continue;
-
-    const bf16* const k_tile = stages + parity * kStage;
-    float s[kRowTiles][kKeys / 8][4];
-    multiply_rows<E, kRowTiles, kKeys>(
-        TileRows<E>(q_tile + warp_row * kTileStride<E>, lane), k_tile, lane, s);
-    if (work.cap != 0) {
 #pragma unroll
-      for (int i = 0; i < kRowTiles; ++i) {
+    for (int scored = 0; scored < kKeys; scored += kScored) {
+      const int32_t first_key = begin + scored;
+      if (warp_keys.seen.none(first_key, first_key + kScored)) continue;
+      const bf16* const k_tile = stages + parity * kStage + scored * kTileStride<E>;
+      float s[kRowTiles][kScored / 8][4];
+      multiply_rows<E, kRowTiles, kScored>(
+          TileRows<E>(q_tile + warp_row * kTileStride<E>, lane), k_tile, lane, s);
+      if (kIsCapped) {
 #pragma unroll
-        for (int n = 0; n < kKeys / 8; ++n) {
+        for (int i = 0; i < kRowTiles; ++i) {
 #pragma unroll
-          for (int c = 0; c < 4; ++c) s[i][n][c] = capped(s[i][n][c] * work.scale, work.cap);
+          for (int n = 0; n < kScored / 8; ++n) {
+#pragma unroll
+            for (int c = 0; c < 4; ++c) s[i][n][c] = capped(s[i][n][c] * work.scale, work.cap);
+          }
         }
       }
+      if (!warp_keys.seen.all(first_key, first_key + kScored)) {
+        hide<Shape, kScored>(warp_keys, first_key, lane, s);
+      }
+      take_exponentials<Shape, kScored>(state, factor, s);
+      multiply_columns<E, kRowTiles, kScored, E>(
+          s, k_tile + kKeys * kTileStride<E>, lane, state.out);
     }
-    if (!warp_keys.seen.all(step.begin, step.begin + kKeys)) {
-      hide<Shape>(warp_keys, step.begin, lane, s);
-    }
-    take_exponentials<Shape>(state, factor, s);
-    multiply_columns<E, kRowTiles, kKeys, E>(s, k_tile + kKeys * kTileStride<E>, lane, state.out);
   }
 
 #pragma unroll
@@ -233,9 +247,9 @@ __global__ void __launch_bounds__(Shape::kThreads, 2)
   }
 }
 
-template <typename Shape>
+template <typename Shape, bool kIsCapped>
 void launch(const AttentionWork& work, Tensor q, Tensor out, Tensor lse, Stream stream) {
-  LAUNCH((forward<Shape>),
+  LAUNCH((forward<Shape, kIsCapped>),
          dim3(work.num_query_tiles * work.num_kv_heads),
          dim3(Shape::kThreads),
          Shape::kSharedBytes,
@@ -246,17 +260,27 @@ void launch(const AttentionWork& work, Tensor q, Tensor out, Tensor lse, Stream 
          lse);
 }
 
+template <int E, bool kIsCapped>
+void launch(const AttentionWork& work, Tensor q, Tensor out, Tensor lse, Stream stream) {
+  using Many = ManyRows<E>;
+  static_assert(Many::kRows == query_tile_rows(AttentionKernels::kMatrix, E));
+  static_assert(FewRows<E>::kRows == query_tile_rows(AttentionKernels::kMatrixFewRows, E));
+  if (work.kernels == AttentionKernels::kMatrix) {
+    launch<Many, kIsCapped>(work, q, out, lse, stream);
+  } else {
+    launch<FewRows<E>, kIsCapped>(work, q, out, lse, stream);
+  }
+}
+
 }  // namespace
 
 void attention_matrix(
     const AttentionWork& work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH, Stream stream) {
   with_head_size(work.head_size, [&]<int E>() {
-    static_assert(ManyRows<E>::kRows == query_tile_rows(AttentionKernels::kMatrix, E));
-    static_assert(FewRows<E>::kRows == query_tile_rows(AttentionKernels::kMatrixFewRows, E));
-    if (work.kernels == AttentionKernels::kMatrix) {
-      launch<ManyRows<E>>(work, q_NHE, out_NHE, lse_NH, stream);
+    if (work.cap == 0) {
+      launch<E, false>(work, q_NHE, out_NHE, lse_NH, stream);
     } else {
-      launch<FewRows<E>>(work, q_NHE, out_NHE, lse_NH, stream);
+      launch<E, true>(work, q_NHE, out_NHE, lse_NH, stream);
     }
   });
 }

@@ -10,17 +10,37 @@ namespace prescript::cuda {
 template <int E>
 constexpr int kTileStride = E + 8;
 
+/// The 16-byte units of a tile's rows, divided among threads: a thread has one unit of every
+/// kStep-th row.
+template <int E, int kThreads>
+struct CopiedUnits {
+  static constexpr int kUnits = E / 8;
+  static constexpr int kStep = kThreads / kUnits;
+  static constexpr int kNoRow = 1 << 12;  // behind any tile: the thread has none
+
+  int first_row;
+  int col;
+
+  __device__ CopiedUnits()
+      : first_row(static_cast<int>(threadIdx.x) / kUnits),
+        col(static_cast<int>(threadIdx.x) % kUnits * 8) {
+    if (kThreads % kUnits != 0 && first_row >= kStep) first_row = kNoRow;
+  }
+};
+
 /// Starts to copy kRows rows of x from `begin` on; rows from `end` on become zeros.
 template <int E, int kRows, int kThreads>
 __device__ void copy_keys(bf16* tile, const void* x, int64_t stride, int32_t begin, int32_t end) {
-  constexpr int kUnits = E / 8;
+  using Units = CopiedUnits<E, kThreads>;
+  const Units units;
+  const bf16* from = static_cast<const bf16*>(x) + (begin + units.first_row) * stride + units.col;
+  bf16* to = tile + units.first_row * kTileStride<E> + units.col;
 #pragma unroll 2
-  for (int i = static_cast<int>(threadIdx.x); i < kRows * kUnits; i += kThreads) {
-    const int row = i / kUnits;
-    const int unit = i % kUnits;
+  for (int row = units.first_row; row < kRows; row += Units::kStep) {
     const bool exists = begin + row < end;
-    const bf16* const from = static_cast<const bf16*>(x) + (begin + row) * stride + unit * 8;
-    copy_async_16(tile + row * kTileStride<E> + unit * 8, exists ? from : x, exists);
+    copy_async_16(to, exists ? from : x, exists);
+    from += Units::kStep * stride;
+    to += Units::kStep * kTileStride<E>;
   }
 }
 
@@ -47,14 +67,13 @@ __device__ void copy_key_values(const AttentionWork& work,
 template <int E, int kRows, int kThreads>
 __device__ void copy_folded(
     bf16* tile, const Tensor& x, const FoldedHead& head, int32_t begin, int32_t end) {
-  constexpr int kUnits = E / 8;
+  using Units = CopiedUnits<E, kThreads>;
+  const Units units;
 #pragma unroll 2
-  for (int i = static_cast<int>(threadIdx.x); i < kRows * kUnits; i += kThreads) {
-    const int row = i / kUnits;
-    const int unit = i % kUnits;
+  for (int row = units.first_row; row < kRows; row += Units::kStep) {
     const bool exists = begin + row < end;
-    const bf16* const from = head.row_of<bf16>(x, begin + row) + unit * 8;
-    copy_async_16(tile + row * kTileStride<E> + unit * 8, exists ? from : x.data, exists);
+    const bf16* const from = head.row_of<bf16>(x, begin + row) + units.col;
+    copy_async_16(tile + row * kTileStride<E> + units.col, exists ? from : x.data, exists);
   }
 }
 
@@ -66,7 +85,7 @@ __device__ __forceinline__ float capped(float x, float cap) {
 /// Left operands, 16 rows each, as they lie in a tile.
 template <int E>
 struct TileRows {
-  static constexpr int kUnroll = 2;  // of E / 16: more would take registers that there are not
+  static constexpr int kUnroll = 4;  // of E / 16: of more, loads come so early that registers spill
   const bf16* lane_row;
 
   __device__ TileRows(const bf16* rows, int lane)

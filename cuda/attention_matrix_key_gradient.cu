@@ -82,27 +82,55 @@ constexpr int kSharedBytes =
     (2 * Shape::kKeys + 4 * Shape::kRows) * kTileStride<Shape::E>* static_cast<int>(sizeof(bf16)) +
     2 * static_cast<int>(sizeof(StepRows<Shape::kRows>));
 
+/// Starts to copy a step's rows of q, and behind them of dout. A lane finds out where one of the
+/// rows lies, in units of 16 bytes, and tells the others of its warp.
 template <typename Shape>
 __device__ void copy_step(const AttentionGradient& gradient,
                           const FoldedHead& head,
                           const Steps<Shape::kRows>& step,
                           bf16* stage) {
-  copy_folded<Shape::E, Shape::kRows, Shape::kThreads>(
-      stage, gradient.q_NHE, head, step.begin, step.end);
-  copy_folded<Shape::E, Shape::kRows, Shape::kThreads>(
-      stage + Shape::kRows * kTileStride<Shape::E>, gradient.dout_NHE, head, step.begin, step.end);
+  static_assert(Shape::kRows == 32);
+  constexpr int kUnits = Shape::E / 8;
+  const Tensor& q = gradient.q_NHE;
+  const Tensor& dout = gradient.dout_NHE;
+  const int32_t row_of_lane = step.begin + static_cast<int32_t>(threadIdx.x) % 32;
+  int32_t q_of_lane = -1;
+  int32_t dout_of_lane = -1;
+  if (row_of_lane < step.end) {
+    const int32_t query = head.query_of(row_of_lane);
+    const int32_t first = head.head_of(row_of_lane) * kUnits;
+    q_of_lane = query * static_cast<int32_t>(q.stride / 8) + first;
+    dout_of_lane = query * static_cast<int32_t>(dout.stride / 8) + first;
+  }
+  bf16* const dout_stage = stage + Shape::kRows * kTileStride<Shape::E>;
+#pragma unroll 2
+  for (int first = 0; first < Shape::kRows * kUnits; first += Shape::kThreads) {
+    const int i = first + static_cast<int>(threadIdx.x);
+    const int row = i / kUnits;
+    const int unit = i % kUnits;
+    const int32_t q_unit = __shfl_sync(0xFFFFFFFFU, q_of_lane, row % 32);
+    const int32_t dout_unit = __shfl_sync(0xFFFFFFFFU, dout_of_lane, row % 32);
+    if (row >= Shape::kRows) continue;
+    const bool exists = q_unit >= 0;
+    const int to = row * kTileStride<Shape::E> + unit * 8;
+    const int64_t q_at = exists ? int64_t{q_unit + unit} * 8 : 0;
+    const int64_t dout_at = exists ? int64_t{dout_unit + unit} * 8 : 0;
+    copy_async_16(stage + to, static_cast<const bf16*>(q.data) + q_at, exists);
+    copy_async_16(dout_stage + to, static_cast<const bf16*>(dout.data) + dout_at, exists);
+  }
 }
 
 /// From Sᵀ and V·doutᵀ to Pᵀ and dSᵀ, in place. Lane l holds keys l / 4 and l / 4 + 8 of a tile of
 /// 16 and, of every 8 rows, the pair from l % 4 * 2 on.
-template <typename Shape, bool kIsMasked>
+template <typename Shape, bool kIsMasked, bool kIsCapped>
 __device__ __forceinline__ void differentiate(const AttentionWork& work,
                                               const StepRows<Shape::kRows>& rows,
                                               int32_t first_key,  // of this lane
                                               int lane,
                                               float (&p)[Shape::kRowTiles][Shape::kRows / 8][4],
                                               float (&ds)[Shape::kRowTiles][Shape::kRows / 8][4]) {
-  const float factor = work.cap == 0 ? work.scale * kLog2E : kLog2E;
+  const float factor = kIsCapped ? kLog2E : work.scale_in_twos;
+  const float inverse_cap = kIsCapped ? 1 / work.cap : 0;
 #pragma unroll
   for (int n = 0; n < Shape::kRows / 8; ++n) {
 #pragma unroll
@@ -118,9 +146,9 @@ __device__ __forceinline__ void differentiate(const AttentionWork& work,
         for (int half = 0; half < 2; ++half) {
           float score = p[i][n][2 * half + c];
           float slope = 1;
-          if (work.cap != 0) {
+          if (kIsCapped) {
             score = capped(score * work.scale, work.cap);
-            const float ratio = score / work.cap;
+            const float ratio = score * inverse_cap;
             slope = 1 - ratio * ratio;
           }
           float& probability = p[i][n][2 * half + c];
@@ -135,7 +163,7 @@ __device__ __forceinline__ void differentiate(const AttentionWork& work,
   }
 }
 
-template <typename Shape>
+template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(Shape::kThreads, 2)
     key_gradient(AttentionWork work, AttentionGradient gradient) {
   constexpr int E = Shape::E;
@@ -207,9 +235,9 @@ __global__ void __launch_bounds__(Shape::kThreads, 2)
       multiply_rows<E, kRowTiles, kRows>(v_rows, dout_tile, lane, ds);
       const int32_t first_key = warp_begin + lane / 4;
       if (rows.seen.all(warp_begin, warp_begin + kRowTiles * 16)) {
-        differentiate<Shape, false>(work, rows, first_key, lane, p, ds);
+        differentiate<Shape, false, kIsCapped>(work, rows, first_key, lane, p, ds);
       } else {
-        differentiate<Shape, true>(work, rows, first_key, lane, p, ds);
+        differentiate<Shape, true, kIsCapped>(work, rows, first_key, lane, p, ds);
       }
       multiply_columns<E, kRowTiles, kRows, kCols>(p, dout_tile + first_col, lane, dv);
       multiply_columns<E, kRowTiles, kRows, kCols>(ds, q_tile + first_col, lane, dk);
@@ -246,7 +274,8 @@ void attention_matrix_key_gradient(const AttentionWork& work,
   with_head_size(work.head_size, [&]<int E>() {
     using Shape = KeyGradientShape<E>;
     static_assert(Shape::kKeys == key_tile_keys(AttentionKernels::kMatrix, E));
-    LAUNCH((key_gradient<Shape>),
+    const auto kernel = work.cap == 0 ? key_gradient<Shape, false> : key_gradient<Shape, true>;
+    LAUNCH(kernel,
            dim3(work.num_key_tiles * work.num_kv_heads),
            dim3(Shape::kThreads),
            kSharedBytes<Shape>,

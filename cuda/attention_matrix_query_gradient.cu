@@ -31,7 +31,7 @@ struct QueryGradientShape {
 };
 
 /// dS of scores S and of dout·Vᵀ, in place of the latter.
-template <typename Shape, bool kIsMasked>
+template <typename Shape, bool kIsMasked, bool kIsCapped>
 __device__ __forceinline__ void differentiate(
     const AttentionWork& work,
     const WarpKeys<Shape::kRowTiles * 16>& warp_keys,
@@ -41,7 +41,8 @@ __device__ __forceinline__ void differentiate(
     const float (&projection)[Shape::kRowTiles][2],
     const float (&s)[Shape::kRowTiles][Shape::kKeys / 8][4],
     float (&ds)[Shape::kRowTiles][Shape::kKeys / 8][4]) {
-  const float factor = work.cap == 0 ? work.scale * kLog2E : kLog2E;
+  const float factor = kIsCapped ? kLog2E : work.scale_in_twos;
+  const float inverse_cap = kIsCapped ? 1 / work.cap : 0;
 #pragma unroll
   for (int i = 0; i < Shape::kRowTiles; ++i) {
 #pragma unroll
@@ -58,9 +59,9 @@ __device__ __forceinline__ void differentiate(
         for (int c = 0; c < 2; ++c) {
           float score = s[i][n][2 * half + c];
           float slope = 1;
-          if (work.cap != 0) {
+          if (kIsCapped) {
             score = capped(score * work.scale, work.cap);
-            const float ratio = score / work.cap;
+            const float ratio = score * inverse_cap;
             slope = 1 - ratio * ratio;
           }
           const float p = power_of_two(score * factor - lse[i][half]);
@@ -83,7 +84,7 @@ __device__ void copy_step(const AttentionWork& work,
       work, step.group, step.begin, step.end, kv_head, stage);
 }
 
-template <typename Shape>
+template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(Shape::kThreads, 2)
     query_gradient(AttentionWork work, AttentionGradient gradient, Tensor dq_NHE) {
   constexpr int E = Shape::E;
@@ -118,28 +119,32 @@ __global__ void __launch_bounds__(Shape::kThreads, 2)
     }
   }
 
-  Steps<kKeys> step(work, tile.first_group, tile.num_groups);
-  Steps<kKeys> next = step;
+  const Steps<kKeys> first(work, tile.first_group, tile.num_groups);
+  warp_keys.keep(first, -1, lane);
   copy_folded<E, Shape::kRows, Shape::kThreads>(
       q_tile, gradient.q_NHE, head, tile.row_begin, num_rows);
   copy_folded<E, Shape::kRows, Shape::kThreads>(
       dout_tile, gradient.dout_NHE, head, tile.row_begin, num_rows);
-  if (!step.is_done()) copy_step<Shape>(work, step, head.kv_head, stages);
+  if (!first.is_done()) copy_step<Shape>(work, first, head.kv_head, stages);
   copy_async_commit();
-  int32_t known_group = -1;
-  for (int parity = 0; !step.is_done(); parity ^= 1, step = next) {
+  for (int parity = 0;; parity ^= 1) {
     copy_async_wait<0>();
     __syncthreads();
+    Steps<kKeys> next(warp_keys, tile);
+    if (next.is_done()) break;
+    const int32_t group = next.group;
+    const int32_t begin = next.begin;
     next.advance(work);
     if (!next.is_done()) {
       copy_step<Shape>(work, next, head.kv_head, stages + (parity ^ 1) * kStage);
     }
     copy_async_commit();
-    if (step.group != known_group) {
-      known_group = step.group;
-      warp_keys.find(work, known_group, head, tile.row_begin + warp_row, num_rows, lane);
+    const int32_t known_group = warp_keys.known_group;
+    warp_keys.keep(next, group, lane);
+    if (group != known_group) {
+      warp_keys.find(work, group, head, tile.row_begin + warp_row, num_rows, lane);
     }
-    if (warp_keys.seen.none(step.begin, step.begin + kKeys)) continue;
+    if (warp_keys.seen.none(begin, begin + kKeys)) continue;
 
     const bf16* const k_tile = stages + parity * kStage;
     float s[kRowTiles][kKeys / 8][4];
@@ -150,10 +155,10 @@ __global__ void __launch_bounds__(Shape::kThreads, 2)
                                        k_tile + kKeys * kTileStride<E>,
                                        lane,
                                        ds);
-    if (warp_keys.seen.all(step.begin, step.begin + kKeys)) {
-      differentiate<Shape, false>(work, warp_keys, step.begin, lane, lse, projection, s, ds);
+    if (warp_keys.seen.all(begin, begin + kKeys)) {
+      differentiate<Shape, false, kIsCapped>(work, warp_keys, begin, lane, lse, projection, s, ds);
     } else {
-      differentiate<Shape, true>(work, warp_keys, step.begin, lane, lse, projection, s, ds);
+      differentiate<Shape, true, kIsCapped>(work, warp_keys, begin, lane, lse, projection, s, ds);
     }
     multiply_columns<E, kRowTiles, kKeys, E>(ds, k_tile, lane, dq);
   }
@@ -183,7 +188,8 @@ void attention_matrix_query_gradient(const AttentionWork& work,
   with_head_size(work.head_size, [&]<int E>() {
     using Shape = QueryGradientShape<E>;
     static_assert(Shape::kRows == query_tile_rows(AttentionKernels::kMatrix, E));
-    LAUNCH((query_gradient<Shape>),
+    const auto kernel = work.cap == 0 ? query_gradient<Shape, false> : query_gradient<Shape, true>;
+    LAUNCH(kernel,
            dim3(work.num_query_tiles * work.num_kv_heads),
            dim3(Shape::kThreads),
            Shape::kSharedBytes,

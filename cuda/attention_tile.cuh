@@ -65,6 +65,9 @@ struct SeenKeys {
   }
 };
 
+template <int kRows>
+struct WarpKeys;
+
 /// The groups of a tile in steps of kStep keys, or rows.
 template <int kStep>
 struct Steps {
@@ -77,6 +80,13 @@ struct Steps {
       : group(first_group), last_group(first_group + num_groups) {
     enter(work);
   }
+  /// One that was kept.
+  template <int kRows>
+  __device__ Steps(const WarpKeys<kRows>& kept, const QueryTile& tile)
+      : group(kept.next_group),
+        last_group(tile.first_group + tile.num_groups),
+        begin(kept.next_begin),
+        end(kept.next_end) {}
   __device__ bool is_done() const { return group == last_group; }
   __device__ void advance(const AttentionWork& work) {
     begin += kStep;
@@ -115,12 +125,27 @@ struct FoldedHead {
   }
 };
 
-/// The keys that the rows of a warp see in a group. In shared memory: it is read once a step, and
-/// registers are what the kernels have least of.
+/// The keys that the rows of a warp see in a group, and the step that comes next. In shared memory:
+/// it is read once a step, and registers are what the kernels have least of.
 template <int kRows>
 struct WarpKeys {
   SeenKeys seen;
   KeyRange keys[kRows];
+  int32_t known_group;
+  int32_t next_group;
+  int32_t next_begin;
+  int32_t next_end;
+
+  /// By the whole warp, which has read what was kept before.
+  template <typename Step>
+  __device__ void keep(const Step& next, int32_t group, int lane) {
+    __syncwarp();
+    if (lane != 0) return;
+    known_group = group;
+    next_group = next.group;
+    next_begin = next.begin;
+    next_end = next.end;
+  }
 
   /// Called by the whole warp. Rows from `num_rows` on do not exist: they are never written, and do
   /// not make a step be masked.

@@ -122,7 +122,8 @@ struct AttentionWork {
   int32_t group_size = 0;  // G
   int32_t head_size = 0;
   float scale = 0;
-  float cap = 0;  // 0: none
+  float scale_in_twos = 0;  // scale · log2(e): of exponents of 2
+  float cap = 0;            // 0: none
 
   const QueryTile* query_tiles = nullptr;  // the longest first, as key_tiles
   const KeyTile* key_tiles = nullptr;

@@ -86,6 +86,20 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
+/// Of bits, so that what is not a number equals itself.
+template <typename T>
+__global__ void __launch_bounds__(kTileThreads)
+    find_difference_kernel(Rows<const T> x, Rows<const T> y, int32_t* differs, Tiles tiles) {
+  const TilePlace place = tile_place(tiles, kTileRows);
+  if (place.column >= tiles.columns) return;
+  for (int k = 0; k < kTileRows; ++k) {
+    const int64_t row = place.row + k * place.step;
+    if (row >= tiles.rows) return;
+    // Whoever finds one writes the same.
+    if (x[row][place.column] != y[row][place.column]) *differs = 1;
+  }
+}
+
 }  // namespace
 
 void zero(Tensor x, Stream stream) {
@@ -138,6 +152,27 @@ void fill_normal(Tensor x, uint64_t seed, float deviation, Stream stream) {
            deviation,
            tiles);
   });
+}
+
+void find_difference(Tensor x, Tensor y, int32_t* differs, Stream stream) {
+  const auto compare = [&]<typename Bits>(Bits*) {
+    const Tiles tiles = tiles_of(x.rows, x.cols);
+    if (tiles.blocks == 0) return;
+    LAUNCH((find_difference_kernel<Bits>),
+           tiles.blocks,
+           kTileThreads,
+           0,
+           stream,
+           rows_of<const Bits>(x),
+           rows_of<const Bits>(y),
+           differs,
+           tiles);
+  };
+  if (x.dtype == DType::kBFloat16) {
+    compare(static_cast<uint16_t*>(nullptr));
+  } else {
+    compare(static_cast<uint32_t*>(nullptr));
+  }
 }
 
 }  // namespace prescript::cuda

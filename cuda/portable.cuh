@@ -35,6 +35,13 @@
 
 namespace prescript::cuda {
 
+/// Compute capability times ten that the device's code is compiled for; 0 in the host's.
+#ifdef __CUDA_ARCH__
+constexpr int kArchitecture = __CUDA_ARCH__ / 10;
+#else
+constexpr int kArchitecture = 0;
+#endif
+
 using bf16 = __nv_bfloat16;
 
 __device__ __forceinline__ float to_float(bf16 x) {

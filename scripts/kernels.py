@@ -143,11 +143,24 @@ def emulated_counts(sources):
     return {names[line["symbol"]]: line for line in lines}
 
 
+def dynamic_shared_of(source, name, counts):
+    """As the emulator saw it launched, whatever the last argument of the template; None where it was not."""
+    if "DYNAMIC_SHARED" not in source.read_text():
+        return 0
+
+    def family(one):
+        return re.sub(r", (true|false)>$", ">", one)
+
+    return next((line["dynamic_shared"] for other, line in counts.items() if family(other) == family(name)), None)
+
+
 def cells_of(architecture, kernel, dynamic_shared):
-    shared = kernel["shared"] + dynamic_shared
     threads = kernel.get("threads", 1024)
-    blocks = blocks_of_multiprocessor(architecture, threads, kernel["registers"], shared)
-    occupancy = f"{100 * blocks * threads // ARCHITECTURES[architecture][1]} %"
+    shared, blocks, occupancy = "not launched", "–", "–"
+    if dynamic_shared is not None:
+        shared = kernel["shared"] + dynamic_shared
+        blocks = blocks_of_multiprocessor(architecture, threads, kernel["registers"], shared)
+        occupancy = f"{100 * blocks * threads // ARCHITECTURES[architecture][1]} %"
     return [str(cell or "–") for cell in (kernel["registers"], shared, threads, blocks, occupancy,
                                           *(kernel[column] for column in list(INSTRUCTIONS)[:4]), kernel["instructions"])]
 
@@ -168,7 +181,7 @@ def tables(sources, facts, counts):
         kernels = [facts[source.name, architecture] for architecture in ARCHITECTURES]
         names = readable(list(kernels[0]))
         for mangled in sorted(kernels[0], key=names.get):
-            dynamic = counts.get(names[mangled], {}).get("dynamic_shared", 0)
+            dynamic = dynamic_shared_of(source, names[mangled], counts)
             rows = [cells_of(architecture, kernel[mangled], dynamic) for architecture, kernel in zip(ARCHITECTURES, kernels)]
             yield f"| `{names[mangled]}` | " + " | ".join(map(both, *rows)) + " |"
         yield ""
@@ -185,11 +198,11 @@ PREAMBLE = """# Kernels
 
 What `scripts/dev kernels` finds: compiled, not run, for A100 (sm_80) and, where that is another number, behind a slash for H100 and H200 (sm_90). *Registers* of a thread; *shared* bytes of a block, static and
 dynamic; *threads* that a block may have; *blocks* of so many threads that a multiprocessor holds, and the share of its threads
-(*occupancy*), where a block is that large; then instructions of the machine code: tensor-core products, `ldmatrix`, loads and
+(*occupancy*), where a block is that large (not told of kernels whose shared memory is known when they are launched, and that the emulator did not); then instructions of the machine code: tensor-core products, `ldmatrix`, loads and
 stores of 16 bytes (`cp.async` among them), and all. A spill, a stack frame or a read of local memory fails the command, and a spill the build.
 
 The second table of a file counts what kernels do on the emulator, which runs their PTX for sm_90, in a mean launch of `prescript_kernel_counts`: 8 rows of an
-8B model's 4096 columns, attention over 64 to 512 rows. *Instructions* run by all threads; *sectors* of 32 bytes of global memory that warps ask for, beside the
+8B model's 4096 columns, attention over 16 to 128 rows. *Instructions* run by all threads; *sectors* of 32 bytes of global memory that warps ask for, beside the
 least that as many bytes take; *wavefronts* of shared memory, and how many of them are bank *conflicts*: more than as many bytes take.
 Caches are not modelled, and nothing here is a time.
 """

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numbers>
 #include <numeric>
 
 #include "base/error.h"
@@ -336,6 +337,7 @@ cuda::AttentionWork AttentionPlan::place(const Stage& stage, void* workspace) co
                            .group_size = static_cast<int32_t>(group_size()),
                            .head_size = static_cast<int32_t>(shape_.head_size),
                            .scale = static_cast<float>(shape_.scale),
+                           .scale_in_twos = static_cast<float>(shape_.scale * std::numbers::log2e),
                            .cap = static_cast<float>(shape_.cap),
                            .num_query_tiles = static_cast<int32_t>(query_tiles_.size()),
                            .num_key_tiles = static_cast<int32_t>(key_tiles_.size()),

@@ -1,87 +1,21 @@
-// The first CUDA card: cudart for memory and copies, cuBLASLt for products.
+// The first CUDA card: memory and copies by cudart.
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
-#include <mutex>
 #include <string>
-#include <tuple>
 
-#include <cublasLt.h>
 #include <cuda_runtime.h>
 
 #include "base/error.h"
+#include "ops/cuda_check.h"
 #include "ops/cuda_device.h"
+#include "ops/gpu_products.h"
 
 namespace prescript {
 namespace {
 
-constexpr size_t kWorkspaceBytes = size_t{64} << 20;
 constexpr size_t kAlignment = 256;  // of what is placed
-constexpr size_t kProductAlignment = 16;
-
-void check(cudaError_t status, const char* expression) {
-  if (status == cudaSuccess) return;
-  const std::string what = std::string(expression) + ": " + cudaGetErrorString(status);
-  if (status == cudaErrorMemoryAllocation) {
-    throw DeviceError(what + "; take a smaller training.micro_batch_tokens or another card");
-  }
-  throw DeviceError(what);
-}
-
-void check(cublasStatus_t status, const char* expression) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw DeviceError(std::string(expression) + ": " + cublasLtGetStatusString(status));
-}
-
-#define CUDA_CHECK(expression) check((expression), #expression)
-
-cudaDataType_t type_of(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return CUDA_R_32F;
-    case DType::kBFloat16:
-      return CUDA_R_16BF;
-    case DType::kFloat64:
-      break;
-  }
-  throw ContractError("cuda backend: fp64");
-}
-
-/// Owns a cuBLASLt descriptor.
-template <typename Handle, cublasStatus_t (*kDestroy)(Handle)>
-class Descriptor {
- public:
-  Descriptor() = default;
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (handle_ != nullptr) kDestroy(handle_);
-  }
-  Handle* out() { return &handle_; }
-  operator Handle() const { return handle_; }  // NOLINT(google-explicit-constructor)
-
- private:
-  Handle handle_ = nullptr;
-};
-using MatmulDescriptor = Descriptor<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
-using Layout = Descriptor<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
-using Preference = Descriptor<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
-
-bool is_aligned(const Tensor& x) {
-  return reinterpret_cast<uintptr_t>(x.data) % kProductAlignment == 0 &&
-         static_cast<size_t>(x.stride) * size_of(x.dtype) % kProductAlignment == 0;
-}
-
-/// A tensor of cuBLASLt's column-major matrices: our rows are its columns.
-void make_layout(const Tensor& x, Layout& layout) {
-  CUDA_CHECK(cublasLtMatrixLayoutCreate(layout.out(),
-                                        type_of(x.dtype),
-                                        static_cast<uint64_t>(x.cols),
-                                        static_cast<uint64_t>(x.rows),
-                                        x.stride));
-}
 
 /// Pinned memory through which copies pass, in segments that are reused in turn: the host waits for
 /// the card only where a segment is still being read.
@@ -161,7 +95,7 @@ class Card {
       status = cudaMallocAsync(&data, bytes, stream_);
     }
     if (status == cudaErrorMemoryAllocation) cudaGetLastError();
-    check(status, ("cudaMallocAsync of " + std::to_string(bytes) + " bytes").c_str());
+    cuda::check(status, ("cudaMallocAsync of " + std::to_string(bytes) + " bytes").c_str());
     return data;
   }
 
@@ -185,12 +119,9 @@ class Card {
 
 class GpuDevice final : public cuda::Device {
  public:
-  GpuDevice() : placed_(allocate(kMaxPlaced)), workspace_(allocate(kWorkspaceBytes)) {
-    CUDA_CHECK(cublasLtCreate(&products_));
-  }
-  GpuDevice(const GpuDevice&) = delete;
-  GpuDevice& operator=(const GpuDevice&) = delete;
-  ~GpuDevice() override { cublasLtDestroy(products_); }
+  GpuDevice()
+      : placed_(allocate(kMaxPlaced)),
+        products_(card_->stream(), [this](size_t bytes) { return allocate(bytes); }) {}
 
   cuda::Stream stream() const override { return card_->stream(); }
 
@@ -218,122 +149,16 @@ class GpuDevice final : public cuda::Device {
     CUDA_CHECK(cudaStreamSynchronize(stream()));
   }
 
-  void multiply(const cuda::Product& product) override {
-    if (product.y.num_elements() == 0) return;
-    if (!is_aligned(product.x)) return with_dense(product, product.x, &cuda::Product::x, false);
-    if (!is_aligned(product.weight_OI)) {
-      return with_dense(product, product.weight_OI, &cuda::Product::weight_OI, false);
-    }
-    if (!is_aligned(product.y)) return with_dense(product, product.y, &cuda::Product::y, true);
-    multiply_aligned(product);
-  }
+  void multiply(const cuda::Product& product) override { products_.multiply(product); }
 
   std::optional<DeviceMemory> memory() const override { return card_->memory(); }
 
  private:
-  /// What the choice of an algorithm follows from.
-  using Shape =
-      std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, DType, DType, bool, bool>;
-
-  /// The same product with one operand in rows of their own, which start at multiples of 16 bytes.
-  void with_dense(cuda::Product product, Tensor x, Tensor cuda::Product::*operand, bool is_output) {
-    constexpr int64_t kMultiple = 8;
-    Tensor aligned = x;
-    aligned.stride = (x.cols + kMultiple - 1) / kMultiple * kMultiple;
-    const Buffer block =
-        allocate(static_cast<size_t>(aligned.rows * aligned.stride) * size_of(x.dtype));
-    aligned.data = block.get();
-    if (!is_output || product.add) cuda::copy(x, aligned, stream());
-    product.*operand = aligned;
-    multiply(product);
-    if (is_output) cuda::copy(aligned, x, stream());
-  }
-
-  // In cuBLASLt's column-major terms: yᵀ[O, N] = weight[O, I] · xᵀ[I, N], or
-  // yᵀ[I, N] = weightᵀ[I, O] · xᵀ[O, N].
-  void multiply_aligned(const cuda::Product& product) {
-    MatmulDescriptor operation;
-    CUDA_CHECK(cublasLtMatmulDescCreate(operation.out(), CUBLAS_COMPUTE_32F, CUDA_R_32F));
-    const cublasOperation_t of_weight = product.is_input_gradient ? CUBLAS_OP_N : CUBLAS_OP_T;
-    CUDA_CHECK(cublasLtMatmulDescSetAttribute(
-        operation, CUBLASLT_MATMUL_DESC_TRANSA, &of_weight, sizeof(of_weight)));
-    Layout weight;
-    Layout x;
-    Layout y;
-    make_layout(product.weight_OI, weight);
-    make_layout(product.x, x);
-    make_layout(product.y, y);
-    const float alpha = 1;
-    const float beta = product.add ? 1 : 0;
-    const cublasLtMatmulAlgo_t& algorithm = algorithm_of(product, operation, weight, x, y);
-    CUDA_CHECK(cublasLtMatmul(products_,
-                              operation,
-                              &alpha,
-                              product.weight_OI.data,
-                              weight,
-                              product.x.data,
-                              x,
-                              &beta,
-                              product.y.data,
-                              y,
-                              product.y.data,
-                              y,
-                              &algorithm,
-                              workspace_.get(),
-                              kWorkspaceBytes,
-                              stream()));
-  }
-
-  /// Chosen once for each shape, by cuBLASLt's own order of preference.
-  const cublasLtMatmulAlgo_t& algorithm_of(const cuda::Product& product,
-                                           cublasLtMatmulDesc_t operation,
-                                           cublasLtMatrixLayout_t weight,
-                                           cublasLtMatrixLayout_t x,
-                                           cublasLtMatrixLayout_t y) {
-    const Shape shape{product.x.rows,
-                      product.weight_OI.rows,
-                      product.weight_OI.cols,
-                      product.x.stride,
-                      product.weight_OI.stride,
-                      product.y.stride,
-                      product.x.dtype,
-                      product.y.dtype,
-                      product.is_input_gradient,
-                      product.add};
-    const auto found = algorithms_.find(shape);
-    if (found != algorithms_.end()) return found->second;
-    Preference preference;
-    CUDA_CHECK(cublasLtMatmulPreferenceCreate(preference.out()));
-    CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference,
-                                                    CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                                    &kWorkspaceBytes,
-                                                    sizeof(kWorkspaceBytes)));
-    const uint32_t alignment = kProductAlignment;
-    for (const auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
-                                 CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-                                 CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
-                                 CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-      CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(
-          preference, attribute, &alignment, sizeof(alignment)));
-    }
-    cublasLtMatmulHeuristicResult_t result{};
-    int count = 0;
-    CUDA_CHECK(cublasLtMatmulAlgoGetHeuristic(
-        products_, operation, weight, x, y, y, preference, 1, &result, &count));
-    if (count == 0) {
-      throw DeviceError("cuBLASLt has no product of " + product.x.describe() + " and " +
-                        product.weight_OI.describe());
-    }
-    return algorithms_.emplace(shape, result.algo).first->second;
-  }
-
   std::shared_ptr<Card> card_ = std::make_shared<Card>();
   PinnedRing pinned_;
   Buffer placed_;
-  Buffer workspace_;
   size_t num_placed_ = 0;
-  cublasLtHandle_t products_ = nullptr;
-  std::map<Shape, cublasLtMatmulAlgo_t> algorithms_;
+  GpuProducts products_;
 };
 
 std::string version_text(int version) {

@@ -288,7 +288,8 @@ TEST_F(EstimateCommand, TellsWhereItComputes) {
 
 /// Of a card whether or not there is one.
 TEST_F(EstimateCommand, OfACardThatIsNotHereTellsTheMemory) {
-  const ProcessResult result = estimate({"device=cuda", "dtype=bf16", "--json"});
+  const ProcessResult result =
+      estimate({"device=cuda", "training.micro_batch_tokens=null", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto facts = ordered_json::parse(result.out);
   EXPECT_THAT(facts["device"].get<std::string>(), testing::StartsWith("cuda ("));
@@ -308,11 +309,15 @@ TEST_F(EstimateCommand, OfACardThatIsNotHereTellsTheMemory) {
   EXPECT_THAT(text, testing::Not(HasSubstr("FLOP/s")));
 }
 
-TEST_F(EstimateCommand, OfACardThatIsNotHereTheRecipeTellsTheSize) {
-  const ProcessResult enough = estimate({"device=cuda", "training.memory_gb=0.7", "--json"});
-  EXPECT_EQ(ordered_json::parse(enough.out)["fits"], true);
-  EXPECT_LT(ordered_json::parse(enough.out)["max_rows"], 16384);
-  const ProcessResult result = estimate({"device=cuda", "training.memory_gb=0.3", "--json"});
+TEST_F(EstimateCommand, OfACardTheRecipeTellsTheSize) {
+  const auto of_card = [&](const std::string& gb) {
+    return estimate(
+        {"device=cuda", "training.micro_batch_tokens=null", "training.memory_gb=" + gb, "--json"});
+  };
+  const auto small = ordered_json::parse(of_card("0.57").out);
+  EXPECT_EQ(small["fits"], true);
+  EXPECT_LT(small["max_rows"], 16384);
+  const ProcessResult result = of_card("0.3");
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.err, HasSubstr("training.memory_gb: 0.3 GB of the card is too little"));
   EXPECT_EQ(ordered_json::parse(result.out)["fits"], false);

@@ -189,21 +189,22 @@ BlockThread* Block::take_ready() {
   return next;
 }
 
-void Block::switch_to(BlockThread* next, bool ends) {
-  BlockThread* self = thread_;
-  thread_ = next;
-  running = &next->state;
-  switch_context(self->context, next->context, ends);
+void Block::switch_to(BlockThread& next, bool ends) {
+  BlockThread& self = *thread_;
+  thread_ = &next;
+  running = &next.state;
+  switch_context(self.context, next.context, ends);
 }
 
 // Lets another thread run. The caller is not ready, or is again among those that are.
 void Block::go_on(bool ends) {
   BlockThread* next = take_ready();
-  if (next == nullptr) {
-    if (num_alive_ > 0) fail("threads wait for each other for ever");
-    switch_context(thread_->context, host_, true);
+  if (next != nullptr) {
+    if (next != thread_) switch_to(*next, ends);
+    return;
   }
-  if (next != thread_) switch_to(next, ends);
+  if (num_alive_ > 0) fail("threads wait for each other for ever");
+  switch_context(thread_->context, host_, true);
 }
 
 void Block::wait_for_block(Place place) {

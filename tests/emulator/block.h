@@ -69,7 +69,7 @@ class Block {
   static void thread_main();
   void start_threads(uint64_t block_index);
   void run_thread();
-  void switch_to(BlockThread* next, bool ends);
+  void switch_to(BlockThread& next, bool ends);
   void go_on(bool ends);
   void make_all_ready();
   void make_ready(std::span<BlockThread*> threads);

@@ -156,6 +156,8 @@ void launch(const char* name,
 
 namespace prescript::cuda {
 
+constexpr int kArchitecture = 0;
+
 /// The upper half of a float32, as __nv_bfloat16: numbers are made and read by functions only.
 struct bf16 {
   uint16_t bits;

@@ -1,7 +1,6 @@
 #pragma once
 // Faults planted in small kernels, each beside its remedy: what the emulator is for must be seen.
 
-#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -24,8 +23,8 @@ struct PlantedFault {
   /// What the KernelFault says, where there is one.
   std::string message;
 
-  /// What the race detector finds in every schedule, and none where it cannot.
-  std::optional<emulator::RaceReport::Kind> race;
+  /// What the race detector finds: one of these in every schedule, and none where it cannot.
+  std::vector<emulator::RaceReport::Kind> races;
 
   /// Whether a build with AddressSanitizer or UndefinedBehaviorSanitizer ends there.
   bool ends_sanitized_build = false;

@@ -60,10 +60,10 @@ class Memory {
     return address >= data_ && address < data_ + used_ + kGap && data_ != nullptr;
   }
   bool gap_is_damaged(const Allocation& a) const {
+    static const std::vector<unsigned char> kGaps(kAlignment + kGap, kUntouched);
     const auto* buffer = reinterpret_cast<const unsigned char*>(a.begin);
-    const auto is_damaged = [](unsigned char byte) { return byte != kUntouched; };
-    return std::any_of(buffer - kGap, buffer, is_damaged) ||
-           std::any_of(buffer + a.bytes, buffer + rounded(a.bytes) + kGap, is_damaged);
+    return std::memcmp(buffer - kGap, kGaps.data(), kGap) != 0 ||
+           std::memcmp(buffer + a.bytes, kGaps.data(), rounded(a.bytes) - a.bytes + kGap) != 0;
   }
 
  private:

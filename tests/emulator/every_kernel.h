@@ -1,0 +1,16 @@
+#pragma once
+// Small instances of everything that the kernels do, for tests of how they run: what they compute
+// is tested in tests/ops and tests/cuda.
+
+#include <vector>
+
+#include "support/matrix.h"
+
+namespace prescript::emulator {
+
+/// Calls every operation of the cuda backend on the emulator whose kernels depend on `dtype`, and
+/// returns the results. With `guard` columns beside each tensor rows start anywhere; with none they
+/// are aligned, and other kernels run.
+std::vector<Matrix> run_every_kernel(DType dtype, int64_t guard);
+
+}  // namespace prescript::emulator
