@@ -10,7 +10,9 @@
 //   Traffic    each input read once, each output written once: gated in bfloat16 6 bytes an element
 //              of h forward, 10 backward
 //   Roofline   about 30 instructions an element of h: bound by memory
-//   Measured
+//   Measured   N 8192, F 14336 gated, bf16: 233 µs, 101 % of a copy's bandwidth; gradient 400 µs,
+//   98 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     Shazeer 2020; Hendrycks & Gimpel 2016
 
 #include "cuda/kernels.h"

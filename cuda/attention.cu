@@ -1,7 +1,6 @@
 // attention.cu: the launchers of attention, and what its kernels leave to be done by row.
-//   Maths      merge: lse = log Σ exp(lse_i), out = Σ exp(lse_i − lse)·out_i over the pieces that
-//   the
-//              keys of a tile were divided into; projection = rowsum(dout ∘ out)
+//   Maths      merge: lse = log Σ exp(lse_i), out = Σ exp(lse_i − lse)·out_i over the pieces
+//              that the keys of a tile were divided into; projection = rowsum(dout ∘ out)
 //              Reference: src/ops/reference_attention.cc
 //   Shapes     out_NHE, dout_NHE f32 or bf16; pieces, lse_NH, projection_NH f32
 //   Mapping    a warp per row and head; merging in the order of the pieces

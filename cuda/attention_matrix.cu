@@ -5,13 +5,14 @@
 //   Shapes     q_NHE, out_NHE, k and v of a source [rows, K·E] bf16, 16-byte aligned rows; lse_NH
 //              f32; E in {64, 80, 96, 128, 256}
 //   Mapping    a block per (tile of folded rows, kv head): 4 warps of 32 rows (E = 256: 16), or for
-//              few rows one warp of 16; K/V in steps of 64 keys (32 where registers are short),
-//              the next under way while one is computed; S and P stay in registers, P becomes
-//              the left operand of P·V as it lies
+//              few rows one warp of 16; K/V in steps of 64 keys (E = 256: 32), the next under way
+//              while one is computed, scored by 32 where registers are short; S and P stay in
+//              registers, P becomes the left operand of P·V as it lies
 //   Traffic    q and out once; K/V once a tile, from L2 where tiles share it
 //   Roofline   4·E·G FLOP a key and query ⇒ for 128 folded rows 128 FLOP a byte of K/V: bound by
 //              the matrix units; few rows by the K/V they read
-//   Measured
+//   Measured   4096 causal rows, H 32, K 8, E 128: 467 µs, 294 TFLOP/s, 30 % of 989
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     FlashAttention-2, arXiv 2307.08691
 
 #include "cuda/attention_launch.h"

@@ -10,7 +10,9 @@
 //              and both compute P. Every sum is added to memory once, by one thread: no atomics
 //   Traffic    K/V and their gradients once; q and dout once a tile, from L2
 //   Roofline   8·E FLOP a query, head and key: bound by the matrix units
-//   Measured
+//   Measured   dQ, dK and dV of 4096 causal rows, H 32, K 8, E 128, together: 2351 µs, 146 TFLOP/s
+//              by the five products that are needed, 15 % of 989
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     FlashAttention-2, arXiv 2307.08691, section 3.1
 
 #include <type_traits>

@@ -7,7 +7,9 @@
 //              kernel of dK and dV
 //   Traffic    q, dout and dq once; K/V once a tile
 //   Roofline   6·E FLOP a query, head and key: bound by the matrix units
-//   Measured
+//   Measured   dQ, dK and dV of 4096 causal rows, H 32, K 8, E 128, together: 2351 µs, 146 TFLOP/s
+//              by the five products that are needed, 15 % of 989
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     FlashAttention-2, arXiv 2307.08691, section 3.1
 
 #include "cuda/attention_launch.h"

@@ -3,10 +3,10 @@
 //   Maths      out = softmax(scale·q·kᵀ)·v over the keys that a row sees, one running maximum and
 //              sum a row (online softmax), lse = natural log of the sum of the exponentials
 //              Reference: src/ops/reference_attention.cc
-//   Shapes     q_NHE, out_NHE, k and v of a source [rows, K·E] f32 or bf16; lse_NH f32; any E <=
-//   256 Mapping    a block of 4 warps per (tile of 32 folded rows, kv head), keys in steps of 32:
-//   of the
-//              scores a warp has 8 rows and a lane one key, of out a lane every 32nd column
+//   Shapes     q_NHE, out_NHE, k and v of a source [rows, K·E] f32 or bf16; lse_NH f32;
+//              any E up to 256
+//   Mapping    a block of 4 warps per (tile of 32 folded rows, kv head), keys in steps of 32:
+//              of the scores a warp has 8 rows and a lane one key, of out a lane every 32nd column
 //   Traffic    q and out once; K/V once a tile
 //   Roofline   bound by reads of shared memory: 9 for 8 multiply-adds
 //   Measured

@@ -6,9 +6,8 @@
 //   Shapes     q_NHE, dout_NHE, k, v f32 or bf16; lse_NH, projection_NH, dq_NHE f32; dK and dV of a
 //              source [rows, K·E] f32, added to; any E <= 256
 //   Mapping    dQ: as the forward. dK and dV: a block of 4 warps per (tile of 32 keys, kv head),
-//   over
-//              the rows that see some of them in steps of 32: of the scores a warp has 8 keys and a
-//              lane one row, of dK and dV a lane every 32nd column. No atomics
+//              over the rows that see some of them in steps of 32: of the scores a warp has 8 keys
+//              and a lane one row, of dK and dV a lane every 32nd column. No atomics
 //   Traffic    K/V once a tile of rows, q and dout once a tile of keys
 //   Roofline   bound by reads of shared memory: 9 for 8 multiply-adds
 //   Measured

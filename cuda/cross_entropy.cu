@@ -1,15 +1,18 @@
 // cross_entropy.cu: log-probabilities of targets, the gradient of the logits, and their cap.
-//   Maths      z = cap·tanh(logit/cap), or the logit      log p = (z[target] − max) − log Σ exp(z −
-//   max)
+//   Maths      z = cap·tanh(logit/cap), or the logit
+//              log p = (z[target] − max) − log Σ exp(z − max)
 //              dlogit = weight·(exp(z − max)/Σ − [v is the target])·(1 − (z/cap)²)
 //   Reference  ops/reference.cc
 //   Shapes     logits_TV float32, any stride; dlogits_TV float32 or bfloat16, or nothing; may be
 //              the logits' memory where float32
 //   Mapping    one block a target. A first pass keeps a maximum and a sum relative to it in every
 //              thread; the second goes back through the row, whose end is still in the L2 cache
-//   Traffic    scoring 4 bytes a logit; with gradient 8 less what the cache holds, and 2 or 4
-//   written Roofline   two exponentials a logit: bound by memory Measured Source     online
-//   softmax: Milakov & Gimelshein 2018
+//   Traffic    scoring 4 bytes a logit; with gradient 8 less what the cache holds, and 2 or 4 more
+//   Roofline   two exponentials a logit: bound by memory
+//   Measured   T 512, V 128256: scoring 91 µs, 96 % of a copy's bandwidth; with gradient in place
+//              269 µs, 65 % by the least traffic: the second reading finds little in the cache
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Source     online softmax: Milakov & Gimelshein 2018
 
 #include <cmath>
 

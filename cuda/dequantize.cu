@@ -7,7 +7,9 @@
 //              of each of two rows
 //   Traffic    blocks read once, y written once: 2.6 bytes a number from Q4_K to bfloat16
 //   Roofline   a few operations a number: bound by memory
-//   Measured
+//   Measured   F 14336, D 8192 to bf16: Q4_1 110 µs, 93 % of a copy's bandwidth, Q8_0 95, Q6_K 86,
+//              Q4_K 83 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     llama.cpp: ggml-quants.c, gguf-py
 
 #include <string>

@@ -8,7 +8,9 @@
 //   Traffic    each row that is named is read once, each output written once (read too, where it
 //              is added to)
 //   Roofline   at most one addition an element: bound by memory
-//   Measured
+//   Measured   N 8192, D 4096, bf16: embed 52 µs, 87 % of a copy's bandwidth, gather_rows 92,
+//              add_rows 80, add_row 92 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source
 
 #include "cuda/kernels.h"

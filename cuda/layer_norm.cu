@@ -8,7 +8,8 @@
 //              row stays in registers, so that the variance is that of differences from the mean
 //   Traffic    forward 4 bytes an element in bfloat16, backward 8
 //   Roofline   about 12 operations an element: bound by memory
-//   Measured
+//   Measured   N 8192, D 4096, bf16: 56 µs, 80 % of a copy's bandwidth; gradient 112 µs, 80 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     Ba et al. 2016
 
 #include "cuda/kernels.h"

@@ -5,7 +5,9 @@
 //   Mapping    tiles of vector.cuh: 16 bytes of each of four rows a thread
 //   Traffic    each input read once, each output written once
 //   Roofline   no arithmetic to speak of: bound by memory
-//   Measured
+//   Measured   N 8192, D 4096, bf16: zero 23 µs, 96 % of a copy by the driver, copy 48 µs, 93 %, to
+//              float32 85 µs, 79 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     normal numbers: Box & Muller 1958, of bits by SplitMix64 (Steele et al. 2014)
 
 #include "cuda/kernels.h"

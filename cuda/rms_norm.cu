@@ -7,7 +7,8 @@
 //              stays in registers, the weight too; sums are trees of fixed shape
 //   Traffic    forward 4 bytes an element in bfloat16 (6 with add), backward 8
 //   Roofline   about 8 operations an element: bound by memory
-//   Measured
+//   Measured   N 8192, D 4096, bf16: 51 µs, 88 % of a copy's bandwidth; gradient 108 µs, 83 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     Zhang & Sennrich 2019
 
 #include "cuda/kernels.h"

@@ -7,7 +7,8 @@
 //              and reads its cosines and sines once for all of them
 //   Traffic    x read and written once; tables come from the caches: rows share them
 //   Roofline   6 operations a pair: bound by memory
-//   Measured
+//   Measured   N 8192, D 4096, bf16: 50 µs, 93 % of a copy's bandwidth
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
 //   Source     Su et al. 2021, in the half-split order of transformers
 
 #include "cuda/kernels.h"

@@ -19,7 +19,7 @@ namespace {
 
 using Status = BlockThread::Status;
 
-constexpr int kNan = 0xFF;
+constexpr int kNan = 0xFF;  // bytes
 constexpr size_t kStaticSharedLimit = 48 << 10;
 constexpr size_t kSharedLimit = 227 << 10;  // of both kinds, sm_90
 
@@ -88,10 +88,9 @@ void Block::run(uint64_t block_index) {
   running_block = launch_.block;
   start_threads(block_index);
   running_block_state = this;
-  BlockThread* first = take_ready();
-  thread_ = first;
-  running = &first->state;
-  switch_context(host_, first->context, false);
+  thread_ = take_ready();
+  running = &thread_->state;
+  switch_context(host_, thread_->context, false);
   running = nullptr;
   running_block_state = nullptr;
   if (!fault_.empty()) throw KernelFault(fault_);
