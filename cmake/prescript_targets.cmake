@@ -23,6 +23,19 @@ function(prescript_library folder)
     PUBLIC ${ARG_LINKS} PRIVATE prescript_warnings ${ARG_PRIVATE_LINKS})
 endfunction()
 
+# prescript_test_sources(<name> SOURCES ... [LINKS ...])
+# declares the object library prescript_<name>: sources that several test programs link (as LINKS),
+# which are compiled once.
+function(prescript_test_sources name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(prescript_${name} OBJECT ${ARG_SOURCES})
+  target_include_directories(prescript_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(prescript_${name} PRIVATE
+    PRESCRIPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(prescript_${name}
+    PRIVATE ${ARG_LINKS} prescript_warnings GTest::gmock GTest::gtest)
+endfunction()
+
 # prescript_test(<folder> SOURCES ... [LINKS ...])
 # declares the test program of tests/<folder>; each of its tests becomes a CTest test.
 function(prescript_test folder)
