@@ -95,7 +95,7 @@ __global__ void transpose_matrices(const bf16* from, uint32_t* plain, uint32_t* 
 /// d[16, 8] += a[16, 16] · b[8, 16]ᵀ, the fragments gathered by hand.
 __global__ void multiply(const float* a, const float* b, float* d) {
   const size_t g = threadIdx.x / 4;
-  const size_t t = threadIdx.x % 4 * 2;
+  const size_t t = size_t{threadIdx.x % 4} * 2;
   const auto pair = [](const float* row, size_t col) { return pack_bf16(row[col], row[col + 1]); };
   const uint32_t fragment[4] = {pair(a + g * 16, t),
                                 pair(a + (g + 8) * 16, t),

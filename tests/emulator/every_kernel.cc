@@ -1,6 +1,7 @@
 #include "emulator/every_kernel.h"
 
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "cuda/kernels.h"
@@ -122,8 +123,8 @@ class Runner {
   }
 
   void run_rotary(int64_t head_size) {
-    std::vector<int32_t> positions;
-    for (int32_t i = 0; i < kRows; ++i) positions.push_back(kRows - 1 - i);
+    std::vector<int32_t> positions(kRows);
+    std::iota(positions.rbegin(), positions.rend(), 0);
     const Tensor cos = put_sums(kRows, head_size / 2, "cos");
     const Tensor sin = put_sums(kRows, head_size / 2, "sin");
     for (const Tensor& x : {put(kRows, 3 * head_size, "x"), put_sums(kRows, head_size, "x")}) {

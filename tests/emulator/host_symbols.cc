@@ -46,9 +46,9 @@ std::multimap<uintptr_t, std::string> read_symbols() {
 }  // namespace
 
 std::vector<std::string> symbols_at(const void* address) {
-  static const std::multimap<uintptr_t, std::string> kSymbols = read_symbols();
+  static const std::multimap<uintptr_t, std::string> symbols = read_symbols();
   std::vector<std::string> names;
-  const auto [begin, end] = kSymbols.equal_range(reinterpret_cast<uintptr_t>(address));
+  const auto [begin, end] = symbols.equal_range(reinterpret_cast<uintptr_t>(address));
   for (auto it = begin; it != end; ++it) names.push_back(it->second);
   return names;
 }

@@ -60,10 +60,10 @@ class Memory {
     return address >= data_ && address < data_ + used_ + kGap && data_ != nullptr;
   }
   bool gap_is_damaged(const Allocation& a) const {
-    static const std::vector<unsigned char> kGaps(kAlignment + kGap, kUntouched);
-    const auto* buffer = reinterpret_cast<const unsigned char*>(a.begin);
-    return std::memcmp(buffer - kGap, kGaps.data(), kGap) != 0 ||
-           std::memcmp(buffer + a.bytes, kGaps.data(), rounded(a.bytes) - a.bytes + kGap) != 0;
+    static const std::vector<unsigned char> gap(kAlignment + kGap, kUntouched);
+    const size_t behind = rounded(a.bytes) - a.bytes + kGap;
+    return std::memcmp(a.begin - kGap, gap.data(), kGap) != 0 ||
+           std::memcmp(a.begin + a.bytes, gap.data(), behind) != 0;
   }
 
  private:
@@ -93,7 +93,7 @@ class Memory {
 
 struct Registry {
   Memory memory;
-  std::map<uintptr_t, Allocation> allocations;
+  std::map<const unsigned char*, Allocation> allocations;
   const Allocation* found_last = nullptr;
   uint64_t next_id = 1;
 };
@@ -109,7 +109,7 @@ void* allocate(size_t bytes, bool is_shared) {
   Registry& r = registry();
   void* buffer = r.memory.take(bytes);
   std::memset(buffer, kNan, bytes);
-  const auto begin = reinterpret_cast<uintptr_t>(buffer);
+  const auto* begin = static_cast<const unsigned char*>(buffer);
   r.allocations[begin] = {begin, bytes, is_shared, r.next_id++};
   return buffer;
 }
@@ -117,7 +117,7 @@ void* allocate(size_t bytes, bool is_shared) {
 void release(void* buffer) {
   if (buffer == nullptr) return;
   Registry& r = registry();
-  const auto it = r.allocations.find(reinterpret_cast<uintptr_t>(buffer));
+  const auto it = r.allocations.find(static_cast<const unsigned char*>(buffer));
   std::memset(buffer, kNan, it->second.bytes);
   r.memory.give_back(buffer, it->second.bytes);
   r.found_last = nullptr;
@@ -126,8 +126,8 @@ void release(void* buffer) {
 
 const Allocation* find_allocation(const void* address) {
   Registry& r = registry();
-  const auto a = reinterpret_cast<uintptr_t>(address);
-  const auto holds = [&](const Allocation& x) { return a >= x.begin && a - x.begin < x.bytes; };
+  const auto* a = static_cast<const unsigned char*>(address);
+  const auto holds = [&](const Allocation& x) { return a >= x.begin && a < x.begin + x.bytes; };
   if (r.found_last != nullptr && holds(*r.found_last)) return r.found_last;
   const auto after = r.allocations.upper_bound(a);
   if (after == r.allocations.begin()) return nullptr;

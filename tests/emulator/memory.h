@@ -9,7 +9,7 @@
 namespace prescript::emulator {
 
 struct Allocation {
-  uintptr_t begin = 0;
+  const unsigned char* begin = nullptr;
   size_t bytes = 0;
   bool is_shared = false;  // a block's shared memory
   uint64_t id = 0;         // never the same for two allocations

@@ -24,10 +24,10 @@ std::string common_name(const std::string& symbol) {
   const std::unique_ptr<char, decltype(&std::free)> demangled(
       abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), &std::free);
   if (demangled == nullptr) return symbol;
-  static const std::regex kUnnamed("_GLOBAL__N__\\w+");
-  static const std::regex kBFloat16("prescript::cuda::bf16|__nv_bfloat16");
-  const std::string name = std::regex_replace(demangled.get(), kUnnamed, "(anonymous namespace)");
-  return std::regex_replace(name, kBFloat16, "bf16");
+  static const std::regex unnamed("_GLOBAL__N__\\w+");
+  static const std::regex bfloat16("prescript::cuda::bf16|__nv_bfloat16");
+  const std::string name = std::regex_replace(demangled.get(), unnamed, "(anonymous namespace)");
+  return std::regex_replace(name, bfloat16, "bf16");
 }
 
 }  // namespace

@@ -79,10 +79,7 @@ void copy_asynchronously(PtxThread& thread, const PtxInstruction& i) {
   const auto to = thread.to_generic(
       static_cast<uint32_t>(thread.get<uint64_t>(o[0]) + static_cast<uint64_t>(o[0].offset)));
   const auto from = thread.get<uint64_t>(o[1]) + static_cast<uint64_t>(o[1].offset);
-  copy_async(reinterpret_cast<void*>(to),
-             reinterpret_cast<const void*>(from),
-             bytes != 0,
-             {"ptx", thread.line()});
+  copy_async(pointer_to(to), pointer_to(from), bytes != 0, {"ptx", thread.line()});
 }
 void commit_copies(PtxThread&, const PtxInstruction&) {
   copy_async_commit();

@@ -46,21 +46,21 @@ uint64_t value_of_special(PtxSpecial special) {
 }  // namespace
 
 std::optional<PtxSpecial> find_ptx_special(const std::string& name) {
-  static const std::map<std::string, PtxSpecial> kAll = {{"%tid.x", PtxSpecial::kThreadX},
-                                                         {"%tid.y", PtxSpecial::kThreadY},
-                                                         {"%tid.z", PtxSpecial::kThreadZ},
-                                                         {"%ctaid.x", PtxSpecial::kBlockX},
-                                                         {"%ctaid.y", PtxSpecial::kBlockY},
-                                                         {"%ctaid.z", PtxSpecial::kBlockZ},
-                                                         {"%ntid.x", PtxSpecial::kBlockSizeX},
-                                                         {"%ntid.y", PtxSpecial::kBlockSizeY},
-                                                         {"%ntid.z", PtxSpecial::kBlockSizeZ},
-                                                         {"%nctaid.x", PtxSpecial::kGridSizeX},
-                                                         {"%nctaid.y", PtxSpecial::kGridSizeY},
-                                                         {"%nctaid.z", PtxSpecial::kGridSizeZ},
-                                                         {"%laneid", PtxSpecial::kLane}};
-  const auto found = kAll.find(name);
-  if (found == kAll.end()) return std::nullopt;
+  static const std::map<std::string, PtxSpecial> all = {{"%tid.x", PtxSpecial::kThreadX},
+                                                        {"%tid.y", PtxSpecial::kThreadY},
+                                                        {"%tid.z", PtxSpecial::kThreadZ},
+                                                        {"%ctaid.x", PtxSpecial::kBlockX},
+                                                        {"%ctaid.y", PtxSpecial::kBlockY},
+                                                        {"%ctaid.z", PtxSpecial::kBlockZ},
+                                                        {"%ntid.x", PtxSpecial::kBlockSizeX},
+                                                        {"%ntid.y", PtxSpecial::kBlockSizeY},
+                                                        {"%ntid.z", PtxSpecial::kBlockSizeZ},
+                                                        {"%nctaid.x", PtxSpecial::kGridSizeX},
+                                                        {"%nctaid.y", PtxSpecial::kGridSizeY},
+                                                        {"%nctaid.z", PtxSpecial::kGridSizeZ},
+                                                        {"%laneid", PtxSpecial::kLane}};
+  const auto found = all.find(name);
+  if (found == all.end()) return std::nullopt;
   return found->second;
 }
 
@@ -124,17 +124,16 @@ unsigned char* PtxThread::address(const PtxOperand& operand,
     if (a + bytes > shared_bytes_) refuse("outside of shared memory");
     a = to_generic(a);
   }
-  auto* const memory = reinterpret_cast<unsigned char*>(a);
+  unsigned char* const memory = pointer_to(a);
   if (a % bytes != 0) refuse("misaligned");
   if (space == PtxSpace::kGlobal || is_device_address(memory)) {
     const Allocation* allocation = find_allocation(memory);
     const bool is_within =
-        allocation != nullptr && a + bytes <= allocation->begin + allocation->bytes;
+        allocation != nullptr && memory + bytes <= allocation->begin + allocation->bytes;
     // The module's own arrays are the host's memory, and in no buffer.
     if (is_device_address(memory) && !is_within) refuse("outside of buffers");
     if (Observer* observer = current_observer()) {
-      observer->on_access(
-          memory, bytes, is_write, reinterpret_cast<const void*>(static_cast<uintptr_t>(line_)));
+      observer->on_access(memory, bytes, is_write, pointer_to(static_cast<uint64_t>(line_)));
     }
   }
   return memory;

@@ -10,6 +10,11 @@
 
 namespace prescript::emulator {
 
+/// An address as PTX computes with it.
+inline unsigned char* pointer_to(uint64_t address) {
+  return reinterpret_cast<unsigned char*>(address);  // NOLINT(performance-no-int-to-ptr)
+}
+
 enum class PtxSpace { kGeneric, kGlobal, kShared };
 
 class PtxThread {

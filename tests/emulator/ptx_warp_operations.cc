@@ -79,8 +79,7 @@ void load_four_matrices(PtxThread& thread, const PtxInstruction& i) {
   const auto address = thread.to_generic(
       static_cast<uint32_t>(thread.get<uint64_t>(row) + static_cast<uint64_t>(row.offset)));
   std::array<uint32_t, 4> registers = {};
-  load_matrices(
-      registers.data(), reinterpret_cast<const void*>(address), kTransposed, place_of(thread));
+  load_matrices(registers.data(), pointer_to(address), kTransposed, place_of(thread));
   for (size_t m = 0; m < 4; ++m) thread.set<uint32_t>(i.operands[m], registers[m]);
 }
 
@@ -121,7 +120,7 @@ void add_warp_operations(PtxOperations& operations) {
 }
 
 PtxOperation find_ptx_operation(const std::string& opcode, const std::string& shape) {
-  static const PtxOperations kAll = [] {
+  static const PtxOperations all = [] {
     PtxOperations operations;
     add_integer_operations(operations);
     add_float_operations(operations);
@@ -131,8 +130,8 @@ PtxOperation find_ptx_operation(const std::string& opcode, const std::string& sh
     add_warp_operations(operations);
     return operations;
   }();
-  const auto found = kAll.find(opcode + " " + shape);
-  if (found == kAll.end()) {
+  const auto found = all.find(opcode + " " + shape);
+  if (found == all.end()) {
     throw std::runtime_error("no operation " + opcode + " of operands " + shape);
   }
   return found->second;

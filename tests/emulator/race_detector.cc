@@ -124,7 +124,8 @@ void RaceDetector::on_access(const void* address, size_t bytes, bool is_write, c
     if (is_device_address(address)) report(Kind::kOutOfBounds, code, {}, 0);
     return;
   }
-  const size_t offset = reinterpret_cast<uintptr_t>(address) - allocation->begin;
+  const auto offset =
+      static_cast<size_t>(static_cast<const unsigned char*>(address) - allocation->begin);
   if (offset + bytes > allocation->bytes) {
     report(Kind::kOutOfBounds, code, {}, offset);
     return;

@@ -77,7 +77,7 @@ class RaceDetector final : public Observer {
   uint64_t threads_of_block_ = 1;
   uint64_t launch_ = 0;
   uint64_t block_ = 0;
-  std::map<uintptr_t, std::pair<uint64_t, std::vector<Pair>>> shadows_;  // by begin; with id
+  std::map<const void*, std::pair<uint64_t, std::vector<Pair>>> shadows_;  // by begin; with id
   uint64_t shadow_id_ = 0;
   std::vector<Pair>* shadow_ = nullptr;  // the one used last
   std::map<std::tuple<RaceReport::Kind, const void*, const void*>, bool> seen_;
