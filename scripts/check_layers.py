@@ -16,6 +16,7 @@ from pathlib import Path
 # Folder -> the folders it may include directly; what those may include follows from it.
 ARROWS = {
     "base": [],
+    "statistics": ["base"],
     "io": ["base"],
     "text": ["io"],
     "recipe": ["io", "base"],
@@ -27,7 +28,7 @@ ARROWS = {
     "infer": ["model", "text", "adapter"],
     "comm": ["base"],
     "train": ["infer", "comm"],
-    "evaluate": ["infer"],
+    "evaluate": ["infer", "statistics"],
     "serve": ["infer"],
     "cli": ["recipe", "train", "evaluate", "serve"],
 }
