@@ -1,19 +1,15 @@
 #pragma once
 // What an evaluation found, as plain structs: what report.json and report.html are written from.
+// Every Estimate has a 95 % percentile bootstrap interval over the questions.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace prescript {
+#include "statistics/estimate.h"
 
-/// A number and its 95 % percentile bootstrap interval over the questions.
-struct Estimate {
-  double value = 0;
-  double low = 0;
-  double high = 0;
-};
+namespace prescript {
 
 struct LossPoint {
   int64_t step = 0;
