@@ -20,8 +20,10 @@ struct LossPoint {
 struct EvaluatedSystem {
   std::string name;     // "base", or the adapter's name in the recipe
   std::string adapter;  // its directory; empty for the base
-  std::string hash;     // SHA-256 of its prescript.json; empty for the base, and where unknown
+  std::string hash;     // SHA-256 of its soft prompt's numbers; empty for the base
   int64_t num_virtual_tokens = 0;
+  /// Whether the files that it was trained on were looked through for the questions.
+  bool exemplars_known = false;
   /// Of the run that trained it, where that lies beside the adapter.
   std::vector<LossPoint> training_loss = {};
   std::vector<LossPoint> validation_loss = {};
@@ -57,6 +59,8 @@ struct EvaluatedTask {
   int64_t num_questions = 0;  // that were asked: all, or a sample by seed
   uint64_t seed = 0;
   double chance = 0;  // accuracy of guessing; 0 in long form
+  std::vector<std::string> strategies = {};
+  std::vector<std::string> scoring = {};  // letter | text | generation
   std::vector<EvaluatedPrompt> prompts = {};
   std::vector<Contamination> contamination = {};
 };
@@ -99,8 +103,9 @@ struct Selective {
 struct Condition {
   std::string task;
   std::string system;
-  std::string strategy;  // zero_shot | few_shot | chain_of_thought | self_consistency
-  std::string scoring;   // letter | text | text_normalized | generation
+  /// zero_shot | few_shot | chain_of_thought | self_consistency | selective_prediction
+  std::string strategy;
+  std::string scoring;  // letter | text | text_normalized | generation
   int64_t num_questions = 0;
 
   // Of multiple choice.
@@ -159,6 +164,20 @@ struct Example {
   bool won = false;                     // only the second is right
 };
 
+/// How answers were drawn and numbers made.
+struct EvaluationSettings {
+  uint64_t seed = 0;  // of samples of questions, exemplars and answers
+  int64_t self_consistency_samples = 0;
+  int64_t selective_samples = 0;
+  double temperature = 0;
+  double target_accuracy = 0;
+  int64_t max_answer_tokens = 0;
+  int64_t max_reasoning_tokens = 0;
+  int64_t max_long_form_tokens = 0;
+  int64_t bootstrap_replicas = 0;
+  uint64_t bootstrap_seed = 0;
+};
+
 struct EvaluationIdentity {
   std::string base_model;  // as the recipe names it
   std::string base_hash;
@@ -166,16 +185,19 @@ struct EvaluationIdentity {
   std::string dtype;
   std::string device;
   std::string version;  // of prescript
-  uint64_t seed = 0;
-  int64_t bootstrap_replicas = 0;
-  uint64_t bootstrap_seed = 0;
-  std::string recipe;  // the resolved YAML
+  std::string recipe;   // the resolved YAML
+};
+
+/// What was asked of whom: known before the first answer.
+struct EvaluationDescription {
+  EvaluationIdentity identity;
+  EvaluationSettings settings;
+  std::vector<EvaluatedSystem> systems;
+  std::vector<EvaluatedTask> tasks;
 };
 
 struct Evaluation {
-  EvaluationIdentity identity;
-  std::vector<EvaluatedSystem> systems;
-  std::vector<EvaluatedTask> tasks;
+  EvaluationDescription description;
   std::vector<Condition> conditions;
   std::vector<Comparison> comparisons;
   std::vector<SharedWork> shared_work;
