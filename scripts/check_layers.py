@@ -19,6 +19,7 @@ ARROWS = {
     "statistics": ["base"],
     "io": ["base"],
     "text": ["io"],
+    "exemplars": ["text"],
     "recipe": ["io", "base"],
     "forest": ["base"],
     "cuda": ["base"],
@@ -28,9 +29,9 @@ ARROWS = {
     "infer": ["model", "text", "adapter"],
     "comm": ["base"],
     "train": ["infer", "comm"],
-    "evaluate": ["infer", "statistics"],
+    "evaluate": ["infer", "statistics", "exemplars"],
     "serve": ["infer"],
-    "cli": ["recipe", "train", "evaluate", "serve"],
+    "cli": ["recipe", "train", "evaluate", "serve", "exemplars"],
 }
 
 # The one header of cuda/ that the rest of the program may see.
