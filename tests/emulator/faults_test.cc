@@ -19,10 +19,20 @@ constexpr bool kIsSanitized = true;
 constexpr bool kIsSanitized = false;
 #endif
 
+/// All that a run on this host can show: a misaligned vector is undefined, which only a sanitizer
+/// tells.
+std::vector<PlantedFault> faults_to_show() {
+  std::vector<PlantedFault> faults = planted_faults();
+  std::erase_if(faults, [](const PlantedFault& fault) {
+    return !kIsSanitized && fault.name == "MisalignedVector";
+  });
+  return faults;
+}
+
 class KernelFaultTest : public testing::TestWithParam<PlantedFault> {};
 INSTANTIATE_TEST_SUITE_P(Planted,
                          KernelFaultTest,
-                         testing::ValuesIn(planted_faults()),
+                         testing::ValuesIn(faults_to_show()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(KernelFaultTest, TheRemedyIsRightInEverySchedule) {
@@ -37,9 +47,6 @@ TEST_P(KernelFaultTest, APlainRunShowsTheFault) {
   if (kIsSanitized && fault.ends_sanitized_build) {
     EXPECT_DEATH(fault.is_right(true), "Sanitizer|runtime error");
     return;
-  }
-  if (!kIsSanitized && fault.name == "MisalignedVector") {
-    GTEST_SKIP() << "undefined on the host: UndefinedBehaviorSanitizer and PTX tell";
   }
   size_t num_shown = 0;
   for (const emulator::Schedule& schedule : emulator::all_schedules()) {

@@ -1,6 +1,9 @@
 // Every kernel's PTX against its host code, on the same inputs.
 
 #include <filesystem>
+#include <ostream>
+#include <stdexcept>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -26,6 +29,10 @@ struct Case {
            (guard == 0 ? "_aligned" : "_anywhere");
   }
 };
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.name();
+}
 
 class KernelPtxTest : public testing::TestWithParam<Case> {
  protected:
@@ -61,6 +68,29 @@ TEST_P(KernelPtxTest, ComputesWhatTheHostDoes) {
         << "result " << i;
   }
   EXPECT_GT(executor.num_run(), 20U);
+}
+
+/// What the parser says of a kernel of these instructions; empty where it knows them.
+std::string refusal(const std::string& instructions) {
+  const std::string text =
+      ".version 9.0\n.target sm_90\n.address_size 64\n.entry kernel()\n{\n.reg .b32 %r<3>;\n" +
+      instructions + "\nret;\n}\n";
+  try {
+    parse_ptx(text, "kernel.ptx");
+  } catch (const std::runtime_error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(KernelPtxParserTest, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(refusal("add.s32 %r0, %r1, -4;"), "");
+  EXPECT_EQ(refusal("madd.s32 %r0, %r1, %r2;"),
+            "kernel.ptx:7: no operation madd.s32 of operands rrr");
+  EXPECT_EQ(refusal("add.s32 %r0, {%r1, %r2};"),
+            "kernel.ptx:7: no operation add.s32 of operands r2");
+  EXPECT_EQ(refusal("add.s32 %r0, %r1, %r3;"), "kernel.ptx:7: \"%r3\" is not known");
+  EXPECT_NE(refusal("bra $nowhere;"), "");
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ void PtxReader::expect(const std::string& text) {
 }
 
 int PtxReader::line() const {
-  return tokens_[std::min(position_, tokens_.size() - 1)].line;
+  return tokens_[position_ == 0 ? 0 : position_ - 1].line;
 }
 
 int64_t PtxReader::number() {

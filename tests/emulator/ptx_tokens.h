@@ -24,6 +24,7 @@ class PtxReader {
   std::string next();
   bool accept(const std::string& text);
   void expect(const std::string& text);
+  /// Of what was read last.
   int line() const;
   int64_t number();
 
