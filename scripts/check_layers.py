@@ -20,6 +20,7 @@ ARROWS = {
     "io": ["base"],
     "text": ["io"],
     "exemplars": ["text"],
+    "report": ["text", "statistics"],
     "recipe": ["io", "base"],
     "forest": ["base"],
     "cuda": ["base"],
@@ -29,7 +30,7 @@ ARROWS = {
     "infer": ["model", "text", "adapter"],
     "comm": ["base"],
     "train": ["infer", "comm"],
-    "evaluate": ["infer", "statistics", "exemplars"],
+    "evaluate": ["infer", "report", "exemplars"],
     "serve": ["infer"],
     "cli": ["recipe", "train", "evaluate", "serve", "exemplars"],
 }
