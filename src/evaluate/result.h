@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "statistics/calibration.h"
 #include "statistics/estimate.h"
 
 namespace prescript {
@@ -18,9 +19,9 @@ struct LossPoint {
 
 /// The base model, or an adapter on it.
 struct EvaluatedSystem {
-  std::string name;     // "base", or the adapter's name in the recipe
-  std::string adapter;  // its directory; empty for the base
-  std::string hash;     // SHA-256 of its soft prompt's numbers; empty for the base
+  std::string name;          // "base", or the adapter's name in the recipe
+  std::string adapter = {};  // its directory; empty for the base
+  std::string hash = {};     // SHA-256 of its soft prompt's numbers; empty for the base
   int64_t num_virtual_tokens = 0;
   /// Whether the files that it was trained on were looked through for the questions.
   bool exemplars_known = false;
@@ -87,15 +88,16 @@ struct DeferralThreshold {
 /// What becomes of accuracy when the least sure answers are deferred. An unparsed answer has
 /// confidence 0 and is wrong.
 struct Selective {
+  std::vector<CalibrationBin> bins = {};  // accuracy by confidence
   std::string confidence;                 // "vote share", or "option probability"
   int64_t num_samples = 0;                // 0: of log-likelihoods
   std::vector<DeferralPoint> curve = {};  // by rising deferral rate
-  Estimate area;                          // under the curve of accuracy against deferral rate
-  Estimate calibration_error;             // expected calibration error
+  Estimate area = {};                     // under the curve of accuracy against deferral rate
+  Estimate calibration_error = {};        // expected calibration error
   int64_t calibration_bins = 0;
-  Estimate brier;
-  Estimate
-      auroc;  // of confidence telling right answers from wrong ones; NaN where all are one kind
+  Estimate brier = {};
+  /// Of confidence telling right answers from wrong ones; nothing where all are one kind.
+  std::optional<Estimate> auroc = {};
   std::optional<DeferralThreshold> threshold = {};
 };
 
@@ -135,7 +137,7 @@ struct Comparison {
   std::string second_system, second_strategy;
   std::string metric;  // accuracy | rouge_l | must_have_coverage
   int64_t num_questions = 0;
-  Estimate difference;  // of the metric, paired bootstrap
+  Estimate difference = {};  // of the metric, paired bootstrap
   // Of accuracy.
   int64_t only_first = 0;  // questions that only the first answers rightly
   int64_t only_second = 0;
@@ -184,8 +186,9 @@ struct EvaluationIdentity {
   std::string architecture;
   std::string dtype;
   std::string device;
-  std::string version;  // of prescript
-  std::string recipe;   // the resolved YAML
+  std::string version;    // of prescript
+  std::string date = {};  // YYYY-MM-DD in UTC, when it began
+  std::string recipe;     // the resolved YAML
 };
 
 /// What was asked of whom: known before the first answer.
