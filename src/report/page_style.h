@@ -64,8 +64,8 @@ pre { font-size: .8rem; line-height: 1.4; white-space: pre-wrap; overflow-wrap: 
   :root { font-size: 10.5pt; }
   body { max-width: none; margin: 0; padding: 0; }
   nav { display: none; }
-  h2, h3, caption, dt { break-after: avoid; }
-  tr, figure, .note, .texts { break-inside: avoid; }
+  h2, h3, caption { break-after: avoid; }
+  tr, figure, .note, .texts, .short { break-inside: avoid; }
   .scroll { overflow: visible; }
   table { font-size: .8em; }
   .strip { min-width: 6rem; }

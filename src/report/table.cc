@@ -9,6 +9,8 @@
 namespace prescript {
 namespace {
 
+constexpr size_t kShortTable = 12;  // rows that are printed on one page
+
 std::string_view class_of(ColumnKind kind) {
   switch (kind) {
     case ColumnKind::kText:
@@ -65,8 +67,9 @@ Cell estimate_cell(const std::optional<Estimate>& estimate, NumberStyle style) {
 }
 
 Html table_html(const Table& table) {
-  std::string html = "<div class=\"scroll\"><table><caption>" + escape_html(table.caption) +
-                     "</caption>\n<thead><tr>";
+  const bool is_short = table.rows.size() <= kShortTable;
+  std::string html = std::string("<div class=\"scroll") + (is_short ? " short" : "") +
+                     "\"><table><caption>" + escape_html(table.caption) + "</caption>\n<thead><tr>";
   for (const Column& column : table.columns) html += header_html(column);
   html += "</tr></thead>\n<tbody>\n";
   for (size_t r = 0; r < table.rows.size(); ++r) html += row_html(table, r);
