@@ -43,7 +43,7 @@ void add_results(const Evaluation& evaluation, Page& page) {
     page.note(
         "Dashed: what guessing gives. Unparsed: generated answers in which the strict parser found "
         "no "
-        "option; they count as wrong. Ties: questions whose answer was chosen among equals, the "
+        "option; they count as wrong. Ties: questions whose answer was among equals, the "
         "first one "
         "stated. Scoring: an option is chosen by the log-likelihood of its letter, of its text, of "
         "its "
@@ -71,11 +71,11 @@ void add_comparisons(const Evaluation& evaluation, Page& page) {
     for (const char* metric : {"accuracy", "rouge_l", "must_have_coverage"}) {
       Table table = comparison_table(evaluation, of_systems, metric);
       if (!has_rows(table)) continue;
-      static const std::map<std::string, std::string> kNames = {
+      static const std::map<std::string, std::string> names = {
           {"accuracy", "accuracy"},
           {"rouge_l", "ROUGE-L"},
           {"must_have_coverage", "must-have coverage"}};
-      table.caption += ": " + kNames.at(metric);
+      table.caption += ": " + names.at(metric);
       page.table(table);
     }
   };

@@ -42,24 +42,24 @@ std::string confidence_name(const Condition& condition) {
 }  // namespace
 
 std::string strategy_name(const std::string& strategy) {
-  static const std::map<std::string, std::string> kNames = {
+  static const std::map<std::string, std::string> names = {
       {"zero_shot", "zero\u2011shot"},
       {"few_shot", "few\u2011shot"},
       {"chain_of_thought", "chain of thought"},
       {"self_consistency", "self\u2011consistency"},
       {"selective_prediction", "selective prediction"}};
-  const auto found = kNames.find(strategy);
-  return found == kNames.end() ? strategy : found->second;
+  const auto found = names.find(strategy);
+  return found == names.end() ? strategy : found->second;
 }
 
 std::string scoring_name(const std::string& scoring) {
-  static const std::map<std::string, std::string> kNames = {
+  static const std::map<std::string, std::string> names = {
       {"letter", "letter"},
       {"text", "option text"},
       {"text_normalized", "option text, per character"},
       {"generation", "generated"}};
-  const auto found = kNames.find(scoring);
-  return found == kNames.end() ? scoring : found->second;
+  const auto found = names.find(scoring);
+  return found == names.end() ? scoring : found->second;
 }
 
 Table accuracy_table(const Evaluation& evaluation) {

@@ -33,10 +33,9 @@ inline Selective sample_selective(double accuracy) {
   return selective;
 }
 
-/// `text` stands in every place that a file or a model can fill.
-inline Evaluation sample_evaluation(const std::string& text) {
-  Evaluation evaluation;
-  EvaluationDescription& description = evaluation.description;
+/// `text` stands in every place that a file or a model can fill; "" for none.
+inline EvaluationDescription sample_description(const std::string& text) {
+  EvaluationDescription description;
   description.identity = {
       .base_model = "models/Tiny" + text + ".gguf",
       .base_hash = "7f3c0123456789ab7f3c0123456789ab7f3c0123456789ab7f3c0123456789ab",
@@ -85,6 +84,11 @@ inline Evaluation sample_evaluation(const std::string& text) {
                         .sha256 = "99887766554433221100",
                         .num_in_file = 104,
                         .num_questions = 10}};
+  return description;
+}
+
+inline void add_sample_conditions(const std::string& text, Evaluation& evaluation) {
+  const std::string adapter = "health" + text;
   for (const std::string& system : {std::string("base"), adapter}) {
     const double better = system == "base" ? 0 : 0.1;
     for (const char* strategy : {"zero_shot", "few_shot", "selective_prediction"}) {
@@ -111,6 +115,10 @@ inline Evaluation sample_evaluation(const std::string& text) {
                                      .rouge_l = Estimate{0.15 + better, 0.1, 0.3},
                                      .num_must_have = 0});
   }
+}
+
+inline void add_sample_comparisons(const std::string& text, Evaluation& evaluation) {
+  const std::string adapter = "health" + text;
   Comparison comparison{.task = "medqa" + text,
                         .scoring = "letter",
                         .first_system = "base",
@@ -139,6 +147,14 @@ inline Evaluation sample_evaluation(const std::string& text) {
                 .num_questions = 10,
                 .difference = {0.1, 0.02, 0.2}};
   evaluation.comparisons.push_back(comparison);
+}
+
+inline Evaluation sample_evaluation(const std::string& text) {
+  const std::string adapter = "health" + text;
+  Evaluation evaluation;
+  evaluation.description = sample_description(text);
+  add_sample_conditions(text, evaluation);
+  add_sample_comparisons(text, evaluation);
   evaluation.shared_work = {{.task = "medqa" + text,
                              .what = "zero_shot log_likelihood",
                              .rows_computed = 12345,

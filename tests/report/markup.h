@@ -25,12 +25,12 @@ inline const std::string kHostile =
 /// Expects that elements are closed in the order in which they were opened, attributes quoted, and
 /// that "<" begins nothing but a tag; no element may run or load anything.
 inline void expect_well_formed(const std::string& html) {
-  static const std::regex kTag(
+  static const std::regex tag_pattern(
       "<(/?)([a-zA-Z][a-zA-Z0-9]*)((?: [a-zA-Z][a-zA-Z0-9-]*(?:=\"[^\"<>]*\")?)*)(/?)>|<!DOCTYPE "
       "html>|<");
   const std::vector<std::string> no_content = {"meta", "wbr"};
   std::vector<std::string> open;
-  for (std::sregex_iterator tag(html.begin(), html.end(), kTag), end; tag != end; ++tag) {
+  for (std::sregex_iterator tag(html.begin(), html.end(), tag_pattern), end; tag != end; ++tag) {
     const std::string whole = tag->str(0);
     if (whole == "<!DOCTYPE html>") continue;
     ASSERT_NE(whole, "<") << "at " << html.substr(static_cast<size_t>(tag->position()), 80);
