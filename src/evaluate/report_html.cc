@@ -32,8 +32,8 @@ void add_results(const Evaluation& evaluation, Page& page) {
   const EvaluationSettings& settings = evaluation.description.settings;
   page.section("Results");
   page.paragraph(
-      "Numbers in brackets, and the bars beside them, are 95 % percentile bootstrap intervals over "
-      "the questions (" +
+      "Numbers in brackets, and the bars beside them, are 95 % percentile bootstrap intervals "
+      "over the questions (" +
       counted(settings.bootstrap_replicas, "replica") + ", seed " +
       std::to_string(settings.bootstrap_seed) +
       "): how far a number might have come out otherwise with other questions of the same kind.");
@@ -41,23 +41,19 @@ void add_results(const Evaluation& evaluation, Page& page) {
   if (has_rows(accuracy)) {
     page.table(accuracy);
     page.note(
-        "Dashed: what guessing gives. Unparsed: generated answers in which the strict parser found "
-        "no "
-        "option; they count as wrong. Ties: questions whose answer was among equals, the "
-        "first one "
-        "stated. Scoring: an option is chosen by the log-likelihood of its letter, of its text, of "
-        "its "
-        "text per character, or by what was generated.");
+        "Dashed: what guessing gives. Unparsed: generated answers in which the strict parser "
+        "found no option; they count as wrong. Ties: questions whose answer was one of several "
+        "equal ones, of which the first counts. Scoring: an option is chosen by the "
+        "log-likelihood of its letter, of its text, of its text per character, or by what was "
+        "generated.");
   }
   const Table long_form = long_form_table(evaluation);
   if (has_rows(long_form)) {
     page.table(long_form);
     page.note(
-        "ROUGE-L (F-measure) is the longest common run of words with the reference, in order; "
-        "must-have "
-        "coverage the share of required statements whose words mostly occur. Neither sees whether "
-        "an "
-        "answer is correct.");
+        "ROUGE-L (F-measure) compares the longest sequence of words that answer and reference "
+        "share, in order but not necessarily side by side; must-have coverage is the share of "
+        "required statements whose words mostly occur. Neither sees whether an answer is correct.");
   }
 }
 
@@ -83,13 +79,11 @@ void add_comparisons(const Evaluation& evaluation, Page& page) {
   add(false);
   page.note(
       "Paired differences on the same questions, in percentage points: right of zero, the system "
-      "or "
-      "strategy named first is better. Won and lost: questions that only it, or only the other, "
-      "answers "
-      "rightly. p: exact two-sided McNemar test. " +
+      "or strategy named first is better. Won and lost: questions that only it, or only the "
+      "other, answers rightly. p: exact two-sided McNemar test. " +
       counted(tested, "test") + " " + (tested == 1 ? "was" : "were") +
-      " made and p is not corrected for their number: one in twenty falls below 0.05 where nothing "
-      "differs.");
+      " made and p is not corrected for their number: one in twenty falls below 0.05 where "
+      "nothing differs.");
 }
 
 void add_confidence(const Evaluation& evaluation, Page& page) {
@@ -107,14 +101,10 @@ void add_confidence(const Evaluation& evaluation, Page& page) {
   page.table(threshold_table(evaluation));
   page.note(
       "Area: accuracy averaged over all shares that may be deferred; without use of the "
-      "confidence, it is the "
-      "accuracy. AUROC: how often a right answer is surer than a wrong one; 0.5 is chance. "
-      "Calibration error "
-      "(expected, over bins of equal width) and Brier score: lower is better. A threshold was "
-      "chosen on these "
-      "very questions, so its accuracy is optimistic; far to the right, few answers are left and "
-      "the curves "
-      "say little.");
+      "confidence, it is the accuracy. AUROC: how often a right answer is surer than a wrong one; "
+      "0.5 is chance. Calibration error (expected, over bins of equal width) and Brier score: "
+      "lower is better. A threshold was chosen on these very questions, so its accuracy is "
+      "optimistic; far to the right, few answers are left and the curves say little.");
 }
 
 void add_work(const Evaluation& evaluation, Page& page) {
@@ -123,10 +113,8 @@ void add_work(const Evaluation& evaluation, Page& page) {
   page.table(shared_work_table(evaluation));
   page.note(
       "What sequences have in common at their beginning (virtual tokens, instruction, exemplars, "
-      "the question "
-      "for all its options and samples) is computed once; results are those of the unshared "
-      "computation up to "
-      "rounding.");
+      "the question for all its options and samples) is computed once; results are those of the "
+      "unshared computation up to rounding.");
 }
 
 void add_contamination(const Evaluation& evaluation, Page& page) {
@@ -136,9 +124,8 @@ void add_contamination(const Evaluation& evaluation, Page& page) {
   page.note(
       std::string(has_rows(table) ? "" : "No set of exemplars was at hand to look through. ") +
       "Compared are the questions with the exemplars that adapters were trained on or that are "
-      "shown in the "
-      "prompt, as far as they are at hand. Whether the base model has seen a question before is "
-      "not known.");
+      "shown in the prompt, as far as they are at hand. Whether the base model has seen a "
+      "question before is not known.");
 }
 
 void add_losses(const Evaluation& evaluation, Page& page) {
@@ -187,8 +174,8 @@ void add_examples(const Evaluation& evaluation, Page& page) {
   }
   page.note("At most " + std::to_string(kMostExamples) +
             " won and as many lost for each task and pair of systems, in the order of the file, "
-            "not chosen; of the "
-            "strategy and scoring that come first. report.json names all of them.");
+            "not chosen; of the strategy and scoring that come first. report.json names all of "
+            "them.");
 }
 
 void add_identity(const Evaluation& evaluation, Page& page) {
@@ -220,25 +207,19 @@ void add_limits(Page& page) {
   page.section("What this report does not show");
   page.list(std::vector<std::string>{
       "Whether an answer is safe, complete or useful to a patient. A marked letter is one choice "
-      "among given "
-      "options, and scores of long answers compare words; that takes people who rate answers "
-      "(prescript rate).",
+      "among given options, and scores of long answers compare words; that takes people who rate "
+      "answers (prescript rate).",
       "How the systems do with other questions than these: another speciality, language, "
-      "population or year. "
-      "Intervals cover the choice of questions of this kind, not that.",
+      "population or year. Intervals cover the choice of questions of this kind, not that.",
       "How much comes from chance in training: every adapter is one run with one seed. Another "
-      "seed gives other "
-      "numbers, which the intervals do not cover.",
+      "seed gives other numbers, which the intervals do not cover.",
       "That two systems are equal. A difference whose interval holds zero may be real and too "
-      "small for this many "
-      "questions.",
+      "small for this many questions.",
       "Certainty at the ends. A share of 0 % or 100 % has an interval without width, because this "
-      "sample shows "
-      "nothing else.",
+      "sample shows nothing else.",
       "What the base model was trained on. It may have seen these questions with their answers.",
       "That confidence means the same elsewhere. Thresholds and calibration hold for questions "
-      "like these, under "
-      "the same prompt."});
+      "like these, under the same prompt."});
 }
 
 }  // namespace
