@@ -46,6 +46,7 @@ EXTERNAL = {
     r"(torch|ATen|c10|caffe2)/": ["src/ops/", "src/comm/"],
     r"(cuda|cublas|nccl|nv|cooperative_groups|cub/|thrust/)": ["cuda/", "src/ops/", "src/comm/"],
     r"yaml-cpp/": ["src/io/yaml.cc"],
+    r"pugixml": ["src/io/xml.cc"],
     r"nlohmann/json_fwd\.hpp": ["src/"],
     # A slow header: sources use the values that io/json.h hands out, headers forward-declare them.
     r"nlohmann/(?!json_fwd)": ["src/**.cc"],

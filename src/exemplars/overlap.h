@@ -9,7 +9,7 @@
 //               what is asked by the other: with other options, in a context, in a longer question;
 //   similar     of the runs of 5 words in what is asked (each text of fewer words is one run) they
 //               share at least 8, and at least 0.4 of those that either has (Jaccard).
-// On the public sets of docs/EVALUATION.md pairs of the same item reach 0.43 and more, all others
+// On the public sets of docs/EXEMPLARS.md pairs of the same item reach 0.43 and more, all others
 // 0.14 and less. A question told in other words is none of the three, and no rule of words finds
 // it.
 
