@@ -51,16 +51,19 @@ double other_weights(const DecoderConfig& config) {
                              config.feed_forward_size);
 }
 
-/// Σ of `flops(parts)` over the layers, of which there are two kinds, and the last.
+/// Σ of `flops(parts)` over layers [begin, end), of which there are two kinds; the last is not
+/// among them.
 template <typename FlopsOf>
-double sum_over_layers(const DecoderConfig& config, const Pass& pass, const FlopsOf& flops) {
-  const LayerParts parts(config, pass);
-  const int64_t last = config.num_layers - 1;
-  double sum = flops(parts.of(last));
+double sum_over_inner_layers(const DecoderConfig& config,
+                             const LayerParts& parts,
+                             int64_t begin,
+                             int64_t end,
+                             const FlopsOf& flops) {
+  double sum = 0;
   for (const bool slides : {false, true}) {
     int64_t count = 0;
     int64_t one = 0;
-    for (int64_t layer = 0; layer < last; ++layer) {
+    for (int64_t layer = begin; layer < end; ++layer) {
       if (config.layer_slides(layer) != slides) continue;
       ++count;
       one = layer;
@@ -70,12 +73,31 @@ double sum_over_layers(const DecoderConfig& config, const Pass& pass, const Flop
   return sum;
 }
 
+/// The same over all layers.
+template <typename FlopsOf>
+double sum_over_layers(const DecoderConfig& config, const Pass& pass, const FlopsOf& flops) {
+  const LayerParts parts(config, pass);
+  const int64_t last = config.num_layers - 1;
+  return flops(parts.of(last)) + sum_over_inner_layers(config, parts, 0, last, flops);
+}
+
 }  // namespace
 
 Flops inner_layer_flops(const DecoderConfig& config, const Pass& pass) {
   const auto rows = static_cast<double>(pass.num_rows());
   return {.products = 2 * rows * (key_value_weights(config) + other_weights(config)),
           .attention = flops_of_pairs(config, pass.parts)};
+}
+
+Flops inner_layers_flops(const DecoderConfig& config,
+                         const Pass& pass,
+                         int64_t begin,
+                         int64_t end) {
+  return {.products = static_cast<double>(end - begin) * inner_layer_flops(config, pass).products,
+          .attention =
+              sum_over_inner_layers(config, LayerParts(config, pass), begin, end, [&](auto parts) {
+                return flops_of_pairs(config, parts);
+              })};
 }
 
 Flops forward_flops(const DecoderConfig& config, const Pass& pass) {

@@ -19,8 +19,11 @@ struct Flops {
 /// Of a forward.
 Flops forward_flops(const DecoderConfig& config, const Pass& pass);
 
-/// Of the forward of one layer that is not the last.
+/// Of the forward of one layer that is not the last and does not slide.
 Flops inner_layer_flops(const DecoderConfig& config, const Pass& pass);
+
+/// Of the forward of layers [begin, end), the last not among them, each as far as it looks.
+Flops inner_layers_flops(const DecoderConfig& config, const Pass& pass, int64_t begin, int64_t end);
 
 /// Of the input gradient. `kept_runs` are those of the pass's schedule; the keys and values of one
 /// that needs no gradient take none.
@@ -28,7 +31,7 @@ Flops input_gradient_flops(const DecoderConfig& config,
                            const Pass& pass,
                            std::span<const KeptRun> kept_runs);
 
-/// The same of one layer that is not the last.
+/// The same of one layer that is not the last and does not slide.
 Flops inner_layer_input_gradient_flops(const DecoderConfig& config,
                                        const Pass& pass,
                                        std::span<const KeptRun> kept_runs);

@@ -112,8 +112,9 @@ class Examiner {
     const int64_t kept = options_.plan.kept_layers;
     if (kept < 0 || kept >= inner_layers) return;
     const auto recomputed = static_cast<double>(inner_layers - kept);
-    add({inner_layer_flops(config_, pass), static_cast<double>(pass.num_rows())},
-        recomputed,
+    add({inner_layers_flops(config_, pass, kept, inner_layers),
+         recomputed * static_cast<double>(pass.num_rows())},
+        1,
         work.forward);
     work.laid_out += layer_weights * recomputed / static_cast<double>(config_.num_layers);
   }

@@ -49,6 +49,24 @@ TEST(Flops, OfAPassEqualTheCountByHand) {
   EXPECT_EQ(inner.head, 0);
 }
 
+TEST(Flops, OfLayersThatSlideAreOfTheirWindow) {
+  const Schedule schedule = two_leaves();
+  const Pass& pass = schedule.passes.at(0);
+  DecoderConfig config = tiny_config();
+  config.window = 3;
+  config.slides = {true, false, true};
+  // A row sees itself and two before it: 1 + 2 + 8·3 pairs in the shared run, 3 for each other row.
+  const double local = 27 + 4 * 3 + 6 * 3;
+  const double full = 55 + 100 + 10 + 21;
+  EXPECT_EQ(inner_layers_flops(config, pass, 0, 1).attention, 4 * 32 * local);
+  EXPECT_EQ(inner_layers_flops(config, pass, 1, 2).attention, 4 * 32 * full);
+  EXPECT_EQ(inner_layers_flops(config, pass, 0, 2).attention, 4 * 32 * (local + full));
+  EXPECT_EQ(inner_layers_flops(config, pass, 2, 2).total(), 0);
+  EXPECT_EQ(inner_layers_flops(config, pass, 0, 2).products,
+            2 * inner_layer_flops(config, pass).products);
+  EXPECT_EQ(forward_flops(config, pass).attention, 4 * 32 * (local + full + 4 * 3));
+}
+
 TEST(Flops, KeysOfAGivenRunTakeNoGradient) {
   std::vector<Row> shared;
   for (int32_t i = 0; i < 10; ++i) shared.push_back(Row::token(i));
