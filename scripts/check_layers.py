@@ -32,7 +32,9 @@ ARROWS = {
     "train": ["infer", "comm"],
     "evaluate": ["infer", "report", "exemplars"],
     "serve": ["infer"],
-    "cli": ["recipe", "train", "evaluate", "serve", "exemplars"],
+    "http": ["base"],
+    "rating": ["http", "text", "report"],
+    "cli": ["recipe", "train", "evaluate", "serve", "exemplars", "rating"],
 }
 
 # The one header of cuda/ that the rest of the program may see.
@@ -53,7 +55,8 @@ EXTERNAL = {
     r"pcre2": ["src/text/"],
     r"openssl/": ["src/base/"],
     r"CLI/": ["src/cli/"],
-    r"boost/": ["src/serve/"],
+    r"boost/": ["src/http/"],
+    r"sqlite3": ["src/rating/"],
 }
 
 # Code (regular expression) -> the one file that may hold it: limits on hostile text live there.

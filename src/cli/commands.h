@@ -21,6 +21,7 @@ void add_export(CLI::App& program, Action& action);
 void add_tokenize(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
 void add_estimate(CLI::App& program, Action& action);
+void add_rate(CLI::App& program, Action& action);
 void add_validate(CLI::App& program, Action& action);
 
 }  // namespace prescript

@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_tokenize(program, action);
   add_inspect(program, action);
   add_estimate(program, action);
+  add_rate(program, action);
   add_validate(program, action);
   try {
     program.parse(argc, argv);

@@ -1,0 +1,34 @@
+#pragma once
+// Pages: the frame that all of them share, and the responses that carry them.
+
+#include <string>
+#include <string_view>
+
+#include "http/message.h"
+
+namespace prescript {
+
+/// Text as HTML shows it, in elements and in quoted attributes.
+std::string escaped(std::string_view text);
+
+/// A whole page: `body` is HTML, `title` text.
+std::string html_page(const std::string& title, const std::string& body);
+
+/// A page that loads nothing from elsewhere, sends nothing elsewhere and stands in no frame.
+HttpResponse page_response(unsigned status, const std::string& title, const std::string& body);
+
+/// A page with one message and, where `href` is given, a way on.
+HttpResponse message_page(unsigned status,
+                          const std::string& title,
+                          const std::string& text,
+                          const std::string& href = "",
+                          const std::string& link = "");
+
+/// See Other: the browser loads `path` of this server instead.
+HttpResponse redirect(const std::string& path);
+
+/// The style sheet and the script of every page.
+extern const char* const kPageStyle;
+extern const char* const kPageScript;
+
+}  // namespace prescript

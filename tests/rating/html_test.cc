@@ -1,0 +1,34 @@
+#include "rating/html.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace prescript {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Html, TextStaysText) {
+  EXPECT_EQ(escaped("<b>\"A & B's\"</b>"), "&lt;b&gt;&quot;A &amp; B&#39;s&quot;&lt;/b&gt;");
+  EXPECT_EQ(escaped("ä ✓"), "ä ✓");
+}
+
+TEST(Html, PagesLoadNothingFromElsewhere) {
+  const HttpResponse page = page_response(200, "A <title>", "<main></main>");
+  EXPECT_THAT(page.body, HasSubstr("<title>A &lt;title&gt;</title>"));
+  std::string policy;
+  for (const auto& [name, value] : page.headers) {
+    if (name == "Content-Security-Policy") policy = value;
+  }
+  EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
+  for (const char* text : {kPageStyle, kPageScript, page.body.c_str()}) {
+    EXPECT_THAT(text, Not(HasSubstr("http:")));
+    EXPECT_THAT(text, Not(HasSubstr("https:")));
+    EXPECT_THAT(text, Not(HasSubstr("@import")));
+  }
+}
+
+}  // namespace
+}  // namespace prescript
