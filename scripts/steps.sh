@@ -25,10 +25,13 @@ lock() {
   flock -n 9 || { step "Waiting for another script that uses $1" && flock 9; }
 }
 
-# The packages of packages.txt that are not installed, one a line.
+# The lists of packages that install_packages installs; the interop tier adds its own.
+package_lists=(scripts/packages.txt)
+
+# Their packages that are not installed, one a line.
 missing_packages() {
   local wanted installed
-  wanted=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' scripts/packages.txt | sort)
+  wanted=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' "${package_lists[@]}" | sort)
   # shellcheck disable=SC2086  # a list of names
   installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
     sed -n 's/^installed //p' | sort -u) || true
@@ -39,7 +42,7 @@ missing_packages() {
 install_packages() {
   command -v dpkg-query >/dev/null ||
     fail "this is not a Debian system" \
-      "install what scripts/packages.txt names under this system's names; then run scripts/build"
+      "install what ${package_lists[*]} names under this system's names; then run scripts/build"
   local missing as_root=()
   missing=$(missing_packages | xargs)
   [ -n "$missing" ] || return 0

@@ -108,6 +108,7 @@ ordered_json inspect_exemplars(const std::string& path) {
           {"with_answer", answers.size()},
           {"with_options", num_with([](const Exemplar& e) { return !e.options.empty(); })},
           {"with_rationale", rationales.size()},
+          {"not_accepted", num_with([](const Exemplar& e) { return !is_accepted(e); })},
           {"with_context", num_with([](const Exemplar& e) { return e.context.has_value(); })},
           {"with_several_turns",
            num_with([](const Exemplar& e) { return !e.before.empty() || !e.between.empty(); })},

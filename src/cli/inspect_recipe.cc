@@ -74,6 +74,7 @@ ordered_json inspect_recipe(const std::string& path, const std::vector<std::stri
                         {"steps", recipe.training.steps},
                         {"num_virtual_tokens", recipe.soft_prompt.num_virtual_tokens},
                         {"position", recipe.soft_prompt.position},
+                        {"not_accepted", data.not_accepted},
                         {"without_rationale", data.without_rationale},
                         {"unused_fields", data.unused_fields},
                         {"hard_prompt", hard_prompt_facts(data)},

@@ -20,6 +20,10 @@ void warn_about(const PreparedRun& run) {
                   counted(data.few_shot, "few-shot exemplar") +
                   "; prescript export --without-few-shot strips it");
   }
+  if (run.data.not_accepted > 0) {
+    write_warning("data: " + counted(run.data.not_accepted, "exemplar") +
+                  " left out: their review has not accepted them");
+  }
   if (run.data.without_rationale > 0) {
     write_warning("data.rationale: " + counted(run.data.without_rationale, "exemplar") +
                   " without a rationale; what is learned there is the answer alone");

@@ -20,8 +20,10 @@ void add_rate(CLI::App& program, Action& action) {
       "computer,\n"
       "rate report says what they found. docs/EVALUATION.md walks through one.");
   add_rate_init(*rate, action);
+  add_rate_author(*rate, action);
   add_rate_serve(*rate, action);
   add_rate_files(*rate, action);
+  add_rate_report(*rate, action);
 }
 
 std::string adapter_hash(const std::string& dir) {

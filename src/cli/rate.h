@@ -8,8 +8,10 @@
 namespace prescript {
 
 void add_rate_init(CLI::App& rate, Action& action);
+void add_rate_author(CLI::App& rate, Action& action);
 void add_rate_serve(CLI::App& rate, Action& action);
-void add_rate_files(CLI::App& rate, Action& action);  // form, export, import
+void add_rate_files(CLI::App& rate, Action& action);   // form, export, import
+void add_rate_report(CLI::App& rate, Action& action);  // report, select
 
 /// SHA-256 of the adapter's files, which tells whether another one has taken its place. Throws
 /// InputError(kModel) as read_adapter does.

@@ -1,6 +1,6 @@
 // prescript rate form, export, import: a study on paper and as CSV.
 
-#include <filesystem>
+#include <map>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -11,8 +11,10 @@
 #include "cli/rate.h"
 #include "cli/terminal.h"
 #include "io/quote.h"
+#include "rating/authoring_store.h"
 #include "rating/rater.h"
 #include "rating/ratings_csv.h"
+#include "rating/store.h"
 #include "rating/task_html.h"
 
 namespace prescript {
@@ -47,7 +49,24 @@ int write_form(const Arguments& arguments) {
   return 0;
 }
 
+int export_exemplars(const Arguments& arguments) {
+  AuthoringStore store(arguments.study);
+  check_output_is_free(arguments.path);
+  const auto exemplars = store.exemplars();
+  write_file_durably(arguments.path, exported_exemplars(exemplars));
+  std::map<std::string, int64_t> counts;
+  for (const AuthoredExemplar& exemplar : exemplars) ++counts[name_of(exemplar.status())];
+  write_message(arguments.path + ": " + std::to_string(counts["accepted"]) + " accepted, " +
+                std::to_string(counts["written"]) + " written and not reviewed, " +
+                std::to_string(counts["rejected"]) +
+                " rejected; left out: " + std::to_string(counts["open"]) + " without an answer");
+  return 0;
+}
+
 int export_ratings(const Arguments& arguments) {
+  if (is_there(arguments.study + "/" + kAuthoringFile, ExitCode::kData)) {
+    return export_exemplars(arguments);
+  }
   Study study(arguments.study);
   check_output_is_free(arguments.path);
   const auto ratings = study.ratings();
@@ -92,10 +111,9 @@ void add_rate_files(CLI::App& rate, Action& action) {
       ->type_name("FILE");
   form->callback([=, &action] { action = [=] { return write_form(*arguments); }; });
 
-  CLI::App* exported = add_command(rate, *arguments, "export", "Write all ratings as CSV, blinded");
-  exported->add_option("--output", arguments->path, "CSV file to make")
-      ->required()
-      ->type_name("FILE");
+  CLI::App* exported = add_command(
+      rate, *arguments, "export", "Write all ratings as CSV, blinded; or exemplars as JSONL");
+  exported->add_option("--output", arguments->path, "file to make")->required()->type_name("FILE");
   exported->callback([=, &action] { action = [=] { return export_ratings(*arguments); }; });
 
   CLI::App* imported =

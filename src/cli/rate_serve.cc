@@ -1,15 +1,17 @@
 // prescript rate serve: the page of a study, on this computer.
 
-#include <filesystem>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 
+#include "base/file_error.h"
 #include "cli/number_option.h"
 #include "cli/rate.h"
 #include "cli/terminal.h"
 #include "http/server.h"
+#include "rating/authoring_desk.h"
 #include "rating/rating_desk.h"
+#include "rating/store.h"
 
 namespace prescript {
 namespace {
@@ -39,6 +41,12 @@ void serve_desk(Desk& desk,
 }
 
 int serve(const Arguments& arguments) {
+  if (is_there(arguments.study + "/" + kAuthoringFile, ExitCode::kData)) {
+    AuthoringStore store(arguments.study);
+    AuthoringDesk desk(store);
+    serve_desk(desk, store.name(), store.access_key(), arguments);
+    return 0;
+  }
   Study study(arguments.study);
   RatingDesk desk(study);
   serve_desk(desk, study.name(), study.access_key(), arguments);
@@ -49,12 +57,13 @@ int serve(const Arguments& arguments) {
 
 void add_rate_serve(CLI::App& rate, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = rate.add_subcommand("serve", "Give raters the page of a study");
+  CLI::App* command =
+      rate.add_subcommand("serve", "Give people the page of a study, or of a store of exemplars");
   command->footer(
       "The page is reachable from this computer only, and by its key only. Several raters may use "
       "it\n"
       "at once, each with a code of their own. A rating is on the disk before the page goes on.");
-  command->add_option("study", arguments->study, "directory that rate init made")
+  command->add_option("study", arguments->study, "directory that rate init or rate author made")
       ->required()
       ->type_name("STUDY");
   add_number_option(*command,

@@ -9,11 +9,11 @@
 namespace prescript {
 
 struct HttpRequest {
-  std::string method;                          // "GET"
-  std::string path;                            // as sent, up to the '?': "/a%20b"
-  std::string query;                           // as sent, behind the '?'
-  std::map<std::string, std::string> headers;  // names in lower case; the first of equal names
-  std::string body;
+  std::string method;                               // "GET"
+  std::string path;                                 // as sent, up to the '?': "/a%20b"
+  std::string query = {};                           // as sent, behind the '?'
+  std::map<std::string, std::string> headers = {};  // names in lower case; the first of equal ones
+  std::string body = {};
 
   /// A header's value, or "".
   std::string header(const std::string& lower_case_name) const {

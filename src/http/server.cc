@@ -29,7 +29,7 @@ std::string text_of(beast::string_view view) {
 }
 
 HttpRequest plain_request(http::request<http::string_body>&& message) {
-  HttpRequest request;
+  HttpRequest request{.method = {}, .path = {}};
   request.method = text_of(message.method_string());
   const std::string target = text_of(message.target());
   const size_t question = std::min(target.find('?'), target.size());
@@ -110,8 +110,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void on_read(const beast::error_code& error) {
     if (error) {
-      const auto answer = answer_to(error);
-      return answer ? write(*answer, /*keep_alive=*/false) : close();
+      // Without an answer the connection ends here, with its last reference.
+      if (const auto answer = answer_to(error)) write(*answer, /*keep_alive=*/false);
+      return;
     }
     auto message = parser_->release();
     const bool keep_alive = message.keep_alive() && !shared_.is_stopping;

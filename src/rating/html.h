@@ -28,7 +28,7 @@ HttpResponse message_page(unsigned status,
 HttpResponse redirect(const std::string& path);
 
 /// The style sheet and the script of every page.
-extern const char* const kPageStyle;
-extern const char* const kPageScript;
+extern const char* const kDeskStyle;
+extern const char* const kDeskScript;
 
 }  // namespace prescript

@@ -69,8 +69,8 @@ HttpResponse Site::respond(const HttpRequest& request) const {
   const auto path = path_segments(request.path);
   if (!path) return no_such_page();
   if (request.method == "GET" && path->size() == 1) {
-    if (path->front() == "page.css") return asset("text/css", kPageStyle);
-    if (path->front() == "page.js") return asset("text/javascript", kPageScript);
+    if (path->front() == "page.css") return asset("text/css", kDeskStyle);
+    if (path->front() == "page.js") return asset("text/javascript", kDeskScript);
   }
   if (request.method == "GET" && path->empty() && request.query.starts_with("key=")) {
     return enter(request);

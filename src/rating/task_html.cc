@@ -119,7 +119,7 @@ std::string paper_html(const Study& study, const std::string& rater) {
   }
   return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<title>Rating form of " +
-         rater + "</title>\n<style>\n" + kPageStyle + "</style>\n</head>\n<body>\n" + body +
+         rater + "</title>\n<style>\n" + kDeskStyle + "</style>\n</head>\n<body>\n" + body +
          "</main>\n</body>\n</html>\n";
 }
 

@@ -23,7 +23,7 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr const char* kQuestionFields[] = {"question", "context", "options", "answer", "rationale"};
 
 /// Where an exemplar comes from and what it is about: part of the format, read by people alone.
-constexpr const char* kOtherFields[] = {"id", "messages", "adapter", "source", "topic"};
+constexpr const char* kOtherFields[] = {"id", "messages", "adapter", "source", "topic", "review"};
 
 const std::string& text_of(const JsonCursor& value) {
   if (is_blank(value.string())) value.fail("empty; write its text, or null for what may be absent");
@@ -121,12 +121,49 @@ std::vector<std::string> unused_fields(const JsonCursor& line) {
   return {unused.begin(), unused.end()};
 }
 
+ReviewStatus parse_status(const JsonCursor& status) {
+  for (const ReviewStatus known :
+       {ReviewStatus::kWritten, ReviewStatus::kAccepted, ReviewStatus::kRejected}) {
+    if (status.string() == name_of(known)) return known;
+  }
+  status.fail("not one of written, accepted, rejected");
+}
+
+std::optional<ExemplarReview> parse_review(const JsonCursor& line) {
+  const auto review = line.find("review");
+  if (!review) return std::nullopt;
+  ExemplarReview parsed{.status = parse_status(review->at("status")),
+                        .version = 1,
+                        .author = find_text(*review, "author").value_or(""),
+                        .reviewer = find_text(*review, "reviewer").value_or("")};
+  if (const auto version = review->find("version")) {
+    parsed.version = version->integer(1, INT32_MAX);
+  }
+  return parsed;
+}
+
 std::optional<std::optional<std::string>> parse_adapter(const JsonCursor& line) {
   if (!line.value().contains("adapter")) return std::nullopt;
   return find_text(line, "adapter");
 }
 
 }  // namespace
+
+std::string name_of(ReviewStatus status) {
+  switch (status) {
+    case ReviewStatus::kWritten:
+      return "written";
+    case ReviewStatus::kAccepted:
+      return "accepted";
+    case ReviewStatus::kRejected:
+      return "rejected";
+  }
+  throw ContractError("no such status");
+}
+
+bool is_accepted(const Exemplar& exemplar) {
+  return !exemplar.review || exemplar.review->status == ReviewStatus::kAccepted;
+}
 
 Exemplar parse_exemplar(std::string_view json, const std::string& place, bool need_answer) {
   const nlohmann::json parsed = parse_json_line(json, place, ExitCode::kData);
@@ -148,6 +185,7 @@ Exemplar parse_exemplar(std::string_view json, const std::string& place, bool ne
     line.fail("answer: missing; training and scoring need one");
   }
   exemplar.adapter = parse_adapter(line);
+  exemplar.review = parse_review(line);
   exemplar.unused_fields = unused_fields(line);
   return exemplar;
 }

@@ -2,6 +2,7 @@
 // Exemplars: questions with clinician-written answers, as they stand in JSONL files (DESIGN section
 // 6).
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -26,6 +27,26 @@ struct ChatMessage {
   bool operator==(const ChatMessage&) const = default;
 };
 
+/// Where the work on an exemplar stands.
+enum class ReviewStatus {
+  kWritten,  // nobody has reviewed this version
+  kAccepted,
+  kRejected,
+};
+
+/// What the field `review` says: who wrote and who reviewed which version of the answer.
+struct ExemplarReview {
+  ReviewStatus status = ReviewStatus::kWritten;
+  int64_t version = 1;
+  std::string author;    // a code; "" where it is not known
+  std::string reviewer;  // a code; "" where there is none yet
+
+  bool operator==(const ExemplarReview&) const = default;
+};
+
+/// "written", "accepted", "rejected".
+std::string name_of(ReviewStatus status);
+
 /// A question, and an answer where it has one. In an exemplar given as `messages`, `question` is
 /// the first user message, `answer` the last assistant message; what stands before, between and
 /// behind the two is kept in `before` and `between`.
@@ -41,8 +62,12 @@ struct Exemplar {
   std::vector<ChatMessage> between;  // turns between question and answer
   /// The field `adapter` of lines for generate and score: absent, null (the base), or a name.
   std::optional<std::optional<std::string>> adapter;
+  std::optional<ExemplarReview> review;    // nothing: the file has no reviews
   std::vector<std::string> unused_fields;  // fields of the line that nothing reads, sorted
 };
+
+/// Whether it may be trained on: its review has accepted it, or it has none.
+bool is_accepted(const Exemplar& exemplar);
 
 struct ExemplarLimits {
   size_t max_line_bytes = 4u << 20;

@@ -35,11 +35,23 @@ std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
   return few_shot;
 }
 
-/// Reads a file once: the hash is that of the exemplars, whatever happens to the file.
-std::vector<Exemplar> read_hashed(const std::string& path, std::string& hash) {
+/// Reads a file once: the hash is that of the exemplars, whatever happens to the file. Those that
+/// their review has not accepted are counted and left out.
+std::vector<Exemplar> read_hashed(const std::string& path,
+                                  std::string& hash,
+                                  int64_t& not_accepted) {
   const std::string bytes = read_file(path, ExemplarLimits{}.max_file_bytes, ExitCode::kData);
   hash = sha256_hex(std::string_view(bytes));
-  return parse_exemplars(bytes, path, /*need_answer=*/true);
+  auto exemplars = parse_exemplars(bytes, path, /*need_answer=*/true);
+  not_accepted += static_cast<int64_t>(
+      std::erase_if(exemplars, [](const Exemplar& exemplar) { return !is_accepted(exemplar); }));
+  if (exemplars.empty()) {
+    throw InputError(ExitCode::kData,
+                     path +
+                         ": no exemplar is left: each has a review that has not accepted it; have "
+                         "them reviewed first");
+  }
+  return exemplars;
 }
 
 void check_fits(const Exemplar& exemplar, const Sequence& sequence, int64_t max_positions) {
@@ -86,10 +98,10 @@ std::vector<Row> common_head_start(const TrainingData& data, PromptPosition posi
 
 TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options) {
   TrainingData data;
-  auto train = read_hashed(options.train_path, data.train_hash);
+  auto train = read_hashed(options.train_path, data.train_hash, data.not_accepted);
   std::vector<Exemplar> validation;
   if (options.validation_path) {
-    validation = read_hashed(*options.validation_path, data.validation_hash);
+    validation = read_hashed(*options.validation_path, data.validation_hash, data.not_accepted);
   }
   std::set<std::string> unused;
   for (const auto* exemplars : {&train, &validation}) {

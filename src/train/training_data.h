@@ -40,13 +40,15 @@ struct TrainingData {
   std::string validation_hash;
   /// The rows of text that stand before the soft prompt in every exemplar, training or validation.
   std::vector<Row> head_start;
+  /// Exemplars of both files that were left out since their review has not accepted them.
+  int64_t not_accepted = 0;
   int64_t without_rationale = 0;           // exemplars that have none though rationale is true
   std::vector<std::string> unused_fields;  // fields of the files that nothing reads, sorted
 };
 
 /// Draws `few_shot` exemplars of the training set by seed: they go into the hard prompt and leave
 /// the set. Throws InputError(kData) naming an exemplar that is longer than the model's context, a
-/// training set that the draw leaves empty, and as read_exemplars and Renderer do.
+/// training set that the draw or reviews leave empty, and as read_exemplars and Renderer do.
 TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options);
 
 }  // namespace prescript

@@ -210,6 +210,7 @@ TEST_F(InspectCommand, ExemplarsAreCountedAndMeasuredAndNotShown) {
   EXPECT_EQ(found.at("with_answer"), 2);
   EXPECT_EQ(found.at("with_options"), 1);
   EXPECT_EQ(found.at("with_rationale"), 1);
+  EXPECT_EQ(found.at("not_accepted"), 0);
   EXPECT_EQ(found.at("with_context"), 1);
   EXPECT_EQ(found.at("unused_fields"), ordered_json::array({"reviewer"}));
   EXPECT_EQ(found.at("topics"), (ordered_json{{"skin", 2}, {"eyes", 1}}));

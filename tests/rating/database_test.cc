@@ -1,7 +1,6 @@
 #include "rating/database.h"
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include "support/expect_error.h"
 #include "support/temporary_directory.h"

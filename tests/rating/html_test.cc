@@ -23,7 +23,7 @@ TEST(Html, PagesLoadNothingFromElsewhere) {
   }
   EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
   EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
-  for (const char* text : {kPageStyle, kPageScript, page.body.c_str()}) {
+  for (const char* text : {kDeskStyle, kDeskScript, page.body.c_str()}) {
     EXPECT_THAT(text, Not(HasSubstr("http:")));
     EXPECT_THAT(text, Not(HasSubstr("https:")));
     EXPECT_THAT(text, Not(HasSubstr("@import")));

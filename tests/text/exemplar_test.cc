@@ -75,6 +75,32 @@ TEST(Exemplar, UnusedFieldsAreListed) {
               ElementsAre("messages.name", "tools"));
 }
 
+TEST(Exemplar, AReviewSaysWhetherItMayBeTrainedOn) {
+  const Exemplar plain = parse(R"({"question": "Q?"})");
+  EXPECT_EQ(plain.review, std::nullopt);
+  EXPECT_TRUE(is_accepted(plain));
+  const Exemplar accepted =
+      parse(R"({"question": "Q?", "review": {"status": "accepted", "version": 3, "author": "A1",)"
+            R"( "reviewer": "B2", "reviewed_at": "2026-11-27T17:40:00Z"}})");
+  EXPECT_EQ(accepted.review, (ExemplarReview{ReviewStatus::kAccepted, 3, "A1", "B2"}));
+  EXPECT_TRUE(is_accepted(accepted));
+  EXPECT_TRUE(accepted.unused_fields.empty());
+  for (const char* status : {"written", "rejected"}) {
+    const Exemplar other =
+        parse(std::string(R"({"question": "Q?", "review": {"status": ")") + status + R"("}})");
+    EXPECT_FALSE(is_accepted(other)) << status;
+    EXPECT_EQ(name_of(other.review->status), status);
+  }
+  for (const char* bad : {R"({"status": "good"})",
+                          R"({})",
+                          R"("accepted")",
+                          R"({"status": 1})",
+                          R"({"status": "accepted", "version": 0})"}) {
+    EXPECT_THROW(parse(std::string(R"({"question": "Q?", "review": )") + bad + "}"), InputError)
+        << bad;
+  }
+}
+
 TEST(Exemplar, MessagesAreAQuestionItsAnswerAndTheTurnsAround) {
   const Exemplar exemplar =
       parse(R"({"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"},)"

@@ -171,6 +171,24 @@ TEST_F(TrainingDataFiles, CountsWhatHasNoRationaleAndNamesWhatNothingReads) {
   EXPECT_EQ(load({.rationale = false}).without_rationale, 0);
 }
 
+TEST_F(TrainingDataFiles, OnlyWhatReviewsHaveAcceptedIsTrainedOn) {
+  const std::string accepted = R"(, "review": {"status": "accepted"})";
+  const std::string written = R"(, "review": {"status": "written"})";
+  const std::string rejected = R"(, "review": {"status": "rejected"})";
+  train_ = line("a", "Red?", accepted) + line("b", "Blue?", written) + line("c", "White?") +
+           line("d", "Green?", rejected);
+  const std::string validation = directory_.write(
+      "validation.jsonl", line("v", "Black?", accepted) + line("w", "Grey?", written));
+  const TrainingData data = load({.validation_path = validation});
+  ASSERT_EQ(data.train.size(), 2U);
+  EXPECT_EQ(data.train[0].id, "a");
+  EXPECT_EQ(data.train[1].id, "c");
+  EXPECT_EQ(data.validation.size(), 1U);
+  EXPECT_EQ(data.not_accepted, 3);
+  train_ = line("b", "Blue?", written);
+  expect_input_error(ExitCode::kData, "no exemplar is left", [&] { load({}); });
+}
+
 TEST_F(TrainingDataFiles, AnExemplarWithoutAnAnswerIsRefused) {
   train_ = line("a", "Red?") + R"({"id": "b", "question": "Blue?"})";
   expect_input_error(ExitCode::kData, "train.jsonl:2", [&] { load(); });
