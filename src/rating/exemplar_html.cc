@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rating/html.h"
+#include "report/html.h"
 #include "text/utf8.h"
 
 namespace prescript {
@@ -52,19 +53,19 @@ constexpr Group kGroups[] = {
 };
 
 std::string who(const std::string& code) {
-  return code.empty() ? "the file" : escaped(code);
+  return code.empty() ? "the file" : escape_html(code);
 }
 
 std::string history_html(const AuthoredExemplar& exemplar) {
   std::string html;
   for (auto version = exemplar.versions.rbegin(); version != exemplar.versions.rend(); ++version) {
     html += "<p class=\"history quiet\">Version " + std::to_string(version->number) + " by " +
-            who(version->author) + ", " + escaped(version->written_at.substr(0, 10));
+            who(version->author) + ", " + escape_html(version->written_at.substr(0, 10));
     if (!version->reviewer.empty()) {
       html += std::string("; ") + (version->is_accepted ? "accepted" : "rejected") + " by " +
-              who(version->reviewer) + ", " + escaped(version->reviewed_at.substr(0, 10));
+              who(version->reviewer) + ", " + escape_html(version->reviewed_at.substr(0, 10));
       if (!version->reason.empty()) {
-        html += ":<br><span class=\"text\">" + escaped(version->reason) + "</span>";
+        html += ":<br><span class=\"text\">" + escape_html(version->reason) + "</span>";
       }
     }
     html += "</p>\n";
@@ -121,7 +122,7 @@ std::string answer_form(const std::string& rater,
     html +=
         "<label class=\"field\"><span>Answer</span><textarea name=\"answer\" required "
         "maxlength=\"100000\">\n" +
-        escaped(answer) + "</textarea></label>\n";
+        escape_html(answer) + "</textarea></label>\n";
   } else {
     html += "<fieldset>\n<legend>The right option</legend>\n<div class=\"options\">\n";
     for (size_t i = 0; i < exemplar.letters.size(); ++i) {
@@ -131,7 +132,7 @@ std::string answer_form(const std::string& rater,
     html +=
         "</div>\n</fieldset>\n<label class=\"field\"><span>Rationale (optional)</span>"
         "<textarea name=\"rationale\" maxlength=\"100000\">\n" +
-        escaped(rationale) + "</textarea></label>\n";
+        escape_html(rationale) + "</textarea></label>\n";
   }
   const bool is_first = latest == nullptr;
   return html + form_end(is_first ? "Save the answer" : "Save as a new version",
@@ -157,7 +158,7 @@ std::string exemplar_list_html(const std::string& rater,
       if (!group.holds(exemplar, rater)) continue;
       ++count;
       rows += "<tr><td><a href=\"/rater/" + rater + "/" + std::to_string(exemplar.number) + "\">" +
-              escaped(beginning(exemplar.question)) + "</a></td><td class=\"quiet\">" +
+              escape_html(beginning(exemplar.question)) + "</a></td><td class=\"quiet\">" +
               (exemplar.versions.empty() ? "" : who(exemplar.versions.back().author)) +
               "</td></tr>\n";
     }
@@ -179,14 +180,14 @@ std::string exemplar_html(const std::string& rater,
       name_of(exemplar.status()) + "</span><span class=\"rater\">" + rater +
       "</span></header>\n<main class=\"wide beside\">\n<section class=\"card case\">\n"
       "<h2 class=\"label\">Question</h2>\n<p class=\"text question\">" +
-      escaped(exemplar.question) + "</p>\n";
+      escape_html(exemplar.question) + "</p>\n";
   if (!exemplar.versions.empty()) {
     const AnswerVersion& latest = exemplar.versions.back();
     html += "<br>\n<h2 class=\"label\">Answer, version " + std::to_string(latest.number) +
-            "</h2>\n<p class=\"text\">" + escaped(latest.answer) + "</p>\n";
+            "</h2>\n<p class=\"text\">" + escape_html(latest.answer) + "</p>\n";
     if (latest.rationale) {
       html += "<br>\n<h2 class=\"label\">Rationale</h2>\n<p class=\"text\">" +
-              escaped(*latest.rationale) + "</p>\n";
+              escape_html(*latest.rationale) + "</p>\n";
     }
     html += "<br>\n" + history_html(exemplar);
   }

@@ -1,5 +1,7 @@
 #include "rating/html.h"
 
+#include "report/html.h"
+
 namespace prescript {
 namespace {
 
@@ -9,37 +11,10 @@ constexpr const char* kPolicy =
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
-
 std::string html_page(const std::string& title, const std::string& body) {
   return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-         escaped(title) +
+         escape_html(title) +
          "</title>\n<link rel=\"icon\" href=\"data:,\">\n"
          "<link rel=\"stylesheet\" href=\"/page.css\">\n"
          "<script src=\"/page.js\" defer></script>\n</head>\n<body>\n" +
@@ -65,11 +40,11 @@ HttpResponse message_page(unsigned status,
   const std::string way_on = href.empty()
                                  ? ""
                                  : "<p class=\"actions\"><a class=\"button\" href=\"" +
-                                       escaped(href) + "\">" + escaped(link) + "</a></p>\n";
+                                       escape_html(href) + "\">" + escape_html(link) + "</a></p>\n";
   return page_response(status,
                        title,
-                       "<main>\n<section class=\"card\">\n<h1>" + escaped(title) +
-                           "</h1>\n<p class=\"problem\">" + escaped(text) + "</p>\n" + way_on +
+                       "<main>\n<section class=\"card\">\n<h1>" + escape_html(title) +
+                           "</h1>\n<p class=\"problem\">" + escape_html(text) + "</p>\n" + way_on +
                            "</section>\n</main>\n");
 }
 

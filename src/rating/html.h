@@ -2,14 +2,10 @@
 // Pages: the frame that all of them share, and the responses that carry them.
 
 #include <string>
-#include <string_view>
 
 #include "http/message.h"
 
 namespace prescript {
-
-/// Text as HTML shows it, in elements and in quoted attributes.
-std::string escaped(std::string_view text);
 
 /// A whole page: `body` is HTML, `title` text.
 std::string html_page(const std::string& title, const std::string& body);

@@ -4,6 +4,7 @@
 #include "rating/html.h"
 #include "rating/rater.h"
 #include "rating/task_html.h"
+#include "report/html.h"
 
 namespace prescript {
 namespace {
@@ -82,9 +83,9 @@ HttpResponse RatingDesk::overview(const std::string& rater) {
     text = "All " + std::to_string(total) + " are done. Thank you!";
   }
   std::string body =
-      "<main>\n<section class=\"card\">\n<h1>" + escaped(title()) + ", " + rater + "</h1>\n<p>" +
-      escaped(text) + "</p>\n<p><progress max=\"" + std::to_string(total) + "\" value=\"" +
-      std::to_string(done) +
+      "<main>\n<section class=\"card\">\n<h1>" + escape_html(title()) + ", " + rater +
+      "</h1>\n<p>" + escape_html(text) + "</p>\n<p><progress max=\"" + std::to_string(total) +
+      "\" value=\"" + std::to_string(done) +
       "\" aria-label=\"rated\"></progress></p>\n<p class=\"quiet\">What you submit is "
       "kept at once: you may close this page at any time and go on later with the "
       "same code.</p>\n<p class=\"actions\">";

@@ -3,6 +3,7 @@
 #include "http/form.h"
 #include "rating/html.h"
 #include "rating/rater.h"
+#include "report/html.h"
 #include "text/utf8.h"
 
 namespace prescript {
@@ -22,10 +23,10 @@ HttpResponse code_page(const Desk& desk, unsigned status, const std::string& pro
   return page_response(
       status,
       desk.title(),
-      "<main>\n<section class=\"card\">\n<h1>" + escaped(desk.title()) + "</h1>\n<p>" +
-          escaped(desk.invitation()) +
+      "<main>\n<section class=\"card\">\n<h1>" + escape_html(desk.title()) + "</h1>\n<p>" +
+          escape_html(desk.invitation()) +
           "</p>\n<form action=\"/start\" method=\"get\">\n<p class=\"problem\" role=\"alert\">" +
-          escaped(problem) +
+          escape_html(problem) +
           "</p>\n<label class=\"field\"><span>Your rater code</span>"
           "<input type=\"text\" name=\"code\" required autofocus maxlength=\"32\" "
           "autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\"></label>\n"

@@ -1,6 +1,7 @@
 #include "rating/task_html.h"
 
 #include "rating/html.h"
+#include "report/html.h"
 
 namespace prescript {
 namespace {
@@ -8,20 +9,20 @@ namespace {
 std::string text_block(const std::string& label, const std::string& text, const char* kind) {
   const std::string shown =
       text.empty() ? "<p class=\"quiet\">(This answer is empty.)</p>\n"
-                   : "<p class=\"text " + std::string(kind) + "\">" + escaped(text) + "</p>\n";
-  return "<h2 class=\"label\">" + escaped(label) + "</h2>\n" + shown;
+                   : "<p class=\"text " + std::string(kind) + "\">" + escape_html(text) + "</p>\n";
+  return "<h2 class=\"label\">" + escape_html(label) + "</h2>\n" + shown;
 }
 
 std::string fieldset(const Axis& axis, const std::string& number, const std::string& chosen) {
   std::string html = "<fieldset>\n<legend><span class=\"number\">" + number + "</span>" +
-                     escaped(axis.question) + "</legend>\n<div class=\"options\">\n";
+                     escape_html(axis.question) + "</legend>\n<div class=\"options\">\n";
   for (size_t i = 0; i < axis.options.size(); ++i) {
     const AxisOption& option = axis.options[i];
     const std::string label =
         option.label == std::to_string(i + 1) ? "" : "<kbd>" + std::to_string(i + 1) + "</kbd>";
     html += "<label><input type=\"radio\" name=\"" + axis.key + "\" value=\"" + option.key +
             "\" required" + (option.key == chosen ? " checked" : "") + "><span class=\"option\">" +
-            label + escaped(option.label) + "</span></label>\n";
+            label + escape_html(option.label) + "</span></label>\n";
   }
   return html + "</div>\n</fieldset>\n";
 }
@@ -108,9 +109,9 @@ std::string paper_html(const Study& study, const std::string& rater) {
     }
     body += "<ol>\n";
     for (const Axis& axis : study.axes()) {
-      body += "<li>" + escaped(axis.question) + " (" + axis.key + ")<div class=\"options\">";
+      body += "<li>" + escape_html(axis.question) + " (" + axis.key + ")<div class=\"options\">";
       for (const AxisOption& option : axis.options) {
-        body += "<span>&#9744; " + escaped(option.label) +
+        body += "<span>&#9744; " + escape_html(option.label) +
                 (option.label == option.key ? "" : " (" + option.key + ")") + "</span> ";
       }
       body += "</div></li>\n";

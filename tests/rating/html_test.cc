@@ -9,12 +9,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(Html, TextStaysText) {
-  EXPECT_EQ(escaped("<b>\"A & B's\"</b>"), "&lt;b&gt;&quot;A &amp; B&#39;s&quot;&lt;/b&gt;");
-  EXPECT_EQ(escaped("ä ✓"), "ä ✓");
-}
-
-TEST(Html, PagesLoadNothingFromElsewhere) {
+TEST(DeskPages, PagesLoadNothingFromElsewhere) {
   const HttpResponse page = page_response(200, "A <title>", "<main></main>");
   EXPECT_THAT(page.body, HasSubstr("<title>A &lt;title&gt;</title>"));
   std::string policy;

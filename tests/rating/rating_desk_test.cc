@@ -5,6 +5,7 @@
 
 #include "rating/html.h"
 #include "rating/small_study.h"
+#include "report/html.h"
 
 namespace prescript {
 namespace {
@@ -155,8 +156,8 @@ TEST_F(RatingDeskTest, ARankingShowsAllAnswersWithTheirPlaces) {
   make(StudyKind::kRanking);
   const std::string page = get("R1", {"1"}).body;
   const StudyTask& task = study_->plan().tasks[study_->order("R1")[0]];
-  const size_t a = page.find(escaped(task.answers[0].text));
-  const size_t b = page.find(escaped(task.answers[1].text));
+  const size_t a = page.find(escape_html(task.answers[0].text));
+  const size_t b = page.find(escape_html(task.answers[1].text));
   ASSERT_NE(a, std::string::npos);
   ASSERT_NE(b, std::string::npos);
   EXPECT_LT(a, b);
