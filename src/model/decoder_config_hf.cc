@@ -54,11 +54,15 @@ json defaults_of(std::string_view family) {
 }
 
 /// The document with the text model's numbers on top, and those that it leaves out.
-json with_defaults(const json& document, std::string_view family) {
+json with_defaults(const json& document, std::string_view family, const std::string& place) {
   json result = defaults_of(family);
-  if (family == "gemma3" && document.contains("text_config")) {
+  const auto text = family == "gemma3"
+                        ? JsonCursor(document, place, ExitCode::kModel).find("text_config")
+                        : std::nullopt;
+  if (text) {
+    text->keys();  // an object, or an error
     if (document.contains(kTied)) result[kTied] = document[kTied];
-    result.merge_patch(document["text_config"]);
+    result.merge_patch(text->value());
   } else {
     result.merge_patch(document);
   }
@@ -284,7 +288,7 @@ DecoderConfig decoder_config_from_hf(const std::string& dir) {
   const json document = parse_json_file(place, ExitCode::kModel);
   const Family& family =
       family_of(JsonCursor(document, place, ExitCode::kModel).at("model_type").string(), place);
-  const json numbers = with_defaults(document, family.hf);
+  const json numbers = with_defaults(document, family.hf, place);
   const JsonCursor config(numbers, place, ExitCode::kModel);
   return ConfigReader(config, family, place).read();
 }

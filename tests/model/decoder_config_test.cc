@@ -353,6 +353,15 @@ TEST(DecoderConfig, OfGemmaTakesWhatItsFilesLeaveOut) {
   EXPECT_EQ(slides_of(c), "1111101111101111101111101111101111");
 }
 
+TEST(DecoderConfig, OfGemmaNamesFileAndKeyOfATextSideThatIsNone) {
+  hf_refuses("text_config: expected an object, found an array",
+             {{"model_type", "gemma3"}, {"text_config", json::array()}});
+  hf_refuses("text_config: expected an object, found a number",
+             {{"model_type", "gemma3"}, {"text_config", 3}});
+  // Absent, all is as the family has it by default.
+  EXPECT_EQ(read_hf({{"model_type", "gemma3"}, {"text_config", nullptr}}).num_layers, 26);
+}
+
 TEST(DecoderConfig, OfAGgufOfGemmasLargestModelsHasTheirQueryScalar) {
   // Gemma 2 of 27 billion parameters: 144 in its config.json, of which GGUF says nothing.
   GgufBytes file = gguf("gemma2");
