@@ -139,6 +139,12 @@ std::string said(const std::string& text) {
   return text.empty() ? "(no answer found)" : text;
 }
 
+std::string heading_of(const Example& example) {
+  return example.task + ": " + (example.won ? "won" : "lost") + " by " + example.second_system +
+         " against " + example.first_system + " (" + strategy_name(example.second_strategy) + ", " +
+         scoring_name(example.scoring) + ")";
+}
+
 /// Of a task and two systems, the examples of the strategy and scoring that come first.
 void add_examples(const Evaluation& evaluation, Page& page) {
   if (evaluation.examples.empty()) return;
@@ -160,10 +166,7 @@ void add_examples(const Evaluation& evaluation, Page& page) {
         if (example->won != won || example->task != task || example->first_system != first ||
             example->second_system != second || count == kMostExamples)
           continue;
-        if (count++ == 0)
-          page.subsection(task + ": " + (won ? "won" : "lost") + " by " + second + " against " +
-                          first + " (" + strategy_name(way.first) + ", " +
-                          scoring_name(way.second) + ")");
+        if (count++ == 0) page.subsection(heading_of(*example));
         page.texts(example->id,
                    Facts{{"Question", example->question},
                          {"Right", example->gold},
@@ -205,21 +208,29 @@ void add_identity(const Evaluation& evaluation, Page& page) {
 
 void add_limits(Page& page) {
   page.section("What this report does not show");
-  page.list(std::vector<std::string>{
+  std::vector<std::string> limits;
+  limits.emplace_back(
       "Whether an answer is safe, complete or useful to a patient. A marked letter is one choice "
       "among given options, and scores of long answers compare words; that takes people who rate "
-      "answers (prescript rate).",
+      "answers (prescript rate).");
+  limits.emplace_back(
       "How the systems do with other questions than these: another speciality, language, "
-      "population or year. Intervals cover the choice of questions of this kind, not that.",
+      "population or year. Intervals cover the choice of questions of this kind, not that.");
+  limits.emplace_back(
       "How much comes from chance in training: every adapter is one run with one seed. Another "
-      "seed gives other numbers, which the intervals do not cover.",
+      "seed gives other numbers, which the intervals do not cover.");
+  limits.emplace_back(
       "That two systems are equal. A difference whose interval holds zero may be real and too "
-      "small for this many questions.",
+      "small for this many questions.");
+  limits.emplace_back(
       "Certainty at the ends. A share of 0 % or 100 % has an interval without width, because this "
-      "sample shows nothing else.",
-      "What the base model was trained on. It may have seen these questions with their answers.",
+      "sample shows nothing else.");
+  limits.emplace_back(
+      "What the base model was trained on. It may have seen these questions with their answers.");
+  limits.emplace_back(
       "That confidence means the same elsewhere. Thresholds and calibration hold for questions "
-      "like these, under the same prompt."});
+      "like these, under the same prompt.");
+  page.list(limits);
 }
 
 }  // namespace
