@@ -48,7 +48,8 @@ std::vector<Generation> generate(Decoder& decoder,
                                  const AdapterSet& adapters,
                                  std::span<const GenerationRequest> requests,
                                  const GenerationOptions& options,
-                                 const std::function<void(size_t, const Generation&)>& on_done) {
+                                 const std::function<void(size_t, const Generation&)>& on_done,
+                                 int64_t* rows_computed) {
   PRESCRIPT_CHECK(options.max_new_tokens >= 1, "max_new_tokens");
   check_sampling_options(options.sampling);
   for (const GenerationRequest& request : requests) {
@@ -58,7 +59,10 @@ std::vector<Generation> generate(Decoder& decoder,
   while (generations.size() < requests.size()) {
     const auto remaining = requests.subspan(generations.size());
     const auto batch = remaining.first(batch_size(remaining, options));
-    for (Generation& generation : GenerationBatch(decoder, adapters, batch, options).run()) {
+    GenerationBatch computation(decoder, adapters, batch, options);
+    std::vector<Generation> done = computation.run();
+    if (rows_computed != nullptr) *rows_computed += computation.rows_computed();
+    for (Generation& generation : done) {
       generations.push_back(std::move(generation));
       if (on_done) on_done(generations.size() - 1, generations.back());
     }

@@ -40,12 +40,14 @@ void check_request_fits(const GenerationRequest& request,
 
 /// The generations, in the order of the requests. Requests that begin alike share the rows they
 /// begin with; what a request says does not depend on its company, up to rounding. `on_done` is
-/// called for each finished request with its index, in order, before the next batch starts.
-std::vector<Generation> generate(
-    Decoder& decoder,
-    const AdapterSet& adapters,
-    std::span<const GenerationRequest> requests,
-    const GenerationOptions& options,
-    const std::function<void(size_t, const Generation&)>& on_done = {});
+/// called for each finished request with its index, in order, before the next batch starts. To
+/// `rows_computed`, where given, are added the rows that went through the decoder; those of the
+/// adapters' roots were computed before.
+std::vector<Generation> generate(Decoder& decoder,
+                                 const AdapterSet& adapters,
+                                 std::span<const GenerationRequest> requests,
+                                 const GenerationOptions& options,
+                                 const std::function<void(size_t, const Generation&)>& on_done = {},
+                                 int64_t* rows_computed = nullptr);
 
 }  // namespace prescript

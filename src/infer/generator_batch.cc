@@ -72,6 +72,7 @@ void GenerationBatch::prefill() {
   }
   const auto of_nodes = std::span(kept_).first(forest_.nodes.size());
   for (const Pass& pass : schedule.passes) {
+    rows_computed_ += std::ssize(pass.rows);
     PassRun run(decoder_.ops(), decoder_.config(), decoder_.dtype(), pass, of_nodes, {});
     decoder_.forward(run, adapters_.prompts_PD());
     std::vector<int32_t> output_rows;
@@ -86,6 +87,7 @@ void GenerationBatch::prefill() {
 
 void GenerationBatch::decode_one_token() {
   const Pass pass = next_pass();
+  rows_computed_ += std::ssize(pass.rows);
   PassRun run(decoder_.ops(), decoder_.config(), decoder_.dtype(), pass, kept_, {});
   decoder_.forward(run, adapters_.prompts_PD());
   const std::vector<int32_t> request_of = active_;

@@ -20,6 +20,9 @@ class GenerationBatch {
   /// Computes the prompts, then one token of every unfinished request at a time.
   std::vector<Generation> run();
 
+  /// Rows that went through the decoder.
+  int64_t rows_computed() const { return rows_computed_; }
+
  private:
   void prefill();
   void decode_one_token();
@@ -40,6 +43,7 @@ class GenerationBatch {
   std::vector<KeyValueRun*> kept_;  // of each node, then of each request's answer
   std::vector<int32_t> active_;     // unfinished requests, by the node their prompt ends in
   std::vector<Generation> generations_;
+  int64_t rows_computed_ = 0;
 };
 
 }  // namespace prescript

@@ -1,84 +1,14 @@
 #include "recipe/recipe.h"
 
-#include <map>
-#include <set>
-
-#include "base/durable_file.h"
-#include "io/quote.h"
-#include "io/yaml.h"
-#include "recipe/nearest_path.h"
+#include "base/error.h"
+#include "recipe/given_values.h"
 #include "recipe/schema.h"
-#include "recipe/value_kind.h"
 
 namespace prescript {
 namespace {
 
-struct Given {
-  YamlValue value;
-  std::string place;
-};
-
-/// The values that somebody gave, by the paths of their keys.
-using GivenValues = std::map<std::string, Given>;
-
 [[noreturn]] void fail(const std::string& place, const std::string& message) {
   throw InputError(ExitCode::kUsage, place + ": " + message);
-}
-
-/// Collects the values of one source: the file, or all overrides.
-class Collector {
- public:
-  explicit Collector(GivenValues& given) : given_(given) {}
-
-  /// A key of the group `group` and what stands behind it; a key with dots names its groups itself.
-  /// `place` is the file, whose line and column the value has, or the override.
-  void add(const std::string& key,
-           const YamlValue& value,
-           const std::string& place,
-           bool in_file,
-           const std::string& group = "") {
-    const std::string path = group.empty() ? key : group + "." + key;
-    const std::string here =
-        in_file ? place + ":" + std::to_string(value.line) + ":" + std::to_string(value.column)
-                : place;
-    if (find_setting(path) != nullptr) {
-      if (!seen_.insert(path).second) fail(here, path + ": set twice; remove one of them");
-      given_.erase(path);
-      if (value.kind != YamlValue::Kind::kNull) given_.emplace(path, Given{value, here});
-    } else if (!is_section(path)) {
-      fail(here, "unknown key " + quote(path) + "; the nearest known key is " + nearest_path(path));
-    } else if (value.kind == YamlValue::Kind::kMapping) {
-      for (const auto& [name, member] : value.members) add(name, member, place, in_file, path);
-    } else if (value.kind != YamlValue::Kind::kNull || !in_file) {
-      // An override that empties a group would leave the file's values in it.
-      fail(here, path + ": found " + describe(value) + "; allowed is a group of keys");
-    }
-  }
-
- private:
-  GivenValues& given_;
-  std::set<std::string> seen_;
-};
-
-void collect_file(const std::string& path, GivenValues& given) {
-  const std::string text = read_file(path, YamlLimits().max_bytes, ExitCode::kUsage);
-  const YamlValue root = parse_yaml(text, path, ExitCode::kUsage);
-  if (root.kind != YamlValue::Kind::kMapping && root.kind != YamlValue::Kind::kNull) {
-    fail(path, "found " + describe(root) + "; a recipe is a group of keys (docs/RECIPES.md)");
-  }
-  Collector collector(given);
-  for (const auto& [key, value] : root.members) collector.add(key, value, path, true);
-}
-
-void collect_overrides(std::span<const std::string> overrides, GivenValues& given) {
-  Collector collector(given);
-  for (const std::string& text : overrides) {
-    const std::string place = "override " + quote(text);
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos) fail(place, "expected key.path=value");
-    const std::string_view value = std::string_view(text).substr(equals + 1);
-    collector.add(text.substr(0, equals), parse_yaml(value, place, ExitCode::kUsage), place, false);
-  }
 }
 
 Recipe recipe_of(const GivenValues& given) {
@@ -86,7 +16,7 @@ Recipe recipe_of(const GivenValues& given) {
   for (const auto& [path, one] : given) {
     const Setting& setting = *find_setting(path);
     if (!setting.read(one.value, recipe)) {
-      fail(one.place, path + ": found " + describe(one.value) + "; allowed is " + setting.allowed);
+      fail_value(path, one, setting.allowed);
     }
   }
   return recipe;
@@ -172,9 +102,7 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
 }  // namespace
 
 Recipe read_recipe(const std::string& path, std::span<const std::string> overrides) {
-  GivenValues given;
-  collect_file(path, given);
-  collect_overrides(overrides, given);
+  const GivenValues given = read_given_values(path, overrides, recipe_keys());
   Recipe recipe = recipe_of(given);
   check_together(recipe, given, path);
   return recipe;

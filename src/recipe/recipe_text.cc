@@ -5,6 +5,7 @@
 
 #include "recipe/recipe.h"
 #include "recipe/schema.h"
+#include "recipe/yaml_of_settings.h"
 
 namespace prescript {
 namespace {
@@ -19,10 +20,10 @@ std::vector<std::string> keys_of(const std::string& path) {
 
 }  // namespace
 
-std::string recipe_yaml(const Recipe& recipe) {
+std::string yaml_of_settings(std::span<const std::pair<std::string, std::string>> settings) {
   std::string yaml;
   std::vector<std::string> before;
-  for (const auto& [path, value] : recipe_settings(recipe)) {
+  for (const auto& [path, value] : settings) {
     if (value == "null") continue;
     const std::vector<std::string> keys = keys_of(path);
     // Groups that the setting before stands in too are open already.
@@ -34,6 +35,10 @@ std::string recipe_yaml(const Recipe& recipe) {
     before = keys;
   }
   return yaml;
+}
+
+std::string recipe_yaml(const Recipe& recipe) {
+  return yaml_of_settings(recipe_settings(recipe));
 }
 
 std::vector<std::pair<std::string, std::string>> recipe_settings(const Recipe& recipe) {

@@ -10,25 +10,6 @@ namespace {
 // Larger counts are slips: a step of a billion exemplars, a run of as many steps.
 constexpr int64_t kMany = 1'000'000'000;
 
-/// `field` is a generic lambda: recipe, const or not, to the member.
-template <typename Field, typename T>
-Setting setting(const char* path, Field field, const ValueKind<T>& kind) {
-  return {.path = path,
-          .allowed = kind.allowed,
-          .read =
-              [field, kind](const YamlValue& value, Recipe& recipe) {
-                const std::optional<T> set = kind.read(value);
-                if (set) field(recipe) = *set;
-                return set.has_value();
-              },
-          .write = [field, kind](const Recipe& recipe) { return kind.write(field(recipe)); }};
-}
-
-Setting required(Setting setting) {
-  setting.required = true;
-  return setting;
-}
-
 Setting needs(const char* path, const char* value, Setting setting) {
   setting.needs_path = path;
   setting.needs_value = value;
@@ -42,10 +23,7 @@ Setting unless(const char* path, Setting setting) {
 
 }  // namespace
 
-/// A key is spelled like its member, so that its path and its place cannot differ.
-#define PRESCRIPT_SETTING(member, kind) \
-  setting(                              \
-      #member, [](auto& recipe) -> auto& { return recipe.member; }, kind)
+#define PRESCRIPT_SETTING(member, kind) PRESCRIPT_SETTING_OF(Recipe, member, kind)
 
 const std::vector<Setting>& recipe_schema() {
   static const std::vector<Setting> schema = {
@@ -113,11 +91,15 @@ bool has_effect(const Setting& setting, const Recipe& recipe) {
          find_setting(setting.needs_path)->write(recipe) == setting.needs_value;
 }
 
-bool is_section(std::string_view path) {
-  return std::ranges::any_of(recipe_schema(), [path](const Setting& setting) {
-    return setting.path.size() > path.size() && setting.path.starts_with(path) &&
-           setting.path[path.size()] == '.';
-  });
+const std::vector<KnownKey>& recipe_keys() {
+  static const std::vector<KnownKey> keys = [] {
+    std::vector<KnownKey> all;
+    for (const Setting& setting : recipe_schema()) {
+      all.push_back({setting.path, setting.write(Recipe()) == "null"});
+    }
+    return all;
+  }();
+  return keys;
 }
 
 }  // namespace prescript

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "recipe/schema.h"
+
 namespace prescript {
 namespace {
 
@@ -22,21 +24,21 @@ TEST(NearestPath, MendsSlips) {
       {"dat.train", "data.train"},
       {"outptu", "output"},
   };
-  for (const auto& [written, meant] : cases) EXPECT_EQ(nearest_path(written), meant);
+  for (const auto& [written, meant] : cases) EXPECT_EQ(nearest_path(written, recipe_keys()), meant);
 }
 
 TEST(NearestPath, FindsAKeyInAnotherGroup) {
-  EXPECT_EQ(nearest_path("learning_rate"), "optimizer.learning_rate");
-  EXPECT_EQ(nearest_path("steps"), "training.steps");
-  EXPECT_EQ(nearest_path("training.few_shot"), "data.few_shot");
-  EXPECT_EQ(nearest_path("format"), "data.format");
-  EXPECT_EQ(nearest_path("soft_prompt.from"), "soft_prompt.init.from");
+  EXPECT_EQ(nearest_path("learning_rate", recipe_keys()), "optimizer.learning_rate");
+  EXPECT_EQ(nearest_path("steps", recipe_keys()), "training.steps");
+  EXPECT_EQ(nearest_path("training.few_shot", recipe_keys()), "data.few_shot");
+  EXPECT_EQ(nearest_path("format", recipe_keys()), "data.format");
+  EXPECT_EQ(nearest_path("soft_prompt.from", recipe_keys()), "soft_prompt.init.from");
 }
 
 TEST(NearestPath, AnyTextHasOne) {
-  EXPECT_FALSE(nearest_path("").empty());
-  EXPECT_FALSE(nearest_path("...").empty());
-  EXPECT_FALSE(nearest_path(std::string(1 << 20, 'x')).empty());
+  EXPECT_FALSE(nearest_path("", recipe_keys()).empty());
+  EXPECT_FALSE(nearest_path("...", recipe_keys()).empty());
+  EXPECT_FALSE(nearest_path(std::string(1 << 20, 'x'), recipe_keys()).empty());
 }
 
 }  // namespace

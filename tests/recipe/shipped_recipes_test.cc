@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "recipe/evaluation_recipe.h"
 #include "recipe/recipe.h"
 #include "support/temporary_directory.h"
 
@@ -35,6 +36,7 @@ std::vector<std::string> shipped_recipes() {
 TEST(ShippedRecipes, AreThere) {
   EXPECT_THAT(shipped_recipes(),
               testing::IsSupersetOf({"recipes/demo.yaml",
+                                     "recipes/evaluate.yaml",
                                      "recipes/lester.yaml",
                                      "recipes/llama-70b-gpu.yaml",
                                      "recipes/llama-8b-gpu.yaml",
@@ -47,6 +49,7 @@ TEST(ShippedRecipes, EachFitsTheSchemaAndItsExemplarsExist) {
   for (const std::string& path : shipped_recipes()) {
     SCOPED_TRACE(path);
     ASSERT_EQ(fs::path(path).extension(), ".yaml");
+    if (is_evaluation_recipe(kSource + "/" + path)) continue;
     const Recipe recipe = read_recipe(kSource + "/" + path, {});
     EXPECT_TRUE(recipe.data.train.starts_with("exemplars/"));
     EXPECT_TRUE(fs::exists(kSource + "/" + recipe.data.train));
@@ -56,13 +59,25 @@ TEST(ShippedRecipes, EachFitsTheSchemaAndItsExemplarsExist) {
   }
 }
 
+TEST(ShippedRecipes, EvaluationsAskQuestionsThatExist) {
+  const EvaluationRecipe recipe = read_evaluation_recipe(kSource + "/recipes/evaluate.yaml", {});
+  for (const TaskRecipe& task : recipe.tasks) {
+    EXPECT_TRUE(fs::exists(kSource + "/" + task.questions)) << task.questions;
+  }
+  for (const std::string& path : recipe.exemplars.value()) {
+    EXPECT_TRUE(fs::exists(kSource + "/" + path)) << path;
+  }
+  EXPECT_TRUE(recipe.output.starts_with("checkpoints/"));
+}
+
 TEST(ShippedRecipes, EachOpensWithItsPurposeItsCommandAndWhatToExpect) {
   for (const std::string& path : shipped_recipes()) {
     SCOPED_TRACE(path);
     const std::string text = bytes_of_file(kSource + "/" + path);
     const std::string opening = text.substr(0, text.find("\n\n"));
     EXPECT_THAT(opening, testing::StartsWith("# What for: "));
-    EXPECT_THAT(opening, HasSubstr("\n# The command: build/cpu/bin/prescript train " + path));
+    const std::string command = is_evaluation_recipe(kSource + "/" + path) ? "evaluate " : "train ";
+    EXPECT_THAT(opening, HasSubstr("\n# The command: build/cpu/bin/prescript " + command + path));
     EXPECT_THAT(opening, HasSubstr("\n# What to expect: "));
   }
 }
