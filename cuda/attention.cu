@@ -98,16 +98,29 @@ dim3 blocks_of_warps(int64_t num_warps) {
   return dim3(static_cast<unsigned>((num_warps + kWarps - 1) / kWarps));
 }
 
+// --- the kernels of a kind ---
+
+auto forward_of(AttentionKernels kernels) {
+  if (kernels == AttentionKernels::kPlain) return attention_plain;
+  return kernels == AttentionKernels::kWarpgroup ? attention_warpgroup : attention_matrix;
+}
+auto query_gradient_of(AttentionKernels kernels) {
+  if (kernels == AttentionKernels::kPlain) return attention_plain_query_gradient;
+  return kernels == AttentionKernels::kWarpgroup ? attention_warpgroup_query_gradient
+                                                 : attention_matrix_query_gradient;
+}
+auto key_gradient_of(AttentionKernels kernels) {
+  if (kernels == AttentionKernels::kPlain) return attention_plain_key_gradient;
+  return kernels == AttentionKernels::kWarpgroup ? attention_warpgroup_key_gradient
+                                                 : attention_matrix_key_gradient;
+}
+
 }  // namespace
 
 void attention(
     const AttentionWork& work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH, Stream stream) {
   if (work.num_query_tiles == 0) return;
-  if (work.kernels == AttentionKernels::kPlain) {
-    attention_plain(work, q_NHE, out_NHE, lse_NH, stream);
-  } else {
-    attention_matrix(work, q_NHE, out_NHE, lse_NH, stream);
-  }
+  forward_of(work.kernels)(work, q_NHE, out_NHE, lse_NH, stream);
   if (work.num_merged_tiles == 0) return;
   const int32_t tile_rows = query_tile_rows(work.kernels, work.head_size);
   const auto kernel = out_NHE.dtype == DType::kFloat32 ? merge<float> : merge<bf16>;
@@ -141,11 +154,9 @@ void attention_input_gradient(const AttentionWork& work,
          dout_NHE,
          projection_NH);
   const AttentionGradient gradient{q_NHE, lse_NH, dout_NHE, projection_NH};
-  const bool is_plain = work.kernels == AttentionKernels::kPlain;
-  (is_plain ? attention_plain_query_gradient : attention_matrix_query_gradient)(
-      work, gradient, dq_NHE, stream);
+  query_gradient_of(work.kernels)(work, gradient, dq_NHE, stream);
   if (work.num_key_tiles == 0) return;
-  (is_plain ? attention_plain_key_gradient : attention_matrix_key_gradient)(work, gradient, stream);
+  key_gradient_of(work.kernels)(work, gradient, stream);
   if (work.num_divided_keys == 0) return;
   LAUNCH(add_pieces,
          dim3(work.most_divided_keys, work.num_divided_keys),

@@ -33,6 +33,16 @@ void attention_matrix_key_gradient(const AttentionWork& work,
                                    const AttentionGradient& gradient,
                                    Stream stream);
 
+void attention_warpgroup(
+    const AttentionWork& work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH, Stream stream);
+void attention_warpgroup_query_gradient(const AttentionWork& work,
+                                        const AttentionGradient& gradient,
+                                        Tensor dq_NHE,
+                                        Stream stream);
+void attention_warpgroup_key_gradient(const AttentionWork& work,
+                                      const AttentionGradient& gradient,
+                                      Stream stream);
+
 /// Calls `launch` with the head size as a constant.
 template <typename Launch>
 void with_head_size(int32_t head_size, const Launch& launch) {
@@ -49,6 +59,15 @@ void with_head_size(int32_t head_size, const Launch& launch) {
       return launch.template operator()<256>();
     default:
       return;  // has_matrix_kernels() is false
+  }
+}
+
+template <typename Launch>
+void with_warpgroup_head_size(int32_t head_size, const Launch& launch) {
+  if (head_size == 64) {
+    launch.template operator()<64>();
+  } else {
+    launch.template operator()<128>();
   }
 }
 

@@ -84,8 +84,9 @@ struct DividedKeys {
 };
 
 /// Any dtype, head size up to kMaxHeadSize and alignment; or matrix instructions on bfloat16, for
-/// many rows or for so few that most of a larger tile would be empty.
-enum class AttentionKernels : int32_t { kPlain, kMatrix, kMatrixFewRows };
+/// many rows or for so few that most of a larger tile would be empty; or products of warpgroups on
+/// bfloat16, for many rows.
+enum class AttentionKernels : int32_t { kPlain, kMatrix, kMatrixFewRows, kWarpgroup };
 
 constexpr int64_t kMaxHeadSize = 256;
 
@@ -93,6 +94,11 @@ constexpr int64_t kMaxHeadSize = 256;
 constexpr bool has_matrix_kernels(int64_t head_size) {
   return head_size == 64 || head_size == 80 || head_size == 96 || head_size == 128 ||
          head_size == 256;
+}
+
+/// Whether there are kernels of products of warpgroups; they need aligned rows too, and sm_90a.
+constexpr bool has_warpgroup_kernels(int64_t head_size) {
+  return head_size == 64 || head_size == 128;
 }
 
 /// Folded rows of a QueryTile.
@@ -104,6 +110,8 @@ constexpr int32_t query_tile_rows(AttentionKernels kernels, int64_t head_size) {
       return head_size <= 128 ? 128 : 64;
     case AttentionKernels::kMatrixFewRows:
       return 16;
+    case AttentionKernels::kWarpgroup:
+      return 128;
   }
   return 0;
 }
@@ -111,6 +119,7 @@ constexpr int32_t query_tile_rows(AttentionKernels kernels, int64_t head_size) {
 /// Keys of a KeyTile: what a block's registers hold dK and dV of.
 constexpr int32_t key_tile_keys(AttentionKernels kernels, int64_t head_size) {
   if (kernels == AttentionKernels::kPlain) return 32;
+  if (kernels == AttentionKernels::kWarpgroup) return 128;
   return head_size <= 128 ? 64 : 32;
 }
 

@@ -19,8 +19,8 @@
 /// A shared array: SHARED_ARRAY(float, sums, [kWarps]).
 #define SHARED_ARRAY(T, name, dims) __shared__ __align__(16) T name dims
 
-/// The dynamic shared memory of the block, as bytes aligned to 128.
-#define DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
+/// The dynamic shared memory of the block, as bytes aligned to 1024.
+#define DYNAMIC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 
 /// Launches `kernel` (in parentheses where it has several template arguments) and throws
 /// DeviceError where the machine refuses.
@@ -135,6 +135,8 @@ __device__ __forceinline__ void multiply_add(float (&d)[4],
 }
 
 }  // namespace prescript::cuda
+
+#include "cuda/portable_warpgroup.cuh"
 
 #else
 

@@ -1,6 +1,6 @@
 """What the kernels of cuda/ compile to, and what they do on the emulator; writes docs/KERNELS.md.
 
-    scripts/dev kernels [--check]      --check writes nothing: it only fails on a spill or a stack frame
+    scripts/dev kernels [--check]      --check writes nothing: it only fails on a spill, a stack frame or serialized products
 """
 
 import argparse
@@ -16,12 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build/kernels"
 # Of an architecture: the card, threads, blocks, KiB of shared memory of a multiprocessor. Each block takes one KiB more.
-ARCHITECTURES = {"sm_80": ("A100", 2048, 32, 164), "sm_90": ("H100, H200", 2048, 32, 228)}
-COUNTED = "sm_90"  # whose PTX the emulator runs
+ARCHITECTURES = {"sm_80": ("A100", 2048, 32, 164), "sm_90a": ("H100, H200", 2048, 32, 228)}
+COUNTED = "sm_90a"  # whose PTX the emulator runs
 REGISTERS = 65536
 REGISTER_UNIT = 256  # of a warp
 INSTRUCTIONS = {  # columns, and the SASS they count
-    "mma": r"HMMA\.",
+    "mma": r"HG?MMA\.",
     "ldmatrix": r"LDSM\.",
     "16-byte loads": r"LDG\.\S*128|LDGSTS\.\S*128",
     "16-byte stores": r"STG\.\S*128",
@@ -87,7 +87,8 @@ def compile_one(source, architecture):
 
         kernels[name] = {"registers": number(r"Used (\d+) registers"), "shared": number(r"(\d+) bytes smem"),
                          "stack": number(r"(\d+) bytes stack frame"),
-                         "spills": number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads")}
+                         "spills": number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads"),
+                         "serialized": bool(re.search(rf"wgmma.* are serialized .*'{name}'", said))}
     for section in re.split(r"^\.nv\.info\.", run(tool("cuobjdump"), "-elf", cubin), flags=re.M)[1:]:
         name = section.split(maxsplit=1)[0]
         found = re.search(r"EIATTR_MAX_THREADS\s+Format:\s*\S+\s+Value:\s*(\S+) (\S+) (\S+)", section)
@@ -196,12 +197,13 @@ def tables(sources, facts, counts):
 
 PREAMBLE = """# Kernels
 
-What `scripts/dev kernels` finds: compiled, not run, for A100 (sm_80) and, where that is another number, behind a slash for H100 and H200 (sm_90). *Registers* of a thread; *shared* bytes of a block, static and
+What `scripts/dev kernels` finds: compiled, not run, for A100 (sm_80) and, where that is another number, behind a slash for H100 and H200 (sm_90a). *Registers* of a thread; *shared* bytes of a block, static and
 dynamic; *threads* that a block may have; *blocks* of so many threads that a multiprocessor holds, and the share of its threads
 (*occupancy*), where a block is that large (not told of kernels whose shared memory is known when they are launched, and that the emulator did not); then instructions of the machine code: tensor-core products, `ldmatrix`, loads and
-stores of 16 bytes (`cp.async` among them), and all. A spill, a stack frame or a read of local memory fails the command, and a spill the build.
+stores of 16 bytes (`cp.async` among them), and all. A spill, a stack frame, a read of local memory or products of warpgroups that the
+compiler makes wait for each other fail the command, and a spill the build. Kernels of warpgroups are empty for A100, and move registers among their warps: the table has what a thread starts with.
 
-The second table of a file counts what kernels do on the emulator, which runs their PTX for sm_90, in a mean launch of `prescript_kernel_counts`: 8 rows of an
+The second table of a file counts what kernels do on the emulator, which runs their PTX for sm_90a, in a mean launch of `prescript_kernel_counts`: 8 rows of an
 8B model's 4096 columns, attention over 16 to 128 rows. *Instructions* run by all threads; *sectors* of 32 bytes of global memory that warps ask for, beside the
 least that as many bytes take; *wavefronts* of shared memory, and how many of them are bank *conflicts*: more than as many bytes take.
 Caches are not modelled, and nothing here is a time.
@@ -225,6 +227,8 @@ def main():
         bad += [f"cuda/{name}: {readable_names[mangled]} on {architecture}: {kernel['spills']} bytes spilled, stack of {kernel['stack']} bytes, "
                 f"{kernel['local']} accesses of local memory" for mangled, kernel in kernels.items()
                 if kernel["spills"] or kernel["stack"] or kernel["local"]]
+        bad += [f"cuda/{name}: {readable_names[mangled]} on {architecture}: its products wait for each other (ptxas: wgmma serialized)"
+                for mangled, kernel in kernels.items() if kernel["serialized"]]
     text = PREAMBLE + "\n" + "\n".join(tables(sources, facts, {} if arguments.check else emulated_counts(sources)))
     if not arguments.check:
         arguments.output.write_text(text.rstrip() + "\n")

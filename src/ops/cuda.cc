@@ -241,7 +241,8 @@ class CudaOps final : public Ops {
                  Tensor lse_NH) override {
     ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
     if (q_NHE.rows == 0) return;
-    const auto plan = AttentionPlan::forward(shape, parts, q_NHE, sources, out_NHE);
+    const auto plan = AttentionPlan::forward(
+        device_->products(), shape, parts, q_NHE, sources, out_NHE);
     const Buffer workspace = device_->allocate(plan.workspace_bytes());
     cuda::attention(placed(plan, workspace), q_NHE, out_NHE, lse_NH, stream());
   }
@@ -261,7 +262,7 @@ class CudaOps final : public Ops {
         q_NHE, sources, dout_NHE, dq_NHE, gradients, DType::kFloat32);
     if (q_NHE.rows == 0) return;
     const auto plan = AttentionPlan::input_gradient(
-        shape, parts, q_NHE, sources, out_NHE, dout_NHE, dq_NHE, gradients);
+        device_->products(), shape, parts, q_NHE, sources, out_NHE, dout_NHE, dq_NHE, gradients);
     const Buffer workspace = device_->allocate(plan.workspace_bytes());
     const auto size = static_cast<int64_t>(plan.workspace_bytes() / sizeof(float));
     if (size > 0) zero({workspace.get(), DType::kFloat32, 1, size, size});

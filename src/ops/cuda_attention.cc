@@ -40,6 +40,13 @@ bool has_matrix_kernels(const AttentionShape& shape,
          });
 }
 
+AttentionKernels kernels_for_many_rows(AttentionPlan::Products products, int64_t head_size) {
+  return products == AttentionPlan::Products::kOfWarpgroups &&
+                 cuda::has_warpgroup_kernels(head_size)
+             ? AttentionKernels::kWarpgroup
+             : AttentionKernels::kMatrix;
+}
+
 AttentionPart device_part(const Part& part) {
   AttentionPart result{.query_begin = part.query_begin,
                        .query_end = part.query_begin + part.num_queries,
@@ -205,7 +212,8 @@ AttentionPlan::AttentionPlan(const AttentionShape& shape,
   }
 }
 
-AttentionPlan AttentionPlan::forward(const AttentionShape& shape,
+AttentionPlan AttentionPlan::forward(Products products,
+                                     const AttentionShape& shape,
                                      std::span<const Part> parts,
                                      Tensor q_NHE,
                                      std::span<const KeyValues> sources,
@@ -214,7 +222,7 @@ AttentionPlan AttentionPlan::forward(const AttentionShape& shape,
   if (has_matrix_kernels(shape, q_NHE, sources) && is_aligned(out_NHE, 16)) {
     kernels = q_NHE.rows * shape.num_heads / shape.num_kv_heads <= kFewRows
                   ? AttentionKernels::kMatrixFewRows
-                  : AttentionKernels::kMatrix;
+                  : kernels_for_many_rows(products, shape.head_size);
   }
   AttentionPlan plan(shape, kernels, sources, {});
   plan.cut_queries(parts, q_NHE.rows);
@@ -224,7 +232,8 @@ AttentionPlan AttentionPlan::forward(const AttentionShape& shape,
 }
 
 // The parameters are those of Ops. NOLINTNEXTLINE(readability-function-size)
-AttentionPlan AttentionPlan::input_gradient(const AttentionShape& shape,
+AttentionPlan AttentionPlan::input_gradient(Products products,
+                                            const AttentionShape& shape,
                                             std::span<const Part> parts,
                                             Tensor q_NHE,
                                             std::span<const KeyValues> sources,
@@ -238,7 +247,10 @@ AttentionPlan AttentionPlan::input_gradient(const AttentionShape& shape,
                       return is_aligned(gradient.k, 16) && is_aligned(gradient.v, 16);
                     });
   AttentionPlan plan(
-      shape, fits ? AttentionKernels::kMatrix : AttentionKernels::kPlain, sources, gradients);
+      shape,
+      fits ? kernels_for_many_rows(products, shape.head_size) : AttentionKernels::kPlain,
+      sources,
+      gradients);
   plan.cut_queries(parts, q_NHE.rows);
   plan.cut_keys(parts);
   plan.divide_key_tiles();

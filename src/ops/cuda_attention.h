@@ -7,24 +7,28 @@
 #include <vector>
 
 #include "cuda/kernels.h"
+#include "ops/cuda_device.h"
 #include "ops/ops.h"
 
 namespace prescript {
 
-/// The tiles of one call of attention or of its input gradient. A function of shapes, parts and
-/// alignment alone, so that sums keep their order from run to run.
+/// The tiles of one call of attention or of its input gradient. A function of the card's kind,
+/// shapes, parts and alignment alone, so that sums keep their order from run to run.
 class AttentionPlan {
  public:
+  using Products = cuda::Device::Products;
   /// Copies bytes to the device, to an address that is a multiple of 16.
   using Stage = std::function<void*(const void* data, size_t bytes)>;
 
-  static AttentionPlan forward(const AttentionShape& shape,
+  static AttentionPlan forward(Products products,
+                               const AttentionShape& shape,
                                std::span<const Part> parts,
                                Tensor q_NHE,
                                std::span<const KeyValues> sources,
                                Tensor out_NHE);
 
-  static AttentionPlan input_gradient(const AttentionShape& shape,
+  static AttentionPlan input_gradient(Products products,
+                                      const AttentionShape& shape,
                                       std::span<const Part> parts,
                                       Tensor q_NHE,
                                       std::span<const KeyValues> sources,

@@ -20,8 +20,9 @@ constexpr int64_t kLeastKeys = 128;
 constexpr int64_t kKeyStep = 64;
 
 // The same of a block that sums gradients of keys, which passes over folded rows. There are more of
-// them than run at a time, since some take longer.
+// them than run at a time, since some take longer; blocks of warpgroups run by themselves.
 constexpr int64_t kWantedKeyBlocks = 1056;
+constexpr int64_t kWantedWarpgroupKeyBlocks = 264;
 constexpr int64_t kLeastRows = 512;
 constexpr int64_t kMostPieces = 16;
 
@@ -96,8 +97,9 @@ void AttentionPlan::divide_key_tiles() {
   };
   int64_t total = 0;
   for (const cuda::KeyTile& tile : key_tiles_) total += num_rows(tile);
-  const int64_t most =
-      std::max(kLeastRows, piece_of(total * shape_.num_kv_heads, kWantedKeyBlocks));
+  const int64_t wanted =
+      kernels_ == AttentionKernels::kWarpgroup ? kWantedWarpgroupKeyBlocks : kWantedKeyBlocks;
+  const int64_t most = std::max(kLeastRows, piece_of(total * shape_.num_kv_heads, wanted));
   const auto num_pieces = [&](const cuda::KeyTile& tile) {
     const int64_t pieces = std::clamp<int64_t>((num_rows(tile) + most - 1) / most, 1, kMostPieces);
     const int64_t piece = piece_of(std::max<int64_t>(num_rows(tile), 1), pieces);

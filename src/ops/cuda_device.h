@@ -45,6 +45,11 @@ class Device {
 
   virtual void multiply(const Product& product) = 0;
 
+  /// Whose matrix instructions kernels may use: those of a warp, which every card has, or also
+  /// those of a warpgroup, which cards of compute capability 9.0 alone have.
+  enum class Products { kOfWarps, kOfWarpgroups };
+  virtual Products products() const = 0;
+
   virtual std::optional<DeviceMemory> memory() const = 0;
 };
 

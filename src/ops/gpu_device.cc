@@ -75,6 +75,9 @@ class Card {
     CUDA_CHECK(cudaSetDevice(0));
     CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     CUDA_CHECK(cudaDeviceGetDefaultMemPool(&pool_, 0));
+    int major = 0;
+    CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+    if (major == 9) products_ = cuda::Device::Products::kOfWarpgroups;
     uint64_t keep_all = UINT64_MAX;  // what is given back is handed out again without the driver
     CUDA_CHECK(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep_all));
   }
@@ -83,6 +86,7 @@ class Card {
   ~Card() { cudaStreamDestroy(stream_); }
 
   cudaStream_t stream() const { return stream_; }
+  cuda::Device::Products products() const { return products_; }
 
   void* allocate(size_t bytes) {
     void* data = nullptr;
@@ -115,6 +119,7 @@ class Card {
  private:
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
+  cuda::Device::Products products_ = cuda::Device::Products::kOfWarps;
 };
 
 class GpuDevice final : public cuda::Device {
@@ -150,6 +155,8 @@ class GpuDevice final : public cuda::Device {
   }
 
   void multiply(const cuda::Product& product) override { products_.multiply(product); }
+
+  Products products() const override { return card_->products(); }
 
   std::optional<DeviceMemory> memory() const override { return card_->memory(); }
 

@@ -20,6 +20,9 @@ namespace {
 using Status = BlockThread::Status;
 
 constexpr int kNan = 0xFF;  // bytes
+constexpr size_t kUnitBytes = 16;
+constexpr unsigned kWarpgroup = 128;
+constexpr unsigned kRegisters = 65536;
 constexpr size_t kStaticSharedLimit = 48 << 10;
 constexpr size_t kSharedLimit = 227 << 10;  // of both kinds, sm_90
 
@@ -48,8 +51,10 @@ std::string describe(const BlockThread& thread) {
   if (thread.status == Status::kExited) return "exited";
   if (thread.status == Status::kReady) return "ready";
   std::ostringstream text;
-  text << (thread.status == Status::kAtBarrier ? "__syncthreads" : thread.meeting) << " at "
-       << thread.place.file << ":" << thread.place.line;
+  const char* const what = thread.status == Status::kAtBarrier      ? "__syncthreads"
+                           : thread.status == Status::kAtOwnBarrier ? "a barrier"
+                                                                    : thread.meeting;
+  text << what << " at " << thread.place.file << ":" << thread.place.line;
   if (thread.status == Status::kInWarp) text << " mask 0x" << std::hex << thread.mask;
   return text.str();
 }
@@ -64,6 +69,7 @@ Block::Block(const Launch& launch, const Schedule& schedule, const std::function
       threads_(num_threads_),
       random_state_(schedule.seed) {
   if (launch.shared_bytes > 0) dynamic_shared_ = allocate(launch.shared_bytes, true);
+  writers_.resize(launch.shared_bytes / kUnitBytes + 1);
 }
 
 Block::~Block() {
@@ -102,7 +108,11 @@ void Block::start_threads(uint64_t block_index) {
   for (const auto& [site, array] : shared_arrays_) std::memset(array.data, kNan, array.bytes);
   num_alive_ = num_threads_;
   num_at_barrier_ = 0;
+  barriers_ = {};
+  registers_.fill(first_registers());
   num_in_warp_ = {};
+  num_in_warpgroup_ = {};
+  std::ranges::fill(writers_, 0);
   ready_.clear();
   for (unsigned i = 0; i < num_threads_; ++i) {
     BlockThread& t = threads_[i];
@@ -114,6 +124,7 @@ void Block::start_threads(uint64_t block_index) {
                .in_grid = block_index * num_threads_ + i};
     t.open_copies.clear();
     t.groups.clear();
+    t.products = {};
     prepare(t.context, stack_of(i), &Block::thread_main);
   }
   make_all_ready();
@@ -127,9 +138,14 @@ void Block::thread_main() {
 void Block::run_thread() {
   try {
     body_();
+    if (!thread_->products.sums.empty()) fail("exited while products were under way");
     thread_->status = Status::kExited;
     --num_alive_;
-    if (num_alive_ > 0) open_barrier_if_all_are_there();
+    if (num_alive_ > 0) {
+      open_barrier_if_all_are_there();
+    } else {
+      check_at_end();
+    }
     go_on(true);
   } catch (const std::exception& e) {
     note_fault(e.what());
@@ -217,15 +233,71 @@ void Block::wait_for_block(Place place) {
 void Block::open_barrier_if_all_are_there() {
   if (num_at_barrier_ < num_alive_) return;
   if (num_alive_ < num_threads_) fail("threads exited before a __syncthreads of others");
+  std::array<uint32_t, 32> known = {};
+  for (const BlockThread& t : threads_) {
+    known[t.state.warp] = std::max(known[t.state.warp], t.state.block_interval + 1);
+  }
   for (BlockThread& t : threads_) {
     if (t.place.line != threads_[0].place.line ||
         std::strcmp(t.place.file, threads_[0].place.file) != 0) {
       fail("__syncthreads in different lines");
     }
     ++t.state.block_interval;
+    t.state.known_intervals = known;
   }
   num_at_barrier_ = 0;
   make_all_ready();
+}
+
+void Block::come_to_barrier(int barrier, int num_threads, bool waits, Place place) {
+  BlockThread& self = *thread_;
+  if (barrier < 1 || barrier > 15) fail("a barrier other than 1 to 15");
+  const auto wanted = static_cast<unsigned>(num_threads);
+  if (wanted == 0 || wanted % 32 != 0 || wanted > num_threads_) {
+    fail("a barrier of " + std::to_string(num_threads) + " threads");
+  }
+  Barrier& b = barriers_[static_cast<size_t>(barrier)];
+  if (b.num_come > 0 && b.num_threads != wanted) fail("a barrier of different numbers of threads");
+  b.num_threads = wanted;
+  // All before this is known to those that wait, nothing behind it.
+  for (size_t w = 0; w < b.known_intervals.size(); ++w) {
+    b.known_intervals[w] = std::max(b.known_intervals[w], self.state.known_intervals[w]);
+  }
+  uint32_t& own = b.known_intervals[self.state.warp];
+  own = std::max(own, ++self.state.block_interval);
+  if (waits) {
+    self.status = Status::kAtOwnBarrier;
+    self.place = place;
+    b.waiting.push_back(&self);
+  }
+  if (++b.num_come == b.num_threads) {
+    Barrier opened;
+    std::swap(opened, b);
+    for (BlockThread* t : opened.waiting) {
+      for (size_t w = 0; w < opened.known_intervals.size(); ++w) {
+        uint32_t& known = t->state.known_intervals[w];
+        known = std::max(known, opened.known_intervals[w]);
+      }
+    }
+    make_ready(opened.waiting);
+  }
+  if (waits) go_on(false);
+}
+
+void Block::check_at_end() const {
+  for (const Barrier& b : barriers_) {
+    if (b.num_come > 0) fail("a barrier that threads came to and that never opened");
+  }
+  unsigned num_registers = 0;
+  for (unsigned warp = 0; warp < num_threads_ / 32; ++warp) num_registers += registers_[warp];
+  if (num_registers > num_threads_ / 32 * first_registers()) {
+    fail("setmaxnreg: more registers than the block began with, for which it would wait for ever");
+  }
+}
+
+/// Of a thread when a block begins, where as many threads leave a register to no other.
+unsigned Block::first_registers() const {
+  return std::min(kRegisters / num_threads_ / 8 * 8, 248U);
 }
 
 void Block::meet(const char* name,
@@ -280,6 +352,53 @@ bool Block::gather_warp(const BlockThread& last, std::array<void*, 32>& argument
     arguments[lane] = t.argument;
   }
   return true;
+}
+
+void Block::meet_as_warpgroup(const char* name,
+                              Place place,
+                              size_t argument,
+                              WarpgroupTogether together) {
+  BlockThread& self = *thread_;
+  const unsigned group = self.state.linear / kWarpgroup;
+  const unsigned first = group * kWarpgroup;
+  const auto refuse = [&](const char* why) { fail(std::string(name) + ": " + why); };
+  if (first + kWarpgroup > num_threads_) refuse("not a whole warpgroup");
+  self.status = Status::kInWarpgroup;
+  self.meeting = name;
+  self.place = place;
+  if (++num_in_warpgroup_[group] < kWarpgroup) {
+    go_on(false);
+    return;
+  }
+  std::array<BlockThread*, kWarpgroup> threads = {};
+  for (unsigned i = 0; i < kWarpgroup; ++i) {
+    threads[i] = &threads_[first + i];
+    if (std::strcmp(threads[i]->meeting, name) != 0 || threads[i]->place.line != place.line) {
+      refuse("threads of one warpgroup are in different meetings");
+    }
+  }
+  together(threads, argument);
+  num_in_warpgroup_[group] = 0;
+  make_ready(threads);
+  go_on(false);
+}
+
+void Block::note_written(const void* address, size_t bytes) {
+  const auto* const begin = static_cast<const unsigned char*>(dynamic_shared_);
+  const auto* const at = static_cast<const unsigned char*>(address);
+  if (begin == nullptr || at < begin || at >= begin + launch_.shared_bytes) return;
+  const auto offset = static_cast<size_t>(at - begin);
+  for (size_t unit = offset / kUnitBytes; unit <= (offset + bytes - 1) / kUnitBytes; ++unit) {
+    writers_[unit] = thread_->state.linear + 1;
+    thread_->products.written.push_back(static_cast<uint32_t>(unit));
+  }
+}
+
+void Block::publish() {
+  for (const uint32_t unit : thread_->products.written) {
+    if (writers_[unit] == thread_->state.linear + 1) writers_[unit] = 0;
+  }
+  thread_->products.written.clear();
 }
 
 void* Block::shared_array(const void* site, size_t bytes, const char* name) {

@@ -13,6 +13,7 @@
 #include "emulator/cuda_types.h"
 #include "emulator/runtime.h"
 #include "emulator/warp.h"
+#include "emulator/warpgroup.h"
 
 // The names are CUDA's.
 // NOLINTBEGIN(readability-identifier-naming, bugprone-reserved-identifier)
@@ -223,6 +224,81 @@ inline void multiply_add(float (&d)[4],
                          const char* file = __builtin_FILE(),
                          int line = __builtin_LINE()) {
   emulator::multiply_add(d, a, b0, b1, {file, line});
+}
+
+// --- products of warpgroups ---
+
+constexpr bool kHasWarpgroups = true;
+
+[[noreturn]] inline void trap() {
+  emulator::fail("trap");
+}
+
+inline void barrier_wait(int barrier,
+                         int num_threads,
+                         const char* file = __builtin_FILE(),
+                         int line = __builtin_LINE()) {
+  emulator::come_to_barrier(barrier, num_threads, true, {file, line});
+}
+inline void barrier_arrive(int barrier,
+                           int num_threads,
+                           const char* file = __builtin_FILE(),
+                           int line = __builtin_LINE()) {
+  emulator::come_to_barrier(barrier, num_threads, false, {file, line});
+}
+
+template <int kRegisters>
+void give_registers_back() {
+  emulator::change_registers(kRegisters);
+}
+template <int kRegisters>
+void take_registers() {
+  emulator::change_registers(kRegisters);
+}
+
+inline void publish_to_products() {
+  emulator::publish_to_products();
+}
+inline uint64_t describe_tile(const void* tile, int panel_bytes) {
+  return emulator::describe_tile(tile, panel_bytes);
+}
+inline void products_begin() {
+  emulator::products_begin();
+}
+inline void products_commit() {
+  emulator::products_commit();
+}
+template <int kPending, typename... Sums>
+void products_wait(Sums&... /*sums*/) {
+  emulator::products_wait(kPending, {"products_wait", kPending});
+}
+
+template <int kTiles>
+emulator::TileProduct product_into(float (&d)[kTiles][4], uint64_t b, bool by_columns, bool adds) {
+  emulator::TileProduct product;
+  product.num_columns = size_t{8} * kTiles;
+  for (auto& tile : d) {
+    for (float& sum : tile) product.sums.places.push_back(&sum);
+  }
+  product.b_tile = b;
+  product.by_columns = by_columns;
+  product.adds = adds;
+  return product;
+}
+
+template <bool kByColumns, int kTiles>
+void multiply_tiles(float (&d)[kTiles][4], uint64_t a, uint64_t b, bool adds) {
+  emulator::TileProduct product = product_into(d, b, kByColumns, adds);
+  product.a_tile = a;
+  emulator::multiply_tiles(std::move(product));
+}
+template <bool kByColumns, int kTiles>
+void multiply_tiles(float (&d)[kTiles][4], const uint32_t (&a)[4], uint64_t b, bool adds) {
+  emulator::TileProduct product = product_into(d, b, kByColumns, adds);
+  for (const uint32_t& pair : a) {
+    product.held_a.places.push_back(const_cast<uint32_t*>(&pair));  // it is read only
+  }
+  emulator::multiply_tiles(std::move(product));
 }
 
 }  // namespace prescript::cuda

@@ -24,6 +24,8 @@ uint16_t nearest_bf16(float value) {
 
 class EmulatedDevice final : public cuda::Device {
  public:
+  explicit EmulatedDevice(Products products) : products_(products) {}
+
   cuda::Stream stream() const override { return nullptr; }
 
   Buffer allocate(size_t bytes) override {
@@ -69,22 +71,25 @@ class EmulatedDevice final : public cuda::Device {
     }
   }
 
+  Products products() const override { return products_; }
+
   std::optional<DeviceMemory> memory() const override { return std::nullopt; }
 
  private:
   static constexpr size_t kMaxArrays = 16;
 
+  Products products_;
   std::vector<Buffer> placed_;
 };
 
 }  // namespace
 
-std::unique_ptr<cuda::Device> make_emulated_device() {
-  return std::make_unique<EmulatedDevice>();
+std::unique_ptr<cuda::Device> make_emulated_device(cuda::Device::Products products) {
+  return std::make_unique<EmulatedDevice>(products);
 }
 
-std::unique_ptr<Ops> make_emulated_cuda_ops() {
-  return cuda::make_ops(make_emulated_device());
+std::unique_ptr<Ops> make_emulated_cuda_ops(cuda::Device::Products products) {
+  return cuda::make_ops(make_emulated_device(products));
 }
 
 }  // namespace prescript::emulator

@@ -7,9 +7,12 @@
 
 namespace prescript::emulator {
 
-std::unique_ptr<cuda::Device> make_emulated_device();
+/// By default as an H100.
+std::unique_ptr<cuda::Device> make_emulated_device(
+    cuda::Device::Products products = cuda::Device::Products::kOfWarpgroups);
 
 /// The cuda backend on the emulator.
-std::unique_ptr<Ops> make_emulated_cuda_ops();
+std::unique_ptr<Ops> make_emulated_cuda_ops(
+    cuda::Device::Products products = cuda::Device::Products::kOfWarpgroups);
 
 }  // namespace prescript::emulator

@@ -109,6 +109,64 @@ __global__ void multiply(const float* a, const float* b, float* d) {
   d[(g + 8) * 8 + t + 1] = sums[3];
 }
 
+/// Where column `col` of row `row` of a tile of kRows rows lies, in elements.
+template <int kRows>
+int place_in_tile(int row, int col) {
+  return col / 64 * kRows * 64 + row * 64 + (col % 64 / 8 ^ row % 8) * 8 + col % 8;
+}
+
+/// Of 128 threads: d[0] = a[64, 128] · b[64, 128]ᵀ by rows of both; d[1] = a[:, :64] · b by
+/// columns, a held and added in two groups of products.
+__global__ void multiply_as_a_warpgroup(const bf16* a, const bf16* b, float* d) {
+  DYNAMIC_SHARED(shared);
+  auto* const a_tile = reinterpret_cast<bf16*>(shared);
+  bf16* const b_tile = a_tile + 64 * 128;
+  const int t = static_cast<int>(threadIdx.x);
+  for (int row = 0; row < 64; ++row) {
+    a_tile[place_in_tile<64>(row, t)] = a[row * 128 + t];
+    b_tile[place_in_tile<64>(row, t)] = b[row * 128 + t];
+  }
+  publish_to_products();
+  __syncthreads();
+  const uint64_t a_rows = describe_tile(a_tile, 64 * 128);
+  const uint64_t b_rows = describe_tile(b_tile, 64 * 128);
+  const int row = t / 32 * 16 + t % 32 / 4;
+  const int col = t % 4 * 2;
+
+  float by_rows[8][4];
+  float by_columns[16][4] = {};
+  uint32_t held[4][4];
+  for (int k = 0; k < 4; ++k) {
+    for (int i = 0; i < 4; ++i) {
+      const bf16* const pair = a + (row + i % 2 * 8) * 128 + k * 16 + col + i / 2 * 8;
+      held[k][i] = pack_bf16(to_float(pair[0]), to_float(pair[1]));
+    }
+  }
+  products_begin();
+  for (int k = 0; k < 8; ++k) {
+    const int columns = k / 4 * (64 * 128 / 16) + k % 4 * 2;
+    multiply_tiles<false>(by_rows, a_rows + columns, b_rows + columns, k > 0);
+  }
+  products_commit();
+  for (int k = 0; k < 2; ++k) multiply_tiles<true>(by_columns, held[k], b_rows + k * 128, true);
+  products_commit();
+  for (int k = 2; k < 4; ++k) multiply_tiles<true>(by_columns, held[k], b_rows + k * 128, true);
+  products_commit();
+  products_wait<2>(by_rows);
+  for (int i = 0; i < 8; ++i) {
+    for (int c = 0; c < 4; ++c) {
+      d[(row + c / 2 * 8) * 64 + i * 8 + col + c % 2] = by_rows[i][c];
+    }
+  }
+  products_wait<0>(by_columns);
+  d += 64 * 64;
+  for (int i = 0; i < 16; ++i) {
+    for (int c = 0; c < 4; ++c) {
+      d[(row + c / 2 * 8) * 128 + i * 8 + col + c % 2] = by_columns[i][c];
+    }
+  }
+}
+
 class EmulatorTest : public testing::TestWithParam<emulator::Schedule> {
  protected:
   emulator::ScopedSchedule schedule_{GetParam()};
@@ -209,6 +267,33 @@ TEST_P(EmulatorTest, MultiplyAddIsAProductOfMatrices) {
       auto expected = static_cast<float>(row * 8 + col);
       for (int k = 0; k < 16; ++k) expected += a[row * 16 + k] * b[col * 16 + k];
       EXPECT_EQ(d[row * 8 + col], expected);
+    }
+  }
+}
+
+TEST_P(EmulatorTest, ProductsOfAWarpgroupAreProductsOfMatrices) {
+  Buffer<bf16> a(64 * 128);
+  Buffer<bf16> b(64 * 128);
+  Buffer<float> d(64 * 64 + 64 * 128);
+  for (int i = 0; i < 64 * 128; ++i) {
+    a[i] = to_bf16(static_cast<float>(i * 7 % 31 - 15));
+    b[i] = to_bf16(static_cast<float>(i * 5 % 23 - 11));
+  }
+  LAUNCH(multiply_as_a_warpgroup, 1, 128, 2 * 64 * 256, nullptr, a.data(), b.data(), d.data());
+  for (int row = 0; row < 64; ++row) {
+    for (int col = 0; col < 64; ++col) {
+      float expected = 0;
+      for (int k = 0; k < 128; ++k) {
+        expected += to_float(a[row * 128 + k]) * to_float(b[col * 128 + k]);
+      }
+      ASSERT_EQ(d[row * 64 + col], expected) << row << ", " << col;
+    }
+    for (int col = 0; col < 128; ++col) {
+      float expected = 0;
+      for (int k = 0; k < 64; ++k) {
+        expected += to_float(a[row * 128 + k]) * to_float(b[k * 128 + col]);
+      }
+      ASSERT_EQ(d[64 * 64 + row * 128 + col], expected) << row << ", " << col;
     }
   }
 }

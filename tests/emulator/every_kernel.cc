@@ -12,8 +12,11 @@ namespace {
 
 class Runner {
  public:
-  Runner(DType dtype, int64_t guard)
-      : ops_(make_emulated_cuda_ops()), bench_(*ops_, dtype), guard_(guard) {}
+  Runner(DType dtype, int64_t guard, cuda::Device::Products products)
+      : ops_(make_emulated_cuda_ops(cuda::Device::Products::kOfWarps)),
+        bench_(*ops_, dtype),
+        guard_(guard),
+        products_(products) {}
 
   std::vector<Matrix> run() {
     for (const int64_t cols : {24, 600}) {
@@ -23,7 +26,9 @@ class Runner {
       run_norms(cols);
     }
     run_attentions();
-    run_attention({.num_heads = 2, .num_kv_heads = 1, .head_size = 64, .scale = 0.2, .cap = 5}, 37);
+    if (products_ == cuda::Device::Products::kOfWarpgroups) run_attentions_of_warpgroups();
+    run_attention(
+        *ops_, {.num_heads = 2, .num_kv_heads = 1, .head_size = 64, .scale = 0.2, .cap = 5}, 37);
     run_rotary(64);
     run_blocks();
     run_head();
@@ -142,13 +147,26 @@ class Runner {
     if (bench_.dtype() == DType::kBFloat16 && guard_ == 0) head_sizes = {24, 64, 80, 96, 128, 256};
     for (const int64_t head_size : head_sizes) {
       for (const int32_t num_queries : {5, 37}) {
-        run_attention({.num_heads = 4, .num_kv_heads = 2, .head_size = head_size, .scale = 0.1},
+        run_attention(*ops_,
+                      {.num_heads = 4, .num_kv_heads = 2, .head_size = head_size, .scale = 0.1},
                       num_queries);
       }
     }
   }
 
-  void run_attention(const AttentionShape& shape, int32_t num_queries) {
+  /// Kernels for many rows of two head sizes of aligned bfloat16, over more steps than they have
+  /// stages.
+  void run_attentions_of_warpgroups() {
+    if (bench_.dtype() != DType::kBFloat16 || guard_ != 0) return;
+    const std::unique_ptr<Ops> ops = make_emulated_cuda_ops(products_);
+    for (const int64_t E : {64, 128}) {
+      run_attention(*ops, {.num_heads = 4, .num_kv_heads = 2, .head_size = E, .scale = 0.1}, 110);
+    }
+    run_attention(
+        *ops, {.num_heads = 2, .num_kv_heads = 1, .head_size = 64, .scale = 0.2, .cap = 5}, 70);
+  }
+
+  void run_attention(Ops& ops, const AttentionShape& shape, int32_t num_queries) {
     constexpr int32_t kKept = 150;
     const int64_t HE = shape.num_heads * shape.head_size;
     const int64_t KE = shape.num_kv_heads * shape.head_size;
@@ -164,8 +182,8 @@ class Runner {
     const Tensor out = take(num_queries, HE);
     const Tensor lse = take_sums(num_queries, shape.num_heads);
     const Tensor dq = take_sums(num_queries, HE);
-    ops_->attention(shape, parts, q, sources, out, lse);
-    ops_->attention_input_gradient(
+    ops.attention(shape, parts, q, sources, out, lse);
+    ops.attention_input_gradient(
         shape, parts, q, sources, out, lse, put(num_queries, HE, "dout"), dq, gradients);
     for (const Tensor& x : {out, lse, dq}) keep(x);
     for (const KeyValues& gradient : gradients) {
@@ -210,13 +228,14 @@ class Runner {
   std::unique_ptr<Ops> ops_;
   Workbench bench_;
   int64_t guard_;
+  cuda::Device::Products products_;
   std::vector<Matrix> results_;
 };
 
 }  // namespace
 
-std::vector<Matrix> run_every_kernel(DType dtype, int64_t guard) {
-  return Runner(dtype, guard).run();
+std::vector<Matrix> run_every_kernel(DType dtype, int64_t guard, cuda::Device::Products products) {
+  return Runner(dtype, guard, products).run();
 }
 
 }  // namespace prescript::emulator

@@ -128,6 +128,49 @@ bool staged_tile_overwritten(bool is_faulty) {
   return is_right;
 }
 
+/// A warp writes what another reads.
+__global__ void hand_over(bool arrives, bool arrives_early, int* out) {
+  SHARED_ARRAY(int, numbers, [32]);
+  const unsigned lane = threadIdx.x % 32;
+  if (threadIdx.x < 32) {
+    if (arrives && arrives_early) barrier_arrive(1, 64);
+    numbers[lane] = 1;
+    if (arrives && !arrives_early) barrier_arrive(1, 64);
+  } else {
+    barrier_wait(1, 64);
+    out[lane] = numbers[31 - lane];
+  }
+}
+
+bool handed_over(bool arrives, bool arrives_early) {
+  Buffer<int> out(32);
+  LAUNCH(hand_over, 1, 64, 0, nullptr, arrives, arrives_early, out.data());
+  return std::all_of(out.begin(), out.end(), [](int x) { return x == 1; });
+}
+bool never_handed_over(bool is_faulty) {
+  return handed_over(!is_faulty, false);
+}
+bool handed_over_early(bool is_faulty) {
+  return handed_over(true, is_faulty);
+}
+
+template <bool kIsFaulty>
+__global__ void move_registers(int* out) {
+  if (threadIdx.x < 128) {
+    give_registers_back<64>();
+  } else {
+    take_registers<kIsFaulty ? 224 : 216>();
+  }
+  out[threadIdx.x] = 1;
+}
+
+bool more_registers_than_there_are(bool is_faulty) {
+  Buffer<int> out(384);
+  LAUNCH(
+      (is_faulty ? move_registers<true> : move_registers<false>), 1, 384, 0, nullptr, out.data());
+  return std::all_of(out.begin(), out.end(), [](int x) { return x == 1; });
+}
+
 // --- memory ---
 
 __global__ void double_numbers(bool is_faulty, int size, float* x) {
@@ -232,6 +275,74 @@ bool halves_swapped(bool is_faulty) {
   return d[0] == 8;
 }
 
+// --- products of a warpgroup ---
+
+enum class ProductFault {
+  kNone,
+  kNotPublished,
+  kNoBarrier,
+  kNotOrdered,
+  kReadEarly,
+  kWrittenEarly,
+  kTileRewritten,
+  kNotSwizzled,
+};
+
+/// d = x · xᵀ of a tile of 64 rows and columns, which its 128 threads copy.
+template <ProductFault kFault>
+__global__ void multiply_copied(const bf16* x, float* d) {
+  DYNAMIC_SHARED(tile);
+  const int t = static_cast<int>(threadIdx.x);
+  const auto copy = [&](const bf16* from) {
+    for (int unit = t; unit < 64 * 8; unit += 128) {
+      const int row = unit / 8;
+      const int place = kFault == ProductFault::kNotSwizzled ? unit % 8 : unit % 8 ^ row % 8;
+      copy_async_16(tile + row * 128 + place * 16, from + unit * 8, true);
+    }
+    copy_async_commit();
+    copy_async_wait<0>();
+  };
+  copy(x);
+  if (kFault != ProductFault::kNotPublished) publish_to_products();
+  if (kFault != ProductFault::kNoBarrier) __syncthreads();
+  float sums[8][4] = {};
+  if (kFault != ProductFault::kNotOrdered) products_begin();
+  const uint64_t rows = describe_tile(tile, 64 * 128);
+  for (int k = 0; k < 4; ++k) multiply_tiles<false>(sums, rows + k * 2, rows + k * 2, true);
+  products_commit();
+  if (kFault == ProductFault::kReadEarly) d[t] = sums[0][0];
+  if (kFault == ProductFault::kWrittenEarly) sums[0][0] = 0;
+  if (kFault == ProductFault::kTileRewritten) {
+    __syncthreads();
+    copy(x + 8);
+  }
+  products_wait<0>(sums);
+  if (kFault != ProductFault::kReadEarly) d[t] = sums[0][0];
+}
+
+template <ProductFault kFault>
+bool copied_and_multiplied(bool is_faulty) {
+  Buffer<bf16> x(64 * 64 + 8);
+  for (int i = 0; i < 64 * 64 + 8; ++i) x[i] = to_bf16(static_cast<float>(i * 7 % 13 - 6));
+  Buffer<float> d(128);
+  LAUNCH((is_faulty ? multiply_copied<kFault> : multiply_copied<ProductFault::kNone>),
+         1,
+         128,
+         64 * 128,
+         nullptr,
+         x.data(),
+         d.data());
+  bool is_right = true;
+  for (int t = 0; t < 128; ++t) {
+    const int row = t / 32 * 16 + t % 32 / 4;
+    const int col = t % 4 * 2;
+    float expected = 0;
+    for (int k = 0; k < 64; ++k) expected += to_float(x[row * 64 + k]) * to_float(x[col * 64 + k]);
+    is_right = is_right && d[t] == expected;
+  }
+  return is_right;
+}
+
 // --- order within a warp and between blocks ---
 
 __global__ void count_threads(bool is_faulty, int* out) {
@@ -332,6 +443,48 @@ const std::vector<PlantedFault>& planted_faults() {
        Shown::kAlways,
        "",
        {Kind::kWriteAfterRead}},
+      {"TileNotPublished",
+       copied_and_multiplied<ProductFault::kNotPublished>,
+       Shown::kAlways,
+       "a tile that was written and not published",
+       {}},
+      {"TileMultipliedBeforeOthersCopied",
+       copied_and_multiplied<ProductFault::kNoBarrier>,
+       Shown::kSometimes,
+       "a tile was written while products read it",
+       {Kind::kReadAfterWrite, Kind::kWriteAfterRead, Kind::kUninitialized}},
+      {"RegistersNotOrdered",
+       copied_and_multiplied<ProductFault::kNotOrdered>,
+       Shown::kAlways,
+       "registers were not ordered before it",
+       {}},
+      {"SumsReadEarly", copied_and_multiplied<ProductFault::kReadEarly>, Shown::kAlways, "", {}},
+      {"SumsWrittenEarly",
+       copied_and_multiplied<ProductFault::kWrittenEarly>,
+       Shown::kAlways,
+       "a sum was written before it was waited for",
+       {}},
+      {"TileRewrittenEarly",
+       copied_and_multiplied<ProductFault::kTileRewritten>,
+       Shown::kAlways,
+       "a tile was written while products read it",
+       {Kind::kReadAfterWrite, Kind::kWriteAfterRead}},
+      {"TileNotSwizzled",
+       copied_and_multiplied<ProductFault::kNotSwizzled>,
+       Shown::kAlways,
+       "",
+       {}},
+      {"NeverHandedOver",
+       never_handed_over,
+       Shown::kAlways,
+       "threads wait for each other for ever",
+       {}},
+      {"MoreRegistersThanThereAre",
+       more_registers_than_there_are,
+       Shown::kAlways,
+       "setmaxnreg: more registers than the block began with",
+       {}},
+      {"HandedOverEarly", handed_over_early, Shown::kNever, "", {Kind::kReadAfterWrite}},
       {"CountedWithoutOrder", counted_without_order, Shown::kNever, "", {Kind::kReadAfterWrite}},
       {"BlocksWithoutOrder", blocks_without_order, Shown::kNever, "", {Kind::kReadAfterWrite}},
       {"WarpWithoutOrder", warp_without_order, Shown::kAlways, "", {Kind::kWriteAfterRead}},

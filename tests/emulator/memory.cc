@@ -14,7 +14,7 @@ namespace prescript::emulator {
 namespace {
 
 constexpr int kNan = 0xFF;
-constexpr size_t kAlignment = 256;
+constexpr size_t kAlignment = 1024;
 
 #ifdef __SANITIZE_ADDRESS__
 
@@ -68,7 +68,7 @@ class Memory {
 
  private:
   static constexpr size_t kBytes = size_t{64} << 30;  // of addresses: pages come when touched
-  static constexpr size_t kGap = 256;
+  static constexpr size_t kGap = kAlignment;
   static constexpr unsigned char kUntouched = 0xA5;
 
   static size_t rounded(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }

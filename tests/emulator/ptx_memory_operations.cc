@@ -5,6 +5,7 @@
 
 #include "emulator/ptx_operations.h"
 #include "emulator/runtime.h"
+#include "emulator/warpgroup.h"
 
 namespace prescript::emulator {
 namespace {
@@ -27,6 +28,7 @@ void load(PtxThread& thread, const PtxInstruction& i) {
 template <typename T, PtxSpace kSpace, size_t kCount>
 void store(PtxThread& thread, const PtxInstruction& i) {
   unsigned char* to = thread.address(i.operands[0], kSpace, kCount * sizeof(T), true);
+  note_written(to, kCount * sizeof(T));
   for (size_t k = 0; k < kCount; ++k) {
     const T value = thread.get<T>(i.operands[1 + k]);
     std::memcpy(to + k * sizeof(T), &value, sizeof(T));

@@ -79,8 +79,8 @@ struct PtxModule {
 std::optional<PtxSpecial> find_ptx_special(const std::string& name);
 
 /// The operation of `opcode` for operands of `shape`, one letter for each: r a register or number,
-/// a an address, l a label, p a pair d|p, a digit a group in braces. Throws std::runtime_error
-/// where there is none.
+/// a an address, l a label, p a pair d|p, a digit a group in braces, {32} a larger one. Throws
+/// std::runtime_error where there is none.
 PtxOperation find_ptx_operation(const std::string& opcode, const std::string& shape);
 
 /// Throws std::runtime_error with the line of whatever it does not know.

@@ -17,6 +17,7 @@ void add_conversions(PtxOperations& operations);
 void add_comparisons(PtxOperations& operations);
 void add_memory_operations(PtxOperations& operations);
 void add_warp_operations(PtxOperations& operations);
+void add_warpgroup_operations(PtxOperations& operations);
 
 // --- what most are made of: results of f of the other operands ---
 

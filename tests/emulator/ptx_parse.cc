@@ -12,7 +12,7 @@ namespace {
 
 using Kind = PtxConstant::Kind;
 
-constexpr size_t kSharedAlignment = 128;  // of dynamic shared memory
+constexpr size_t kSharedAlignment = 1024;  // of dynamic shared memory
 
 size_t round_up(size_t x, size_t step) {
   return (x + step - 1) / step * step;
@@ -216,27 +216,27 @@ class Parser {
     entry_->instructions.push_back(std::move(instruction));
   }
 
-  char parse_operand(std::vector<PtxOperand>& operands) {
+  std::string parse_operand(std::vector<PtxOperand>& operands) {
     if (in_.accept("[")) {
       PtxOperand address{parse_slot(), 0};
       if (in_.accept("+")) address.offset = in_.number();
       in_.expect("]");
       operands.push_back(address);
-      return 'a';
+      return "a";
     }
     if (in_.accept("{")) {
-      char count = '0';
+      size_t count = 0;
       do {
         operands.push_back({parse_slot(), 0});
         ++count;
       } while (in_.accept(","));
       in_.expect("}");
-      return count;
+      return count < 10 ? std::to_string(count) : "{" + std::to_string(count) + "}";
     }
     operands.push_back({parse_slot(), 0});
-    if (!in_.accept("|")) return 'r';
+    if (!in_.accept("|")) return "r";
     operands.push_back({parse_slot(), 0});
-    return 'p';
+    return "p";
   }
 
   /// A register, or a slot that holds the number, the special register or the symbol's address.

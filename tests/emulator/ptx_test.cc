@@ -20,13 +20,12 @@ constexpr double kFloat32 = 1e-5;
 constexpr double kBFloat16 = 1.0 / 128;
 
 struct Case {
-  int architecture;
+  std::string architecture;
   DType dtype;
   int64_t guard;
 
   std::string name() const {
-    return "sm_" + std::to_string(architecture) + "_" + name_of(dtype) +
-           (guard == 0 ? "_aligned" : "_anywhere");
+    return architecture + "_" + name_of(dtype) + (guard == 0 ? "_aligned" : "_anywhere");
   }
 };
 
@@ -40,27 +39,28 @@ class KernelPtxTest : public testing::TestWithParam<Case> {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          KernelPtxTest,
-                         testing::Values(Case{80, DType::kFloat32, 0},
-                                         Case{80, DType::kFloat32, 3},
-                                         Case{80, DType::kBFloat16, 0},
-                                         Case{80, DType::kBFloat16, 3},
-                                         Case{90, DType::kFloat32, 0},
-                                         Case{90, DType::kFloat32, 3},
-                                         Case{90, DType::kBFloat16, 0},
-                                         Case{90, DType::kBFloat16, 3}),
+                         testing::Values(Case{"sm_80", DType::kFloat32, 0},
+                                         Case{"sm_80", DType::kFloat32, 3},
+                                         Case{"sm_80", DType::kBFloat16, 0},
+                                         Case{"sm_80", DType::kBFloat16, 3},
+                                         Case{"sm_90a", DType::kFloat32, 0},
+                                         Case{"sm_90a", DType::kFloat32, 3},
+                                         Case{"sm_90a", DType::kBFloat16, 0},
+                                         Case{"sm_90a", DType::kBFloat16, 3}),
                          [](const auto& test) { return test.param.name(); });
 
 TEST_P(KernelPtxTest, ComputesWhatTheHostDoes) {
   const auto& [architecture, dtype, guard] = GetParam();
-  const std::filesystem::path folder =
-      std::filesystem::path(PRESCRIPT_PTX_DIR) / ("sm_" + std::to_string(architecture));
+  const std::filesystem::path folder = std::filesystem::path(PRESCRIPT_PTX_DIR) / architecture;
   if (!std::filesystem::exists(folder)) {
     GTEST_SKIP() << "this build found no nvcc: the PTX of the kernels was not run";
   }
-  const std::vector<Matrix> expected = run_every_kernel(dtype, guard);
+  const auto products = architecture == "sm_90a" ? cuda::Device::Products::kOfWarpgroups
+                                                 : cuda::Device::Products::kOfWarps;
+  const std::vector<Matrix> expected = run_every_kernel(dtype, guard, products);
   PtxExecutor executor(folder);
   set_executor(&executor);
-  const std::vector<Matrix> found = run_every_kernel(dtype, guard);
+  const std::vector<Matrix> found = run_every_kernel(dtype, guard, products);
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i) {
     EXPECT_LE(tolerance::row_error(found[i], expected[i]),

@@ -46,6 +46,9 @@ class PtxThread {
     slots_[operand.slot] = bits;
   }
 
+  /// Where the register is kept.
+  void* place(const PtxOperand& operand) { return &slots_[operand.slot]; }
+
   bool predicate(const PtxOperand& operand) const { return (slots_[operand.slot] & 1) != 0; }
 
   // --- memory ---

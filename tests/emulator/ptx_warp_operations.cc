@@ -128,6 +128,7 @@ PtxOperation find_ptx_operation(const std::string& opcode, const std::string& sh
     add_comparisons(operations);
     add_memory_operations(operations);
     add_warp_operations(operations);
+    add_warpgroup_operations(operations);
     return operations;
   }();
   const auto found = all.find(opcode + " " + shape);

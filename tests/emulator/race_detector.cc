@@ -68,9 +68,10 @@ bool RaceDetector::is_unordered(const Access& earlier) const {
   if (earlier.thread == 0 || earlier.thread == running->in_grid + 1) return false;
   const uint64_t other = earlier.thread - 1;
   if (other / threads_of_block_ != running->in_grid / threads_of_block_) return true;
-  if (earlier.block_interval != running->block_interval) return false;
-  const bool same_warp = other % threads_of_block_ / 32 == running->warp;
-  return !same_warp || earlier.warp_interval == running->warp_interval;
+  const uint64_t warp = other % threads_of_block_ / 32;
+  if (warp != running->warp) return running->known_intervals[warp] <= earlier.block_interval;
+  return earlier.block_interval == running->block_interval &&
+         earlier.warp_interval == running->warp_interval;
 }
 
 void RaceDetector::report(Kind kind, const void* code, const Access& other, size_t offset) {

@@ -5,12 +5,14 @@
 #include <cstdint>
 
 #include "emulator/runtime.h"
+#include "emulator/warpgroup.h"
 
 namespace {
 
 void tell(const void* address, size_t bytes, bool is_write, const void* code) {
   using prescript::emulator::current_observer;
   if (prescript::emulator::running == nullptr || current_observer() == nullptr) return;
+  if (is_write) prescript::emulator::note_written(address, bytes);
   current_observer()->on_access(address, bytes, is_write, code);
 }
 

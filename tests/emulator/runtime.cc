@@ -9,6 +9,7 @@
 #include "emulator/block.h"
 #include "emulator/memory.h"
 #include "emulator/schedule.h"
+#include "emulator/warpgroup.h"
 
 namespace prescript::emulator {
 namespace {
@@ -63,6 +64,7 @@ void land(const AsyncCopy& copy) {
   // Told as the compiled code of this function: the observer sees who waited, not who asked.
   const void* code = __builtin_return_address(0);
   tell(copy.to, kCopyBytes, true, code);
+  note_written(copy.to, kCopyBytes);
   if (copy.exists) {
     tell(copy.from, kCopyBytes, false, code);
     std::memcpy(copy.to, copy.from, kCopyBytes);
@@ -113,6 +115,17 @@ void run_grid(const Launch& launch, const std::function<void()>& thread) {
 
 void wait_for_block(Place place) {
   Block::current().wait_for_block(place);
+}
+
+void come_to_barrier(int barrier, int num_threads, bool waits, Place place) {
+  Block::current().come_to_barrier(barrier, num_threads, waits, place);
+}
+
+void change_registers(int num_registers) {
+  if (num_registers < 24 || num_registers > 256 || num_registers % 8 != 0) {
+    fail("setmaxnreg: " + std::to_string(num_registers) + " registers");
+  }
+  Block::current().change_registers(static_cast<unsigned>(num_registers));
 }
 
 void meet_in_warp(const char* name, uint32_t mask, void* argument, Together together, Place place) {

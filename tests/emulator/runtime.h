@@ -1,6 +1,7 @@
 #pragma once
 // What emulated device code asks of the machine that runs it. Host code wants emulator/emulator.h.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,10 +34,12 @@ struct ThreadState {
   unsigned lane = 0;
   unsigned warp = 0;
   uint64_t in_grid = 0;  // never the same for two threads of a launch
-  // How many __syncthreads and __syncwarp are behind it: between two accesses in one interval
-  // nothing orders two threads.
+  // How many barriers of the block and __syncwarp are behind it: between two accesses in one
+  // interval nothing orders two threads of a warp.
   uint32_t block_interval = 0;
   uint32_t warp_interval = 0;
+  // Of each warp of the block: how many of its intervals a barrier put before this thread.
+  std::array<uint32_t, 32> known_intervals = {};
 };
 
 /// The thread that runs now; null outside a launch.
@@ -72,6 +75,12 @@ void run_launch(const Launch& launch, const std::function<void()>& thread);
 
 /// __syncthreads.
 void wait_for_block(Place place);
+
+/// Comes to barrier `barrier`, which opens for `num_threads` threads, and waits there or goes on.
+void come_to_barrier(int barrier, int num_threads, bool waits, Place place);
+
+/// setmaxnreg.
+void change_registers(int num_registers);
 
 /// Every lane of `mask` brings its argument; the last to come runs `together` over the arguments
 /// by lane (null where not in the mask), and all go on. That all lanes of the mask came for the

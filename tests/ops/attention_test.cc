@@ -124,7 +124,7 @@ class AttentionTest : public OpsTest {
 };
 INSTANTIATE_TEST_SUITE_P(Every,
                          AttentionTest,
-                         testing::ValuesIn(backends()),
+                         testing::ValuesIn(attention_backends()),
                          testing::PrintToStringParamName());
 
 TEST_P(AttentionTest, OverThePartsOfRandomForestsEqualsAttentionUnderAMask) {

@@ -16,6 +16,7 @@ namespace {
 using cuda::AttentionGroup;
 using cuda::AttentionKernels;
 using cuda::AttentionPart;
+using Products = cuda::Device::Products;
 
 /// How often query n meets key i of source s, as (s, n, i).
 using Meetings = std::map<std::tuple<int32_t, int32_t, int32_t>, int>;
@@ -100,12 +101,13 @@ struct Shapes {
     const int64_t cols = heads * shape.head_size;
     return {reinterpret_cast<void*>(uintptr_t{1024}), dtype, rows, cols, cols};
   }
-  AttentionPlan forward(std::span<const Part> parts) const {
-    return AttentionPlan::forward(shape, parts, q, sources, q);
+  AttentionPlan forward(std::span<const Part> parts, Products products = Products::kOfWarps) const {
+    return AttentionPlan::forward(products, shape, parts, q, sources, q);
   }
-  AttentionPlan input_gradient(std::span<const Part> parts) const {
+  AttentionPlan input_gradient(std::span<const Part> parts,
+                               Products products = Products::kOfWarps) const {
     const Tensor dq = tensor(DType::kFloat32, q.rows, shape.num_heads);
-    return AttentionPlan::input_gradient(shape, parts, q, sources, q, q, dq, gradients);
+    return AttentionPlan::input_gradient(products, shape, parts, q, sources, q, q, dq, gradients);
   }
 };
 
@@ -132,6 +134,10 @@ TEST(CudaAttention, EveryTileMeetsWhatItsPartsSay) {
         ASSERT_EQ(gradient.kernels(), AttentionKernels::kMatrix);
         EXPECT_EQ(meetings_of_query_tiles(gradient, pass.num_rows(), 128), expected);
         EXPECT_EQ(meetings_of_key_tiles(gradient, 64), expected);
+        const AttentionPlan wide = shapes.input_gradient(parts, Products::kOfWarpgroups);
+        ASSERT_EQ(wide.kernels(), AttentionKernels::kWarpgroup);
+        EXPECT_EQ(meetings_of_query_tiles(wide, pass.num_rows(), 128), expected);
+        EXPECT_EQ(meetings_of_key_tiles(wide, 128), expected);
       }
     }
   }
@@ -249,6 +255,21 @@ TEST(CudaAttention, MatrixInstructionsNeedAlignedRowsOfBFloat16) {
   EXPECT_EQ(shapes.forward(parts).kernels(), AttentionKernels::kPlain);
   const Shapes odd({1, 1, 72, 0.1, 0}, 100, {100});
   EXPECT_EQ(odd.forward(parts).kernels(), AttentionKernels::kPlain);
+}
+
+TEST(CudaAttention, ProductsOfWarpgroupsNeedACardThatHasThemAndAHeadThatFits) {
+  const auto kernels_for = [](int64_t head_size, int32_t num_queries, Products products) {
+    const std::vector<Part> parts{
+        {.num_queries = num_queries, .num_keys = num_queries, .causal_offset = 0}};
+    const Shapes shapes({1, 1, head_size, 0.1, 0}, num_queries, {num_queries});
+    return shapes.forward(parts, products).kernels();
+  };
+  EXPECT_EQ(kernels_for(128, 100, Products::kOfWarpgroups), AttentionKernels::kWarpgroup);
+  EXPECT_EQ(kernels_for(64, 100, Products::kOfWarpgroups), AttentionKernels::kWarpgroup);
+  EXPECT_EQ(kernels_for(128, 100, Products::kOfWarps), AttentionKernels::kMatrix);
+  EXPECT_EQ(kernels_for(96, 100, Products::kOfWarpgroups), AttentionKernels::kMatrix);
+  EXPECT_EQ(kernels_for(128, 10, Products::kOfWarpgroups), AttentionKernels::kMatrixFewRows);
+  EXPECT_EQ(kernels_for(72, 100, Products::kOfWarpgroups), AttentionKernels::kPlain);
 }
 
 TEST(CudaAttention, SourcesWithoutGradientsHaveNoTiles) {

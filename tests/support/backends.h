@@ -20,6 +20,9 @@ struct Backend {
 /// (cuda_backends.cc).
 const std::vector<Backend>& backends();
 
+/// The same, and what has other kernels for attention alone.
+const std::vector<Backend>& attention_backends();
+
 inline std::ostream& operator<<(std::ostream& out, const Backend& backend) {
   return out << backend.name;
 }

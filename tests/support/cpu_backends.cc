@@ -12,4 +12,8 @@ const std::vector<Backend>& backends() {
   return all;
 }
 
+const std::vector<Backend>& attention_backends() {
+  return backends();
+}
+
 }  // namespace prescript

@@ -12,6 +12,10 @@ const std::vector<Backend>& backends() {
   return all;
 }
 
+const std::vector<Backend>& attention_backends() {
+  return backends();
+}
+
 std::unique_ptr<cuda::Device> open_kernel_device() {
   return cuda::open_device();
 }
