@@ -241,8 +241,8 @@ class CudaOps final : public Ops {
                  Tensor lse_NH) override {
     ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
     if (q_NHE.rows == 0) return;
-    const auto plan = AttentionPlan::forward(
-        device_->products(), shape, parts, q_NHE, sources, out_NHE);
+    const auto plan =
+        AttentionPlan::forward(device_->products(), shape, parts, q_NHE, sources, out_NHE);
     const Buffer workspace = device_->allocate(plan.workspace_bytes());
     cuda::attention(placed(plan, workspace), q_NHE, out_NHE, lse_NH, stream());
   }

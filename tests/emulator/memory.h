@@ -15,7 +15,8 @@ struct Allocation {
   uint64_t id = 0;         // never the same for two allocations
 };
 
-/// A buffer whose address is a multiple of 1024, full of NaN (bytes of 0xFF). Throws std::bad_alloc.
+/// A buffer whose address is a multiple of 1024, full of NaN (bytes of 0xFF). Throws
+/// std::bad_alloc.
 void* allocate(size_t bytes, bool is_shared = false);
 
 /// Fills the buffer with NaN and gives it back. Null is allowed.

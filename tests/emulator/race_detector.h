@@ -38,8 +38,8 @@ struct RaceReport {
 ///
 /// Two accesses of a byte, at least one a write, race if their threads are of different blocks, or
 /// of one block with no barrier between that both came to, directly or through others, unless they
-/// are of one warp with a __syncwarp between. Shuffles and votes order nothing. It knows of pairs of bytes, and of the last two
-/// readers of each: nothing that kernels share is narrower.
+/// are of one warp with a __syncwarp between. Shuffles and votes order nothing. It knows of pairs
+/// of bytes, and of the last two readers of each: nothing that kernels share is narrower.
 class RaceDetector final : public Observer {
  public:
   RaceDetector() { set_observer(this); }
