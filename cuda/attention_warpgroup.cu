@@ -160,7 +160,8 @@ struct ForwardMemory {
                                                         Shape::kStages * Shape::Keys::kBytes)) {}
 };
 
-/// Of the copying warpgroup. Copies are handed over when the next are under way.
+/// Of the copying warpgroup. K of a step is under way together with V of the step before, whose
+/// stage comes free at the same time.
 template <typename Shape>
 __device__ __forceinline__ void copy_block(const AttentionWork& work,
                                            const QueryTile& tile,
@@ -171,14 +172,14 @@ __device__ __forceinline__ void copy_block(const AttentionWork& work,
   constexpr int kKeys = Shape::kKeys;
   const auto num_rows = static_cast<int32_t>(q_NHE.rows) * head.group_size;
   const int64_t col = int64_t{head.kv_head} * E;
+  Steps<kKeys> step(work, tile.first_group, tile.num_groups);
+  if (step.is_done()) return;
   typename Shape::KeyRing k_ring;
   typename Shape::ValueRing v_ring;
   int32_t group = -1;
   int unknown_stages = 0;  // whose keys are of another group
   copy_folded<E, Shape::kRows>(head, q_NHE, tile.row_begin, num_rows, memory.q_tile);
-  bool is_first = true;
-  for (Steps<kKeys> step(work, tile.first_group, tile.num_groups); !step.is_done();
-       step.advance(work)) {
+  for (bool is_first = true; !step.is_done(); step.advance(work), is_first = false) {
     const AttentionSource& source = work.sources[work.groups[step.group].source];
     k_ring.wait_until_empty();
     copy_rows<E, kKeys>(memory.k_tiles + k_ring.stage * Shape::Keys::kBytes,
@@ -186,7 +187,6 @@ __device__ __forceinline__ void copy_block(const AttentionWork& work,
                         source.k_stride,
                         step.begin,
                         step.end);
-    copy_async_commit();
     if (step.group != group) {
       group = step.group;
       unknown_stages = Shape::kStages;
@@ -195,28 +195,24 @@ __device__ __forceinline__ void copy_block(const AttentionWork& work,
       --unknown_stages;
       memory.keys[k_ring.stage].find(work, group, head, tile.row_begin, num_rows);
     }
-    if (!is_first) {
-      copy_async_wait<1>();
-      publish_to_products();
-      v_ring.hand_over(1);
-    }
+    copy_async_commit();
+    copy_async_wait<0>();
+    publish_to_products();
+    if (!is_first) v_ring.hand_over(1);
+    k_ring.hand_over(0);
+    k_ring.advance();
     v_ring.wait_until_empty();
     copy_rows<E, kKeys>(memory.v_tiles + v_ring.stage * Shape::Keys::kBytes,
                         static_cast<const bf16*>(source.v) + col,
                         source.v_stride,
                         step.begin,
                         step.end);
-    copy_async_commit();
-    copy_async_wait<1>();
-    publish_to_products();
-    k_ring.hand_over(0);
-    k_ring.advance();
     v_ring.advance();
-    is_first = false;
   }
+  copy_async_commit();
   copy_async_wait<0>();
   publish_to_products();
-  if (!is_first) v_ring.hand_over(1);
+  v_ring.hand_over(1);
   k_ring.wait_for_all();
   v_ring.wait_for_all();
 }
@@ -295,11 +291,10 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
       v_ring.wait_until_full(warpgroup);
       multiply_values();
       Turn::pass_on(warpgroup);
-      products_wait<1>(s);
-      exponentiate();
-      products_wait<0>(state.out);
+      products_wait<0>(s, state.out);
       v_ring.give_back(0);
       v_ring.advance();
+      exponentiate();
       scale_out<Shape>(shrink, state);
       pack(s, p);
     }

@@ -67,7 +67,7 @@ struct KeyGradientShape {
   static constexpr int E = kE;
   static constexpr int kKeys = 2 * kGroupRows;
   static constexpr int kRows = 64;  // of a step
-  static constexpr int kStages = 3;
+  static constexpr int kStages = 4;
   using StageRing = Ring<kStages, 1>;
   using Keys = SwizzledTile<E, kKeys>;
   using Rows = SwizzledTile<E, kRows>;

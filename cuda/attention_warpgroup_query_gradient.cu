@@ -25,7 +25,7 @@ struct QueryGradientShape {
   static constexpr int E = kE;
   static constexpr int kRows = 2 * kGroupRows;
   static constexpr int kKeys = 64;
-  static constexpr int kStages = 3;
+  static constexpr int kStages = 4;
   using StageRing = Ring<kStages, 1>;
   using Rows = SwizzledTile<E, kRows>;
   using Keys = SwizzledTile<E, kKeys>;
@@ -185,9 +185,8 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
       multiply_rows<Rows, Keys, E>(dout_rows, k_rows() + Keys::kBytes / 16, ds);
       products_commit();
     };
-    // From raw scores and dout·Vᵀ, once they are ready, to dS.
+    // From raw scores and dout·Vᵀ to dS.
     const auto differentiate_step = [&] {
-      products_wait<0>(s, ds, dq);
       const BlockKeys<Shape::kRows>& keys = memory.keys[ring.stage];
       if (keys.all(warpgroup, step.begin, step.begin + kKeys)) {
         differentiate<Shape, false, kIsCapped>(
@@ -205,6 +204,7 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
     products_begin();
     multiply_keys_and_values();
     Turn::pass_on(warpgroup);
+    products_wait<0>(s, ds);
     differentiate_step();
     for (step.advance(work); !step.is_done(); step.advance(work)) {
       const uint64_t before = k_rows();
@@ -215,8 +215,9 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
       multiply_columns<Keys>(a, before, dq);
       multiply_keys_and_values();
       Turn::pass_on(warpgroup);
-      differentiate_step();
+      products_wait<0>(s, ds, dq);
       ring.give_back(1);
+      differentiate_step();
     }
     Turn::wait(warpgroup);
     products_begin();
