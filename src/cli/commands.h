@@ -16,6 +16,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& program, Action& action);
 void add_generate(CLI::App& program, Action& action);
 void add_score(CLI::App& program, Action& action);
+void add_evaluate(CLI::App& program, Action& action);
 void add_exemplars(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_tokenize(CLI::App& program, Action& action);

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "adapter/adapter_files.h"
+#include "adapter/deferral.h"
 #include "base/counted.h"
 #include "base/error.h"
 #include "cli/commands.h"
@@ -40,9 +41,16 @@ void check_peft_can_hold(const Adapter& adapter, const std::string& place) {
                        "prescript");
 }
 
+/// Those of its hard prompt, and of the one that its deferral was measured behind.
+size_t num_few_shot(const Adapter& adapter, const std::string& place) {
+  const auto deferral = deferral_of(adapter, place);
+  return adapter.hard_prompt.few_shot_json.size() +
+         (deferral ? deferral->hard_prompt.few_shot_json.size() : 0);
+}
+
 /// Exemplars may be confidential: nobody should send their text away unawares.
 void warn_of_few_shot(const Adapter& adapter, const std::string& place) {
-  const size_t count = adapter.hard_prompt.few_shot_json.size();
+  const size_t count = num_few_shot(adapter, place);
   if (count == 0) return;
   write_warning(place + ": the text of " + counted(count, "few-shot exemplar") +
                 " leaves with the adapter; --without-few-shot leaves it out");
@@ -50,9 +58,15 @@ void warn_of_few_shot(const Adapter& adapter, const std::string& place) {
 
 /// The metrics were measured with the exemplars, so the file says that they are gone.
 void drop_few_shot(Adapter& adapter, const std::string& place) {
-  const size_t count = adapter.hard_prompt.few_shot_json.size();
+  const size_t count = num_few_shot(adapter, place);
   if (count == 0) return;
   adapter.hard_prompt.few_shot_json.clear();
+  // Without its exemplars the threshold would be another adapter's.
+  const auto deferral = deferral_of(adapter, place);
+  if (deferral && !deferral->hard_prompt.few_shot_json.empty()) {
+    clear_deferral(adapter);
+    write_warning(place + ": left out the deferral threshold, which was measured with exemplars");
+  }
   adapter.provenance["few_shot_left_out"] = std::to_string(count);
   write_warning(place + ": left out " + counted(count, "few-shot exemplar") +
                 "; the adapter was trained and measured with them "

@@ -1,17 +1,17 @@
 // prescript generate: answers to questions, under any number of adapters.
 
-#include <algorithm>
 #include <memory>
-#include <set>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/answer_or_defer.h"
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/inference.h"
 #include "cli/number_option.h"
 #include "cli/terminal.h"
+#include "infer/generated_text.h"
 #include "infer/generator.h"
 #include "io/quote.h"
 #include "text/utf8.h"
@@ -30,6 +30,8 @@ struct Arguments {
   std::optional<std::string> prompt;
   GenerationOptions options;
   bool shapes_samples = false;  // --top-p, --top-k or --seed was given
+  bool defer = false;
+  bool sets_sampling = false;  // --temperature, --max-new-tokens, --top-p, --top-k, ... was given
 };
 
 std::vector<Exemplar> read_input(const Arguments& arguments) {
@@ -53,19 +55,16 @@ void check_options(const Arguments& arguments) {
     throw InputError(ExitCode::kUsage, "give either --prompt TEXT or --input FILE.jsonl");
   }
   check_sampling_options(options.sampling);
-  if (arguments.shapes_samples && options.sampling.temperature == 0) {
+  if (arguments.defer && arguments.sets_sampling) {
+    throw InputError(ExitCode::kUsage,
+                     "--defer: the adapter says how its samples are drawn; leave --temperature, "
+                     "--top-p, --top-k, --max-new-tokens, --format and --instruction out");
+  }
+  if (!arguments.defer && arguments.shapes_samples && options.sampling.temperature == 0) {
     write_warning(
         "--top-p, --top-k and --seed change nothing at temperature 0, which takes the "
         "most likely token; sample with --temperature 0.7, say");
   }
-}
-
-/// What ends an answer in the rendering of `question`, ascending.
-std::vector<int32_t> end_tokens(InferenceInputs& inputs, const Question& question) {
-  std::set<int32_t> ends(inputs.base().end_tokens.begin(), inputs.base().end_tokens.end());
-  const auto of_format = inputs.renderer(question.adapter).end_tokens();
-  ends.insert(of_format.begin(), of_format.end());
-  return {ends.begin(), ends.end()};
 }
 
 /// The random streams of a question are keyed by adapter and line: names of adapters hold no '/'.
@@ -79,16 +78,6 @@ GenerationRequest request_of(InferenceInputs& inputs,
   check_request_fits(request, max_new_tokens, inputs.base().config.max_positions);
   request.id = inputs.name(question.adapter).value_or("") + "/" + exemplar.id;
   return request;
-}
-
-/// What a generation says: its end token and other special tokens left out.
-std::string text_of(const Generation& generation, const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids = generation.ids;
-  if (generation.stop == StopReason::kEndOfTurn) ids.pop_back();
-  // Models may have more embedding rows than the tokenizer has tokens.
-  std::erase_if(ids,
-                [&](int32_t id) { return static_cast<size_t>(id) >= tokenizer.vocabulary_size(); });
-  return tokenizer.decode(ids, /*skip_special=*/true);
 }
 
 /// Writes results in the order of the questions, each as soon as those before it are there.
@@ -143,6 +132,10 @@ int generate_answers(const Arguments& arguments) {
   InferenceInputs inputs(arguments.common);
   const std::vector<Exemplar> exemplars = read_input(arguments);
   const std::vector<Question> questions = inputs.questions(exemplars);
+  if (arguments.defer) {
+    return answer_or_defer(
+        inputs, questions, arguments.options.sampling.seed, arguments.common.json);
+  }
 
   // Renderings that end with different tokens are generated apart.
   struct Group {
@@ -151,7 +144,7 @@ int generate_answers(const Arguments& arguments) {
   };
   std::map<std::vector<int32_t>, Group> groups;
   for (size_t q = 0; q < questions.size(); ++q) {
-    Group& group = groups[end_tokens(inputs, questions[q])];
+    Group& group = groups[end_tokens_of(inputs.base(), inputs.renderer(questions[q].adapter))];
     group.requests.push_back(request_of(inputs, questions[q], arguments.options.max_new_tokens));
     group.question_of.push_back(q);
   }
@@ -188,7 +181,9 @@ void add_generate(CLI::App& program, Action& action) {
       "the question\n"
       "behind --instruction alone. --json writes {\"id\",\"adapter\",\"text\",\"num_tokens\","
       "\"stop\"}; stop is\n"
-      "end_of_turn or length, num_tokens counts the end token.");
+      "end_of_turn or length, num_tokens counts the end token. With --defer, stop may be deferred, "
+      "num_tokens are\n"
+      "those of all samples, and vote_share is theirs that agree.");
   add_inference_options(*command, arguments->common);
   command->add_option("--prompt", arguments->prompt, "one question")->type_name("TEXT");
   command
@@ -225,7 +220,16 @@ void add_generate(CLI::App& program, Action& action) {
   auto* seed = add_number_option(
       *command, "--seed", options.sampling.seed, any_seed(), "of the samples; default 1");
   seed->type_name("S");
+  command->add_flag("--defer",
+                    arguments->defer,
+                    "answer a question with options only where enough samples agree, by the "
+                    "threshold that prescript evaluate stored in the adapter; else say \"deferred "
+                    "to a clinician\"");
   command->callback([=, &action] {
+    for (const char* option :
+         {"--temperature", "--max-new-tokens", "--top-p", "--top-k", "--format", "--instruction"}) {
+      arguments->sets_sampling |= command->count(option) > 0;
+    }
     arguments->shapes_samples = top_p->count() + top_k->count() + seed->count() > 0;
     action = [arguments] { return generate_answers(*arguments); };
   });

@@ -45,7 +45,7 @@ DType choose_dtype(const std::optional<std::string>& word,
       throw InputError(ExitCode::kUsage,
                        "--adapter: " + names[*first].dir + " was trained in " +
                            adapters[*first].dtype + ", " + names[i].dir + " in " +
-                           adapters[i].dtype + "; choose with --dtype");
+                           adapters[i].dtype + "; choose with --dtype (in a recipe: dtype)");
     }
     if (!first) first = i;
   }

@@ -71,6 +71,7 @@ class InferenceInputs {
   /// Its name, or nothing for the base.
   std::optional<std::string> name(int32_t adapter) const;
   bool has_adapters() const { return !adapters_.empty(); }
+  std::span<const Adapter> adapters() const { return adapters_; }
 
   /// Computes the adapters' roots.
   void add_adapters_to(AdapterSet& set) const;

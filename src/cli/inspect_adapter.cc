@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapter/adapter_files.h"
+#include "adapter/deferral.h"
 #include "cli/inspect.h"
 #include "infer/splice.h"
 
@@ -71,6 +72,20 @@ ordered_json inspect_adapter(const std::string& dir) {
   facts["identity"] = identity_facts(adapter.identity);
   facts["metrics"] = adapter.metrics;
   facts["provenance"] = adapter.provenance;
+  const auto deferral = deferral_of(adapter, dir);
+  if (!deferral) return facts;
+  facts["provenance"].erase("deferral");  // it may hold exemplars
+  facts["deferral"] = {{"vote_share", deferral->vote_share},
+                       {"num_samples", deferral->num_samples},
+                       {"temperature", deferral->temperature},
+                       {"max_new_tokens", deferral->max_new_tokens},
+                       {"hard_prompt", hard_prompt_facts(deferral->hard_prompt, dir)},
+                       {"target_accuracy", deferral->target_accuracy},
+                       {"accuracy", deferral->accuracy},
+                       {"deferral_rate", deferral->deferral_rate},
+                       {"num_questions", deferral->num_questions},
+                       {"task", deferral->task},
+                       {"questions_sha256", deferral->questions_sha256}};
   return facts;
 }
 

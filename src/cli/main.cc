@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   add_train(program, action);
   add_generate(program, action);
   add_score(program, action);
+  add_evaluate(program, action);
   add_exemplars(program, action);
   add_export(program, action);
   add_tokenize(program, action);

@@ -1,0 +1,204 @@
+#include <filesystem>
+
+#include <gmock/gmock.h>
+
+#include "adapter/deferral.h"
+#include "cli/tiny_files.h"
+#include "evaluate/record.h"
+#include "support/run_process.h"
+
+namespace prescript {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kQuiz =
+    "{\"id\":\"q1\",\"question\":\"Pain?\",\"options\":{\"A\":\"yes\",\"B\":\"no\"},\"answer\":"
+    "\"A\"}\n"
+    "{\"id\":\"q2\",\"question\":\"Cough?\",\"options\":{\"A\":\"dry\",\"B\":\"wet\"},\"answer\":"
+    "\"B\"}\n"
+    "{\"id\":\"q3\",\"question\":\"Fever?\",\"options\":{\"A\":\"low\",\"B\":\"high\"},\"answer\":"
+    "\"A\"}\n";
+
+constexpr const char* kTalk =
+    "{\"id\":\"t1\",\"question\":\"What helps?\",\"answer\":\"rest\",\"must_have\":[\"rest "
+    "helps\"]}\n"
+    "{\"id\":\"t2\",\"question\":\"What else?\"}\n";
+
+class EvaluateCommand : public TinyFiles {
+ protected:
+  EvaluateCommand() {
+    recipe_ = directory_.write(
+        "e.yaml",
+        "base_model: " + model() + "\ndtype: fp32\nadapters: {kind: " + directory_ / "kind" +
+            "}\ntasks:\n  quiz:\n    questions: " + directory_.write("quiz.jsonl", kQuiz) +
+            "\n    reasoning_instruction: Think.\n    strategies: [zero_shot, self_consistency, "
+            "selective_prediction]\n  talk: {questions: " +
+            directory_.write("talk.jsonl", kTalk) +
+            "}\nself_consistency.num_samples: 2\nselective_prediction: {num_samples: 3, "
+            "target_accuracy: 0}\nmax_new_tokens: {answer: 3, reasoning: 6, long_form: 5}\n"
+            "bootstrap.replicas: 20\nexemplars: [" +
+            directory_.write("x.jsonl",
+                             "{\"question\":\"Cough\",\"options\":{\"A\":\"dry\",\"B\":"
+                             "\"wet\"},\"answer\":\"A\"}\n") +
+            "]\noutput: " + output() + "\n");
+  }
+
+  std::string output() const { return directory_ / "out"; }
+  std::string file(const std::string& name) const { return bytes_of_file(output() + "/" + name); }
+
+  ProcessResult evaluate(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"evaluate", recipe_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_prescript(arguments);
+  }
+
+  std::string recipe_;
+};
+
+TEST_F(EvaluateCommand, ReportsEveryConditionOfEverySystem) {
+  const auto result = evaluate();
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(file("report.json"));
+  // quiz: 3 by options, 1 generated, 2 that vote; talk: 1; each for two systems.
+  ASSERT_EQ(report.at("conditions").size(), 14U);
+  for (const json& condition : report["conditions"]) {
+    EXPECT_EQ(condition.at("num_questions"), condition.at("task") == "quiz" ? 3 : 2);
+  }
+  EXPECT_EQ(report["tasks"][0]["chance"], 0.5);
+  EXPECT_EQ(report["tasks"][0]["contamination"][0]["ids"], json({"q2"}));
+  EXPECT_EQ(report["tasks"][0]["prompts"][0]["trained_otherwise"], json({"kind"}));
+  EXPECT_THAT(result.err, HasSubstr("1 question of 3 also stand among the exemplars"));
+  EXPECT_THAT(result.out, HasSubstr("selective_prediction"));
+  for (const json& work : report["shared_work"]) {
+    EXPECT_LT(work.at("rows_computed"), work.at("rows_unshared"));
+    EXPECT_GT(work.at("rows_computed"), 0);
+  }
+  const auto answers = json_lines(file("answers/talk.zero_shot.jsonl"));
+  ASSERT_EQ(answers.size(), 4U);
+  EXPECT_TRUE(answers[0].at("adapter").is_null());
+  EXPECT_EQ(answers[1].at("adapter"), "kind");
+  EXPECT_EQ(answers[1].at("question"), "What helps?");
+}
+
+TEST_F(EvaluateCommand, OptionsScoreAsInScore) {
+  ASSERT_EQ(evaluate({"tasks.quiz.strategies=[zero_shot]"}).exit_code, 0);
+  for (const bool with_adapter : {false, true}) {
+    for (const std::string by : {"letter", "text"}) {
+      std::vector<std::string> more = {
+          "--json", "--by", by, "--dtype", "fp32", "--instruction", ""};
+      if (with_adapter) more.insert(more.end(), {"--adapter", directory_ / "kind"});
+      const auto expected = json_lines(run("score", kQuiz, more).out);
+      ASSERT_EQ(expected.size(), 3U);
+      size_t next = 0;
+      for (const Record& record : parse_records(file("records.jsonl"), "r").records) {
+        if (record.key.computation != Computation::kOptions ||
+            record.key.system != (with_adapter ? "kind" : "base")) {
+          continue;
+        }
+        const json& options = expected.at(next++).at("options");
+        for (const OptionScore& option : record.options) {
+          const auto& found = by == "letter" ? option.by_letter : option.by_text;
+          EXPECT_NEAR(found->log_likelihood, options.at(option.letter).at("log_likelihood"), 1e-4);
+          EXPECT_EQ(found->num_tokens, options.at(option.letter).at("num_tokens"));
+        }
+      }
+      EXPECT_EQ(next, 3U);
+    }
+  }
+}
+
+TEST_F(EvaluateCommand, RescoringGivesTheIdenticalReportWithoutTheModel) {
+  ASSERT_EQ(evaluate().exit_code, 0);
+  const std::string report = file("report.json");
+  std::filesystem::remove_all(model());
+  std::filesystem::remove(output() + "/report.json");
+  const auto result = run_prescript({"evaluate", "--rescore", output()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(file("report.json"), report);
+}
+
+TEST_F(EvaluateCommand, AStoppedRunGoesOnToTheSameReport) {
+  ASSERT_EQ(evaluate().exit_code, 0);
+  const std::string records = file("records.jsonl");
+  const json report = json::parse(file("report.json"));
+  EXPECT_EQ(evaluate().exit_code, 2);
+  for (const size_t part : {records.size() / 3, records.size() * 3 / 4}) {
+    std::filesystem::remove(output() + "/report.json");
+    directory_.write("out/records.jsonl", records.substr(0, part));
+    const auto result = evaluate({"--resume"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const json again = json::parse(file("report.json"));
+    ASSERT_EQ(again["conditions"].size(), report["conditions"].size());
+    for (size_t i = 0; i < again["conditions"].size(); ++i) {
+      EXPECT_EQ(again["conditions"][i]["accuracy"], report["conditions"][i]["accuracy"]);
+    }
+  }
+  const auto other = evaluate({"--resume", "seed=9"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("differs"));
+}
+
+TEST_F(EvaluateCommand, MessagesHoldNoTextOfQuestionsOrAnswers) {
+  const auto result = evaluate();
+  for (const char* text : {"Cough", "Fever", "What helps", "Think."}) {
+    EXPECT_THAT(result.out + result.err, Not(HasSubstr(text)));
+    EXPECT_THAT(file("report.json"), Not(HasSubstr(std::string("Question: ") + text)));
+  }
+}
+
+TEST_F(EvaluateCommand, WhatDoesNotFitIsRefusedBeforeAnythingRuns) {
+  const auto too_long = evaluate({"max_new_tokens.reasoning=1000"});
+  EXPECT_EQ(too_long.exit_code, 3);
+  EXPECT_THAT(too_long.err, HasSubstr("quiz.jsonl:1: question \"q1\""));
+  EXPECT_FALSE(std::filesystem::exists(output()));
+  const auto votes = evaluate({"tasks.talk.strategies=[self_consistency]"});
+  EXPECT_EQ(votes.exit_code, 2);
+  EXPECT_THAT(votes.err, HasSubstr("needs options to vote for"));
+  EXPECT_EQ(run_prescript({"evaluate"}).exit_code, 2);
+  EXPECT_EQ(run_prescript({"evaluate", "--rescore", directory_ / "nothing"}).exit_code, 2);
+}
+
+TEST_F(EvaluateCommand, AThresholdIsStoredAndGenerateDefersByIt) {
+  const auto before = read_adapter(directory_ / "kind");
+  const std::vector<std::string> defer = {"--adapter", directory_ / "kind", "--defer", "--json"};
+  EXPECT_EQ(run("generate", kQuiz, defer).exit_code, 2) << "no threshold yet";
+  const auto result = evaluate({"selective_prediction.threshold_from=quiz"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  Adapter after = read_adapter(directory_ / "kind");
+  EXPECT_EQ(after.prompt.values_PD, before.prompt.values_PD);
+  auto deferral = deferral_of(after, "kind");
+  ASSERT_TRUE(deferral);
+  EXPECT_EQ(deferral->num_samples, 3);
+  EXPECT_EQ(deferral->num_questions, 3);
+  EXPECT_EQ(deferral->hard_prompt.instruction, "Think.");
+  // An adapter with its threshold is the same system: the evaluation goes on.
+  EXPECT_EQ(evaluate({"--resume"}).exit_code, 0);
+
+  for (const bool never : {false, true}) {
+    deferral->vote_share = never ? 1 : 0;
+    deferral->temperature = 50;  // no two samples agree
+    set_deferral(after, *deferral);
+    publish_adapter(after, directory_ / "kind");
+    const auto generated = run("generate", kQuiz, defer);
+    if (!never) {
+      // Nothing is parsed from noise, and what no sample states is deferred whatever the threshold.
+      EXPECT_EQ(generated.exit_code, 0) << generated.err;
+      continue;
+    }
+    const auto lines = json_lines(generated.out);
+    ASSERT_EQ(lines.size(), 3U);
+    for (const auto& line : lines) {
+      EXPECT_EQ(line.at("text"), "deferred to a clinician");
+      EXPECT_EQ(line.at("stop"), "deferred");
+      EXPECT_LT(line.at("vote_share"), 1);
+    }
+  }
+  EXPECT_EQ(run("generate", kTalk, defer).exit_code, 3) << "no options";
+  EXPECT_EQ(run("generate", kQuiz, {"--defer"}).exit_code, 2) << "the base";
+}
+
+}  // namespace
+}  // namespace prescript
