@@ -313,7 +313,7 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
 
 template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(kBlockThreads, 1)
-    forward(AttentionWork work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH) {
+    warpgroup_forward(AttentionWork work, Tensor q_NHE, Tensor out_NHE, Tensor lse_NH) {
   if constexpr (kHasWarpgroups) {
     DYNAMIC_SHARED(shared);
     const ForwardMemory<Shape> memory(shared);
@@ -338,7 +338,8 @@ void attention_warpgroup(
   with_warpgroup_head_size(work.head_size, [&]<int E>() {
     using Shape = ForwardShape<E>;
     static_assert(Shape::kRows == query_tile_rows(AttentionKernels::kWarpgroup, E));
-    const auto kernel = work.cap == 0 ? forward<Shape, false> : forward<Shape, true>;
+    const auto kernel =
+        work.cap == 0 ? warpgroup_forward<Shape, false> : warpgroup_forward<Shape, true>;
     LAUNCH(kernel,
            dim3(work.num_query_tiles * work.num_kv_heads),
            dim3(kBlockThreads),

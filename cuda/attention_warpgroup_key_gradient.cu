@@ -268,7 +268,7 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
 
 template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(kBlockThreads, 1)
-    key_gradient(AttentionWork work, AttentionGradient gradient) {
+    warpgroup_key_gradient(AttentionWork work, AttentionGradient gradient) {
   if constexpr (kHasWarpgroups) {
     DYNAMIC_SHARED(shared);
     const KeyGradientMemory<Shape> memory(shared);
@@ -294,7 +294,8 @@ void attention_warpgroup_key_gradient(const AttentionWork& work,
   with_warpgroup_head_size(work.head_size, [&]<int E>() {
     using Shape = KeyGradientShape<E>;
     static_assert(Shape::kKeys == key_tile_keys(AttentionKernels::kWarpgroup, E));
-    const auto kernel = work.cap == 0 ? key_gradient<Shape, false> : key_gradient<Shape, true>;
+    const auto kernel =
+        work.cap == 0 ? warpgroup_key_gradient<Shape, false> : warpgroup_key_gradient<Shape, true>;
     LAUNCH(kernel,
            dim3(work.num_key_tiles * work.num_kv_heads),
            dim3(kBlockThreads),

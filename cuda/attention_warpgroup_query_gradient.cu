@@ -244,7 +244,7 @@ __device__ __forceinline__ void compute_block(const AttentionWork& work,
 
 template <typename Shape, bool kIsCapped>
 __global__ void __launch_bounds__(kBlockThreads, 1)
-    query_gradient(AttentionWork work, AttentionGradient gradient, Tensor dq_NHE) {
+    warpgroup_query_gradient(AttentionWork work, AttentionGradient gradient, Tensor dq_NHE) {
   if constexpr (kHasWarpgroups) {
     DYNAMIC_SHARED(shared);
     const QueryGradientMemory<Shape> memory(shared);
@@ -271,7 +271,8 @@ void attention_warpgroup_query_gradient(const AttentionWork& work,
   with_warpgroup_head_size(work.head_size, [&]<int E>() {
     using Shape = QueryGradientShape<E>;
     static_assert(Shape::kRows == query_tile_rows(AttentionKernels::kWarpgroup, E));
-    const auto kernel = work.cap == 0 ? query_gradient<Shape, false> : query_gradient<Shape, true>;
+    const auto kernel = work.cap == 0 ? warpgroup_query_gradient<Shape, false>
+                                      : warpgroup_query_gradient<Shape, true>;
     LAUNCH(kernel,
            dim3(work.num_query_tiles * work.num_kv_heads),
            dim3(kBlockThreads),

@@ -44,6 +44,9 @@ void add_multiply(PtxOperations& operations) {
   operations[name + "4rrrrr"] = multiply<kSums, true>;
 }
 
+void trap(PtxThread&, const PtxInstruction&) {
+  fail("trap");
+}
 template <bool kWaits>
 void come_to(PtxThread& thread, const PtxInstruction& i) {
   come_to_barrier(thread.get<int32_t>(i.operands[0]),
@@ -72,6 +75,7 @@ void publish(PtxThread&, const PtxInstruction&) {
 void add_warpgroup_operations(PtxOperations& operations) {
   add_multiply<64>(operations);
   add_multiply<128>(operations);
+  operations["trap "] = trap;
   operations["barrier.cta.sync.aligned rr"] = come_to<true>;
   operations["barrier.cta.arrive.aligned rr"] = come_to<false>;
   operations["setmaxnreg.dec.sync.aligned.u32 r"] = set_registers;
