@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -84,17 +85,20 @@ void write_table(const Evaluation& evaluation) {
 /// A file of answers for each task and strategy whose answers are long: a line for each question
 /// and system, as `prescript rate init` reads it.
 void write_answers(const EvaluationFiles& files, const std::string& dir) {
+  std::map<std::pair<std::string, std::string>, const Exemplar*> questions;  // by task and id
+  for (const AskedQuestion& asked : files.questions) {
+    questions[{asked.task, asked.exemplar.id}] = &asked.exemplar;
+  }
   std::map<std::string, std::string> texts;
   for (const Record& record : files.records.records) {
-    const auto question = std::ranges::find_if(files.questions, [&](const AskedQuestion& asked) {
-      return asked.task == record.key.task && asked.exemplar.id == record.key.id;
-    });
-    if (question == files.questions.end() || !question->exemplar.options.empty()) continue;
-    const bool is_base = record.key.system == "base";
+    const auto found = questions.find({record.key.task, record.key.id});
+    if (found == questions.end() || !found->second->options.empty()) continue;
+    const Exemplar& question = *found->second;
+    const bool is_base = record.key.system == kBaseName;
     ordered_json line = {{"id", record.key.id},
                          {"adapter", is_base ? ordered_json() : ordered_json(record.key.system)},
-                         {"question", question->exemplar.question}};
-    if (question->exemplar.context) line["context"] = *question->exemplar.context;
+                         {"question", question.question}};
+    if (question.context) line["context"] = *question.context;
     line["text"] = record.texts.front().text;
     texts[record.key.task + "." + record.key.prompt + ".jsonl"] += json_line(line) + "\n";
   }
@@ -141,19 +145,18 @@ void write_thresholds(const EvaluationRun& run, const Evaluation& evaluation) {
       write_warning(dir + ": no threshold is stored: the adapter was not written by prescript");
       continue;
     }
-    set_deferral(
-        adapter,
-        {.vote_share = threshold.vote_share,
-         .num_samples = run.recipe.selective_prediction.num_samples,
-         .temperature = run.recipe.self_consistency.temperature,
-         .max_new_tokens = run.recipe.max_new_tokens.reasoning,
-         .hard_prompt = kept_form_of(prompt_of(task, Strategy::kSelectivePrediction)),
-         .target_accuracy = threshold.target_accuracy,
-         .accuracy = threshold.accuracy.value,
-         .deferral_rate = threshold.deferral_rate,
-         .num_questions = threshold.num_questions,
-         .task = task.name,
-         .questions_sha256 = task.sha256});
+    set_deferral(adapter,
+                 {.vote_share = threshold.vote_share,
+                  .num_samples = run.recipe.selective_prediction.num_samples,
+                  .temperature = run.recipe.self_consistency.temperature,
+                  .max_new_tokens = run.recipe.max_new_tokens.reasoning,
+                  .hard_prompt = kept_form_of(prompt_of(task, Strategy::kSelectivePrediction)),
+                  .target_accuracy = threshold.target_accuracy,
+                  .accuracy = threshold.accuracy.value,
+                  .deferral_rate = threshold.deferral_rate,
+                  .num_questions = threshold.num_questions,
+                  .task = task.name,
+                  .questions_sha256 = task.sha256});
     publish_adapter(adapter, dir);
     write_message(dir + ": answers from a vote share of " + number(threshold.vote_share) +
                   " on (accuracy " + interval(threshold.accuracy) + " on " +

@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kBaseName = "base";
-
 InferenceArguments inference_arguments(const EvaluationRecipe& recipe) {
   InferenceArguments arguments;
   arguments.model = recipe.base_model;

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "evaluate/judge.h"
+#include "evaluate/reference_scores.h"
 #include "evaluate/selective.h"
-#include "evaluate/words.h"
 #include "statistics/bootstrap.h"
 #include "statistics/mcnemar.h"
 #include "text/hard_prompt.h"

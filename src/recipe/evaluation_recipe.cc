@@ -16,7 +16,6 @@ using TopSetting = SettingOf<EvaluationRecipe>;
 using TaskSetting = SettingOf<TaskRecipe>;
 
 constexpr int64_t kMany = 1'000'000'000;
-constexpr const char* kBaseName = "base";  // in results: no adapter may be called so
 
 const std::string kTasks = "tasks.";
 const std::string kAdapters = "adapters.";

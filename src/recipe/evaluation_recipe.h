@@ -12,6 +12,9 @@
 
 namespace prescript {
 
+/// The base model among the systems of an evaluation: no adapter may be called so.
+inline constexpr const char* kBaseName = "base";
+
 /// Exemplars shown before a question.
 struct FewShotRecipe {
   std::string from;  // a file

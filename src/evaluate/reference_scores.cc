@@ -1,4 +1,4 @@
-#include "evaluate/words.h"
+#include "evaluate/reference_scores.h"
 
 #include <algorithm>
 #include <cctype>
@@ -35,7 +35,7 @@ int64_t longest_common_subsequence(const std::vector<std::string>& one,
 
 }  // namespace
 
-std::vector<std::string> words_of(std::string_view text) {
+std::vector<std::string> rouge_words(std::string_view text) {
   std::vector<std::string> words;
   std::string word;
   for (const char c : text) {
@@ -48,8 +48,8 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 RougeL rouge_l(std::string_view reference, std::string_view answer) {
-  const auto wanted = words_of(reference);
-  const auto said = words_of(answer);
+  const auto wanted = rouge_words(reference);
+  const auto said = rouge_words(answer);
   if (wanted.empty() || said.empty()) return {};
   const auto common = static_cast<double>(longest_common_subsequence(wanted, said));
   RougeL score = {.precision = common / static_cast<double>(said.size()),
@@ -60,10 +60,10 @@ RougeL rouge_l(std::string_view reference, std::string_view answer) {
 }
 
 double word_recall(std::string_view statement, std::string_view answer) {
-  const auto said_list = words_of(answer);
+  const auto said_list = rouge_words(answer);
   const std::set<std::string> said(said_list.begin(), said_list.end());
   std::set<std::string> wanted;
-  for (const std::string& word : words_of(statement)) {
+  for (const std::string& word : rouge_words(statement)) {
     if (is_content(word)) wanted.insert(word);
   }
   if (wanted.empty()) return 1;

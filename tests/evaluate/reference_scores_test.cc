@@ -1,4 +1,4 @@
-#include "evaluate/words.h"
+#include "evaluate/reference_scores.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -9,9 +9,9 @@ namespace prescript {
 namespace {
 
 TEST(Words, AreRunsOfLettersAndDigits) {
-  EXPECT_EQ(words_of("Don't give COVID-19 5mg."),
+  EXPECT_EQ(rouge_words("Don't give COVID-19 5mg."),
             (std::vector<std::string>{"don", "t", "give", "covid", "19", "5mg"}));
-  EXPECT_TRUE(words_of(" .\xc3\xa9 ").empty());
+  EXPECT_TRUE(rouge_words(" .\xc3\xa9 ").empty());
 }
 
 TEST(Words, RougeLIsThatOfRougeScore) {

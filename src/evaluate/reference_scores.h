@@ -1,5 +1,6 @@
 #pragma once
-// The words of a text as the scores of long answers compare them.
+// Scores of a long answer beside a reference: ROUGE-L, and how much of a must-have statement it
+// says.
 
 #include <string>
 #include <string_view>
@@ -7,9 +8,9 @@
 
 namespace prescript {
 
-/// Runs of the letters a-z and digits, lower-cased; all else separates, characters beyond ASCII
-/// included. No stemming. What rouge-score's default tokenizer gives.
-std::vector<std::string> words_of(std::string_view text);
+/// The words of a text as rouge-score's default tokenizer gives them: runs of the letters a-z and
+/// digits, lower-cased; all else separates, characters beyond ASCII included. No stemming.
+std::vector<std::string> rouge_words(std::string_view text);
 
 /// Of the F-measure of the longest common subsequence of two texts' words.
 struct RougeL {
