@@ -108,9 +108,29 @@ struct SwizzledTile {
   }
 };
 
-/// d = a · bᵀ over E, a being 64 rows of a tile and b kCols rows of one.
-template <typename A, typename B, int E, int kTiles>
-__device__ __forceinline__ void multiply_rows(uint64_t a, uint64_t b, float (&d)[kTiles][4]) {
+/// A tile's descriptor that the compiler knows to be the same in all threads of a warp: steps are
+/// added to it by the unit of a warp, not by every thread between two products.
+class UniformTile {
+ public:
+  /// `step` on from a tile.
+  __device__ UniformTile(uint64_t tile, int step)
+      : low_(
+            __shfl_sync(0xFFFFFFFFU, static_cast<uint32_t>(tile) + static_cast<uint32_t>(step), 0)),
+        high_(static_cast<uint32_t>(tile >> 32)) {}
+
+  __device__ uint64_t operator+(int step) const {
+    return uint64_t{high_} << 32 | (low_ + static_cast<uint32_t>(step));
+  }
+
+ private:
+  uint32_t low_;
+  uint32_t high_;
+};
+
+/// d = a · bᵀ over E, a being 64 rows of a tile and b kCols rows of one. Tiles are descriptors or
+/// UniformTiles.
+template <typename A, typename B, int E, typename TileA, typename TileB, int kTiles>
+__device__ __forceinline__ void multiply_rows(TileA a, TileB b, float (&d)[kTiles][4]) {
 #pragma unroll
   for (int k = 0; k < E / 16; ++k) {
     multiply_tiles<false>(d, a + A::columns(k), b + B::columns(k), k > 0);
@@ -118,9 +138,9 @@ __device__ __forceinline__ void multiply_rows(uint64_t a, uint64_t b, float (&d)
 }
 
 /// d += a · b, a being held and b the rows of a tile.
-template <typename B, int kDepth, int kTiles>
+template <typename B, int kDepth, typename TileB, int kTiles>
 __device__ __forceinline__ void multiply_columns(const uint32_t (&a)[kDepth][4],
-                                                 uint64_t b,
+                                                 TileB b,
                                                  float (&d)[kTiles][4]) {
 #pragma unroll
   for (int k = 0; k < kDepth; ++k) multiply_tiles<true>(d, a[k], b + B::rows(k), true);
