@@ -15,6 +15,7 @@ struct AttentionCase {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_size = 0;
+  DType dtype = DType::kBFloat16;
 
   int64_t num_rows() const { return shared + leaves * leaf_rows; }
   /// Query-key pairs.
@@ -30,7 +31,7 @@ struct AttentionCase {
       text += ", " + std::to_string(leaves) + " leaves of " + std::to_string(leaf_rows);
     }
     return text + ", H " + std::to_string(heads) + ", K " + std::to_string(kv_heads) + ", E " +
-           std::to_string(head_size);
+           std::to_string(head_size) + (dtype == DType::kFloat32 ? ", fp32" : "");
   }
 };
 
@@ -59,7 +60,7 @@ std::vector<Part> parts_of(const AttentionCase& c) {
 
 void measure(CardBench& bench, const AttentionCase& c) {
   const int64_t N = c.num_rows();
-  const DType dtype = DType::kBFloat16;
+  const DType dtype = c.dtype;
   const AttentionShape shape{
       c.heads, c.kv_heads, c.head_size, 1 / std::sqrt(static_cast<double>(c.head_size))};
   const std::vector<Part> parts = parts_of(c);
@@ -91,6 +92,35 @@ void measure(CardBench& bench, const AttentionCase& c) {
   bench.forget();
 }
 
+/// A token of each of several requests: against what they share, and each against its own rows.
+void measure_generation(CardBench& bench) {
+  const Extents& e = bench.extents();
+  const int64_t N = e.leaves;
+  const int64_t own = e.leaf_rows;
+  const int64_t KE = e.kv_heads * e.head_size;
+  const DType dtype = DType::kBFloat16;
+  std::vector<Part> parts{part(0, N, 0, e.shared_rows, false)};
+  for (int64_t n = 0; n < N; ++n) parts.push_back(part(n, 1, e.shared_rows + n * own, own, false));
+  const int64_t num_keys = e.shared_rows + N * own;
+  const Tensor q = bench.tensor(N, e.heads * e.head_size, dtype);
+  const KeyValues kv{bench.tensor(num_keys, KE, dtype), bench.tensor(num_keys, KE, dtype)};
+  const Tensor out = bench.tensor(N, e.heads * e.head_size, dtype);
+  const Tensor lse = bench.tensor(N, e.heads, DType::kFloat32);
+  const AttentionShape shape{
+      e.heads, e.kv_heads, e.head_size, 1 / std::sqrt(static_cast<double>(e.head_size))};
+  const double pairs = static_cast<double>(N * (e.shared_rows + own));
+  bench.measure(
+      {.group = "attention",
+       .name = "generation",
+       .shape = std::to_string(N) + " requests, " + std::to_string(e.shared_rows) +
+                " rows shared, " + std::to_string(own) + " of each, H " + std::to_string(e.heads) +
+                ", K " + std::to_string(e.kv_heads) + ", E " + std::to_string(e.head_size),
+       .bytes = 4 * static_cast<double>(num_keys * KE + N * e.heads * e.head_size),
+       .flops = 4 * static_cast<double>(e.heads * e.head_size) * pairs},
+      [&](size_t) { bench.ops().attention(shape, parts, q, std::span(&kv, 1), out, lse); });
+  bench.forget();
+}
+
 }  // namespace
 
 void measure_attention(CardBench& bench) {
@@ -113,10 +143,13 @@ void measure_attention(CardBench& bench) {
   large_heads.head_size *= 2;
   large_heads.heads /= 2;
   large_heads.kv_heads /= 2;
+  AttentionCase plain = short_rows;
+  plain.dtype = DType::kFloat32;
   for (const AttentionCase& c :
-       {causal, forest, short_rows, long_rows, no_groups, small_heads, large_heads}) {
+       {causal, forest, short_rows, long_rows, no_groups, small_heads, large_heads, plain}) {
     measure(bench, c);
   }
+  measure_generation(bench);
 }
 
 }  // namespace prescript::bench

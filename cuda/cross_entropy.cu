@@ -5,17 +5,21 @@
 //   Reference  ops/reference.cc
 //   Shapes     logits_TV float32, any stride; dlogits_TV float32 or bfloat16, or nothing; may be
 //              the logits' memory where float32
-//   Mapping    one block a target. A first pass keeps a maximum and a sum relative to it in every
-//              thread; the second goes back through the row, whose end is still in the L2 cache
-//   Traffic    scoring 4 bytes a logit; with gradient 8 less what the cache holds, and 2 or 4 more
+//   Mapping    one block a target; with gradient, as many targets at a time as multiprocessors. A
+//              first pass keeps a maximum and a sum relative to it in every thread, and the row's
+//              beginning in shared memory; the second goes back through the row, whose end is still
+//              in the L2 cache
+//   Traffic    scoring 4 bytes a logit; with gradient 2 or 4 more, and what neither memory holds
+//              once again
 //   Roofline   two exponentials a logit: bound by memory
-//   Measured   T 512, V 128256: scoring 91 µs, 96 % of a copy's bandwidth; with gradient in place
-//              269 µs, 65 % by the least traffic: the second reading finds little in the cache
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Measured   T 512, V 128256: scoring 94 µs, 93 % of a copy's bandwidth; with gradient in place
+//              231 µs, 76 % by the least traffic
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     online softmax: Milakov & Gimelshein 2018
 
 #include <cmath>
 
+#include "cuda/card_limits.h"
 #include "cuda/kernels.h"
 #include "cuda/portable.cuh"
 #include "cuda/reduce.cuh"
@@ -24,10 +28,13 @@
 namespace prescript::cuda {
 namespace {
 
-constexpr int kThreads = 512;
+constexpr int kThreads = 1024;
 
 // Vectors of a thread whose loads are under way together.
 constexpr int kLoads = 4;
+
+// Of the shared memory that a block may have, what its sums and the machine take.
+constexpr int64_t kOtherSharedBytes = 3 << 10;
 
 /// f(logit), and its derivative where it is z.
 template <bool kIsCapped>
@@ -56,10 +63,17 @@ struct OnlineSum {
   }
 };
 
+/// The first vectors of a row, in shared memory. A thread reads there what it wrote itself.
+template <int kWidth>
+struct HeldVectors {
+  Vector<float, kWidth>* vectors;
+  int64_t count;
+};
+
+/// Fills `row_held`.
 template <int kWidth, bool kIsCapped>
-__device__ __forceinline__ OnlineSum sum_of_row(const float* logits,
-                                                int64_t V,
-                                                Cap<kIsCapped> cap) {
+__device__ __forceinline__ OnlineSum
+sum_of_row(const float* logits, int64_t V, Cap<kIsCapped> cap, HeldVectors<kWidth> row_held) {
   OnlineSum online;
   const int64_t vectors = V / kWidth;
   for (int64_t begin = 0; begin < vectors; begin += kLoads * kThreads) {
@@ -72,7 +86,9 @@ __device__ __forceinline__ OnlineSum sum_of_row(const float* logits,
     }
 #pragma unroll
     for (int k = 0; k < kLoads; ++k) {
-      const bool exists = begin + k * kThreads + threadIdx.x < vectors;
+      const int64_t i = begin + k * kThreads + threadIdx.x;
+      const bool exists = i < vectors;
+      if (i < row_held.count) row_held.vectors[i] = held[k];
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) {
         held[k].values[j] = exists ? cap.of(held[k][j]) : -INFINITY;
@@ -113,8 +129,12 @@ __device__ __forceinline__ float gradient_of(float logit,
 }
 
 template <typename G, int kWidth, bool kIsCapped>
-__device__ __forceinline__ void write_gradient(
-    const float* logits, int64_t V, RowLoss loss, Cap<kIsCapped> cap, G* gradient) {
+__device__ __forceinline__ void write_gradient(const float* logits,
+                                               int64_t V,
+                                               RowLoss loss,
+                                               Cap<kIsCapped> cap,
+                                               HeldVectors<kWidth> row_held,
+                                               G* gradient) {
   constexpr int kStep = kLoads * kThreads;
   const int64_t vectors = V / kWidth;
   if (const int64_t v = vectors * kWidth + threadIdx.x; v < V) {
@@ -125,7 +145,11 @@ __device__ __forceinline__ void write_gradient(
 #pragma unroll
     for (int k = 0; k < kLoads; ++k) {
       const int64_t i = begin + k * kThreads + threadIdx.x;
-      if (i < vectors) held[k] = load<kWidth>(logits + i * kWidth);
+      if (i < row_held.count) {
+        held[k] = row_held.vectors[i];
+      } else if (i < vectors) {
+        held[k] = load<kWidth>(logits + i * kWidth);
+      }
     }
 #pragma unroll
     for (int k = 0; k < kLoads; ++k) {
@@ -142,24 +166,30 @@ __device__ __forceinline__ void write_gradient(
 }
 
 template <typename G, int kWidth, bool kIsCapped>
-__global__ void __launch_bounds__(kThreads, 2) cross_entropy_kernel(Rows<const float> logits_TV,
-                                                                    int64_t V,
-                                                                    Cap<kIsCapped> cap,
-                                                                    const int32_t* token_ids,
-                                                                    const float* weights,
-                                                                    float* log_probs_T,
-                                                                    Rows<G> dlogits_TV) {
-  const int64_t t = blockIdx.x;
-  const float* const logits = logits_TV[t];
-  const int64_t target = token_ids[t];
-  const float target_z = cap.of(logits[target]);
-  const OnlineSum online = sum_of_row<kWidth>(logits, V, cap);
-  const float max = reduce_block<Max>(online.max);
-  const float sum = reduce_block<Sum>(online.sum * expf(online.max - max));
-  if (threadIdx.x == 0) log_probs_T[t] = (target_z - max) - logf(sum);
-  if (dlogits_TV.data == nullptr) return;
-  const RowLoss loss{max, 1 / sum, weights[t], target};
-  write_gradient<G, kWidth>(logits, V, loss, cap, dlogits_TV[t]);
+__global__ void __launch_bounds__(kThreads) cross_entropy_kernel(Rows<const float> logits_TV,
+                                                                 int64_t T,
+                                                                 int64_t V,
+                                                                 int64_t num_held,
+                                                                 Cap<kIsCapped> cap,
+                                                                 const int32_t* token_ids,
+                                                                 const float* weights,
+                                                                 float* log_probs_T,
+                                                                 Rows<G> dlogits_TV) {
+  DYNAMIC_SHARED(memory);
+  const HeldVectors<kWidth> held{reinterpret_cast<Vector<float, kWidth>*>(memory), num_held};
+  for (int64_t t = blockIdx.x; t < T; t += gridDim.x) {
+    const float* const logits = logits_TV[t];
+    const int64_t target = token_ids[t];
+    const float target_z = cap.of(logits[target]);
+    const OnlineSum online = sum_of_row<kWidth>(logits, V, cap, held);
+    const float max = reduce_block<Max>(online.max);
+    const float sum = reduce_block<Sum>(online.sum * expf(online.max - max));
+    if (threadIdx.x == 0) log_probs_T[t] = (target_z - max) - logf(sum);
+    if (dlogits_TV.data == nullptr) continue;
+    // All threads have read the target's logit: the gradient may take its place.
+    const RowLoss loss{max, 1 / sum, weights[t], target};
+    write_gradient<G, kWidth>(logits, V, loss, cap, held, dlogits_TV[t]);
+  }
 }
 
 template <int kWidth>
@@ -222,13 +252,23 @@ void cross_entropy(Tensor logits_TV,
     constexpr int kMost = kWide<float>;
     with_width<kMost>(are_wide_but_for_the_end(kMost, {logits_TV, dlogits_TV}), [&](auto width) {
       const Cap<IsCapped::value> function{cap, IsCapped::value ? 1 / cap : 0};
+      constexpr int64_t kVectorBytes = sizeof(float) * decltype(width)::value;
+      const bool reads_twice = dlogits_TV.data != nullptr;
+      // A row a multiprocessor at a time: what is not held of so many fits into the L2 cache.
+      const CardLimits card = card_limits();
+      const int64_t room = (card.block_shared_bytes - kOtherSharedBytes) / kVectorBytes;
+      const int64_t held = reads_twice ? std::min(logits_TV.cols / width, room) : 0;
+      const int64_t blocks =
+          reads_twice ? std::min(logits_TV.rows, card.multiprocessors) : logits_TV.rows;
       LAUNCH((cross_entropy_kernel<G, decltype(width)::value, IsCapped::value>),
-             static_cast<uint32_t>(logits_TV.rows),
+             static_cast<uint32_t>(blocks),
              kThreads,
-             0,
+             static_cast<size_t>(held * kVectorBytes),
              stream,
              rows_of<const float>(logits_TV),
+             logits_TV.rows,
              logits_TV.cols,
+             held,
              function,
              token_ids,
              weights,

@@ -1,17 +1,18 @@
 // dequantize.cu: the numbers of a matrix stored in blocks of a GGUF type.
 //   Maths      number = scale·q, or scale·q − minimum: see dequantize_blocks.cuh
 //   Reference  io/gguf_quantization.cc, bit for bit; bfloat16 is its rounding to nearest even
-//   Shapes     rows of whole blocks, one behind the other, at an even address; y float32 or
-//              bfloat16, any stride
+//   Shapes     rows of whole blocks, one behind the other, the first at a multiple of 16; y float32
+//              or bfloat16, any stride
 //   Mapping    tiles of vector.cuh: a thread makes eight neighbouring numbers, which share a scale,
 //              of each of two rows
 //   Traffic    blocks read once, y written once: 2.6 bytes a number from Q4_K to bfloat16
 //   Roofline   a few operations a number: bound by memory
-//   Measured   F 14336, D 8192 to bf16: Q4_1 110 µs, 93 % of a copy's bandwidth, Q8_0 95, Q6_K 86,
-//              Q4_K 83 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Measured   F 14336, D 8192 to bf16: Q4_1 109 µs, 94 % of a copy's bandwidth, Q8_0 95, Q6_K 87,
+//              Q4_K 93 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     llama.cpp: ggml-quants.c, gguf-py
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -51,19 +52,24 @@ __global__ void __launch_bounds__(kTileThreads) dequantize_kernel(
   constexpr int kOctets = Block::kValues / kOctet;
   const auto octet = static_cast<uint32_t>(place.column);
   const uint8_t* const column = blocks + static_cast<int64_t>(octet / kOctets) * Block::kBytes;
+  float values[kRows][kOctet] = {};
 #pragma unroll
   for (int k = 0; k < kRows; ++k) {
     const int64_t row = place.row + k * place.step;
     if (row >= tiles.rows) continue;
-    float values[kOctet];
-    Block::decode(column + row * row_bytes, static_cast<int>(octet % kOctets) * kOctet, values);
+    Block::decode(column + row * row_bytes, static_cast<int>(octet % kOctets) * kOctet, values[k]);
+  }
+#pragma unroll
+  for (int k = 0; k < kRows; ++k) {
+    const int64_t row = place.row + k * place.step;
+    if (row >= tiles.rows) continue;
     T* const to = y[row] + place.column * kOctet;
     if (is_wide) {
-      store(values, to);
+      store(values[k], to);
       continue;
     }
 #pragma unroll
-    for (int i = 0; i < kOctet; ++i) to[i] = rounded<T>(values[i]);
+    for (int i = 0; i < kOctet; ++i) to[i] = rounded<T>(values[k][i]);
   }
 }
 
@@ -82,8 +88,9 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <typename Block>
 void dequantize_blocks(const void* blocks, Tensor y, Stream stream) {
-  PRESCRIPT_CHECK(y.cols % Block::kValues == 0 && reinterpret_cast<uintptr_t>(blocks) % 2 == 0,
-                  "dequantize: " + y.describe());
+  constexpr int kAlignment = std::min(Block::kBytes & -Block::kBytes, 16);
+  const bool is_aligned = reinterpret_cast<uintptr_t>(blocks) % kAlignment == 0;
+  PRESCRIPT_CHECK(y.cols % Block::kValues == 0 && is_aligned, "dequantize: " + y.describe());
   const Tiles tiles = tiles_of(y.rows, y.cols / kOctet, kRows);
   if (tiles.blocks == 0) return;
   with_element_type(y.dtype, [&]<typename T>(T*) {

@@ -24,7 +24,9 @@ __device__ __forceinline__ To bits_as(From bits) {
   return x;
 }
 
-/// Blocks begin at even addresses, and no more is known of most.
+// A block begins at a multiple of the largest power of two that its size is a multiple of, up to
+// 16: of 2, for many.
+
 __device__ __forceinline__ uint32_t load_16(const uint8_t* bytes) {
   return *reinterpret_cast<const uint16_t*>(bytes);
 }
@@ -48,14 +50,25 @@ __device__ __forceinline__ float load_half(const uint8_t* bytes) {
   return half_to_float(load_16(bytes));
 }
 
+/// Eight bytes at a multiple of kAlignment.
+template <int kAlignment>
+__device__ __forceinline__ uint2 load_octet(const uint8_t* bytes) {
+  if constexpr (kAlignment >= 8) return *reinterpret_cast<const uint2*>(bytes);
+  if constexpr (kAlignment == 4) {
+    const auto* const words = reinterpret_cast<const uint32_t*>(bytes);
+    return {words[0], words[1]};
+  }
+  return {load_32(bytes), load_32(bytes + 4)};
+}
+
 /// Small integers that lie in the same bits of eight neighbouring bytes.
 struct OctetOfBits {
   uint32_t words[2];
   int shift;
   uint32_t mask;
 
-  __device__ __forceinline__ OctetOfBits(const uint8_t* bytes, int first_bit, uint32_t bits)
-      : words{load_32(bytes), load_32(bytes + 4)}, shift(first_bit), mask(bits) {}
+  __device__ __forceinline__ OctetOfBits(uint2 bytes, int first_bit, uint32_t bits)
+      : words{bytes.x, bytes.y}, shift(first_bit), mask(bits) {}
 
   __device__ __forceinline__ int operator[](int i) const {
     return static_cast<int>(words[i / 4] >> (i % 4 * 8) >> shift & mask);
@@ -80,8 +93,9 @@ __device__ __forceinline__ void scale_octet(float scale,
 // Each type: its numbers and bytes, and the numbers [first, first + 8) of a block.
 
 /// The nibbles of blocks of 32: the lower halves of 16 bytes, then the upper.
+template <int kAlignment>
 __device__ __forceinline__ OctetOfBits nibbles(const uint8_t* bytes, int first) {
-  return {bytes + first % 16, first / 16 * 4, 15};
+  return {load_octet<kAlignment>(bytes + first % 16), first / 16 * 4, 15};
 }
 
 struct Q4_0 {
@@ -90,7 +104,7 @@ struct Q4_0 {
   static __device__ __forceinline__ void decode(const uint8_t* block,
                                                 int first,
                                                 float (&y)[kOctet]) {
-    const OctetOfBits q = nibbles(block + 2, first);
+    const OctetOfBits q = nibbles<2>(block + 2, first);
     scale_octet(
         load_half(block), [&](int i) { return q[i] - 8; }, y);
   }
@@ -102,7 +116,7 @@ struct Q4_1 {
   static __device__ __forceinline__ void decode(const uint8_t* block,
                                                 int first,
                                                 float (&y)[kOctet]) {
-    const OctetOfBits q = nibbles(block + 4, first);
+    const OctetOfBits q = nibbles<4>(block + 4, first);
     scale_octet(
         load_half(block), load_half(block + 2), [&](int i) { return q[i]; }, y);
   }
@@ -119,7 +133,7 @@ struct Q5_0 {
   static __device__ __forceinline__ void decode(const uint8_t* block,
                                                 int first,
                                                 float (&y)[kOctet]) {
-    const OctetOfBits q = nibbles(block + 6, first);
+    const OctetOfBits q = nibbles<2>(block + 6, first);
     const uint32_t fifth = load_32(block + 2) >> first;
     scale_octet(
         load_half(block), [&](int i) { return with_fifth_bit(q[i], fifth, i) - 16; }, y);
@@ -132,7 +146,7 @@ struct Q5_1 {
   static __device__ __forceinline__ void decode(const uint8_t* block,
                                                 int first,
                                                 float (&y)[kOctet]) {
-    const OctetOfBits q = nibbles(block + 8, first);
+    const OctetOfBits q = nibbles<8>(block + 8, first);
     const uint32_t fifth = load_32(block + 4) >> first;
     scale_octet(
         load_half(block),
@@ -148,7 +162,7 @@ struct Q8_0 {
   static __device__ __forceinline__ void decode(const uint8_t* block,
                                                 int first,
                                                 float (&y)[kOctet]) {
-    const OctetOfBits q(block + 2 + first, 0, 255);
+    const OctetOfBits q(load_octet<2>(block + 2 + first), 0, 255);
     scale_octet(
         load_half(block), [&](int i) { return static_cast<int8_t>(q[i]); }, y);
   }
@@ -157,18 +171,20 @@ struct Q8_0 {
 // Blocks of the K types hold 256 numbers.
 
 /// The two-bit numbers of Q2_K and Q3_K, and the upper two bits in Q6_K.
+template <int kAlignment>
 __device__ __forceinline__ OctetOfBits two_bits(const uint8_t* q, int first) {
-  return {q + first / 128 * 32 + first % 32, first % 128 / 32 * 2, 3};
+  return {load_octet<kAlignment>(q + first / 128 * 32 + first % 32), first % 128 / 32 * 2, 3};
 }
 
 /// The uppermost bits in Q3_K and Q5_K.
+template <int kAlignment>
 __device__ __forceinline__ OctetOfBits one_bit(const uint8_t* q, int first) {
-  return {q + first % 32, first / 32, 1};
+  return {load_octet<kAlignment>(q + first % 32), first / 32, 1};
 }
 
 /// The four-bit numbers of Q4_K and Q5_K.
 __device__ __forceinline__ OctetOfBits four_bits(const uint8_t* q, int first) {
-  return {q + first / 64 * 32 + first % 32, first % 64 / 32 * 4, 15};
+  return {load_octet<8>(q + first / 64 * 32 + first % 32), first % 64 / 32 * 4, 15};
 }
 
 struct Q2_K {
@@ -180,7 +196,7 @@ struct Q2_K {
     const int packed = block[first / 16];
     const float scale = load_half(block + 80) * static_cast<float>(packed & 15);
     const float minimum = load_half(block + 82) * static_cast<float>(packed >> 4);
-    const OctetOfBits q = two_bits(block + 16, first);
+    const OctetOfBits q = two_bits<4>(block + 16, first);
     scale_octet(
         scale, -minimum, [&](int i) { return q[i]; }, y);
   }
@@ -198,8 +214,8 @@ struct Q3_K {
     const int high_bits = scales[8 + group % 4] >> group / 4 * 2 & 3;
     const float scale =
         load_half(block + 108) * static_cast<float>((low_bits | high_bits << 4) - 32);
-    const OctetOfBits high = one_bit(block, first);
-    const OctetOfBits q = two_bits(block + 32, first);
+    const OctetOfBits high = one_bit<2>(block, first);
+    const OctetOfBits q = two_bits<2>(block + 32, first);
     scale_octet(
         scale, [&](int i) { return (q[i] | high[i] << 2) - 4; }, y);
   }
@@ -211,16 +227,17 @@ struct ScaleAndMinimum {
   float minimum;
 
   __device__ __forceinline__ ScaleAndMinimum(const uint8_t* block, int first) {
+    // Factors of both, then four bytes of scales, of minima, and of the rest of the last four runs.
+    const uint4 head = *reinterpret_cast<const uint4*>(block);
     const int run = first / 32;
-    const uint8_t* const packed = block + 4;
-    int scale_bits = packed[run % 4] & 63;
-    int minimum_bits = packed[run % 4 + 4] & 63;
-    if (run >= 4) {
-      scale_bits = (packed[run + 4] & 15) | (packed[run - 4] >> 2 & 0x30);
-      minimum_bits = packed[run + 4] >> 4 | (packed[run] >> 2 & 0x30);
-    }
-    scale = load_half(block) * static_cast<float>(scale_bits);
-    minimum = load_half(block + 2) * static_cast<float>(minimum_bits);
+    const uint32_t scales = head.y >> run % 4 * 8;
+    const uint32_t minima = head.z >> run % 4 * 8;
+    const uint32_t rest = head.w >> run % 4 * 8;
+    const uint32_t scale_bits = run < 4 ? scales & 63U : (rest & 15U) | (scales >> 2 & 0x30U);
+    const uint32_t minimum_bits =
+        run < 4 ? minima & 63U : (rest >> 4 & 15U) | (minima >> 2 & 0x30U);
+    scale = half_to_float(head.x & 0xFFFFU) * static_cast<float>(scale_bits);
+    minimum = half_to_float(head.x >> 16) * static_cast<float>(minimum_bits);
   }
 };
 
@@ -244,7 +261,7 @@ struct Q5_K {
                                                 int first,
                                                 float (&y)[kOctet]) {
     const ScaleAndMinimum of(block, first);
-    const OctetOfBits fifth = one_bit(block + 16, first);
+    const OctetOfBits fifth = one_bit<8>(block + 16, first);
     const OctetOfBits q = four_bits(block + 48, first);
     scale_octet(
         of.scale, -of.minimum, [&](int i) { return q[i] | fifth[i] << 4; }, y);
@@ -259,8 +276,9 @@ struct Q6_K {
                                                 float (&y)[kOctet]) {
     const auto scale_bits = static_cast<int8_t>(block[192 + first / 16]);
     const float scale = load_half(block + 208) * static_cast<float>(scale_bits);
-    const OctetOfBits low(block + first / 128 * 64 + first % 64, first % 128 / 64 * 4, 15);
-    const OctetOfBits high = two_bits(block + 128, first);
+    const OctetOfBits low(
+        load_octet<2>(block + first / 128 * 64 + first % 64), first % 128 / 64 * 4, 15);
+    const OctetOfBits high = two_bits<2>(block + 128, first);
     scale_octet(
         scale, [&](int i) { return (low[i] | high[i] << 4) - 32; }, y);
   }

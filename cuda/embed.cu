@@ -8,9 +8,9 @@
 //   Traffic    each row that is named is read once, each output written once (read too, where it
 //              is added to)
 //   Roofline   at most one addition an element: bound by memory
-//   Measured   N 8192, D 4096, bf16: embed 52 µs, 87 % of a copy's bandwidth, gather_rows 92,
-//              add_rows 80, add_row 92 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Measured   N 8192, D 4096, bf16: embed 52 µs, 86 % of a copy's bandwidth, gather_rows 92,
+//              add_rows 84, add_row 92 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source
 
 #include "cuda/kernels.h"
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kTileThreads) gather_rows_kernel(
 
 /// A tile's rows are destinations here, one a thread.
 template <typename X, typename Y, int kWidth>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads, 5)
     add_rows_kernel(Rows<const X> x, const RowSum* sums, const int32_t* order, Tiles tiles) {
   const TilePlace place = tile_place(tiles, 1);
   if (place.column >= tiles.columns || place.row >= tiles.rows) return;
@@ -202,7 +202,7 @@ void add_rows(
     Tensor x, const RowSum* sums, int64_t num_sums, const int32_t* order, DType to, Stream stream) {
   with_element_type(x.dtype, [&]<typename X>(X*) {
     with_element_type(to, [&]<typename Y>(Y*) {
-      constexpr int kMost = kWide<X, Y>;
+      constexpr int kMost = kEvenWidth<X, Y>;
       with_width<kMost>(are_wide(kMost, {x}), [&](auto width) {
         const Tiles tiles = tiles_of(num_sums, x.cols / width, 1);
         if (tiles.blocks == 0) return;

@@ -8,8 +8,8 @@
 //              row stays in registers, so that the variance is that of differences from the mean
 //   Traffic    forward 4 bytes an element in bfloat16, backward 8
 //   Roofline   about 12 operations an element: bound by memory
-//   Measured   N 8192, D 4096, bf16: 56 µs, 80 % of a copy's bandwidth; gradient 112 µs, 80 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Measured   N 8192, D 4096, bf16: 56 µs, 80 % of a copy's bandwidth; gradient 102 µs, 87 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     Ba et al. 2016
 
 #include "cuda/kernels.h"
@@ -157,7 +157,7 @@ __device__ __forceinline__ void write_gradient(const Vector<T, kWidth>& x,
 }
 
 template <typename T, typename DY, int kWidth>
-__global__ void __launch_bounds__(kMaxThreads)
+__global__ void __launch_bounds__(kMaxThreads, 2)
     layer_norm_input_gradient_kernel(Rows<const T> x_ND,
                                      const float* weight_D,
                                      Rows<const float> statistics_2N,
@@ -165,12 +165,6 @@ __global__ void __launch_bounds__(kMaxThreads)
                                      Rows<T> dx_ND,
                                      Groups groups) {
   const GroupPlace place = group_place(groups);
-  Vector<float, kWidth> weight[kHeldVectors] = {};
-#pragma unroll
-  for (int k = 0; k < kHeldVectors; ++k) {
-    const int i = place.lane + k * groups.threads;
-    if (i < groups.vectors) weight[k] = load<kWidth>(weight_D + i * kWidth);
-  }
   const int64_t step = gridDim.x * place.per_block;
   for (int64_t first = blockIdx.x * place.per_block; first < groups.count; first += step) {
     const int64_t row = first + place.slot;
@@ -180,21 +174,21 @@ __global__ void __launch_bounds__(kMaxThreads)
     T* const dx = dx_ND[row];
     Vector<T, kWidth> held_x[kHeldVectors] = {};
     Vector<DY, kWidth> held_dy[kHeldVectors] = {};
-    Vector<T, kWidth> before[kHeldVectors] = {};
 #pragma unroll
     for (int k = 0; k < kHeldVectors; ++k) {
       const int i = place.lane + k * groups.threads;
       if (i >= vectors) continue;
       held_x[k] = load<kWidth>(x + i * kWidth);
       held_dy[k] = load<kWidth>(dy + i * kWidth);
-      before[k] = load<kWidth>(static_cast<const T*>(dx) + i * kWidth);
     }
     const float mean = vectors > 0 ? statistics_2N[0][row] : 0;
     const float rstd = vectors > 0 ? statistics_2N[1][row] : 0;
     GradientSums sums{};
 #pragma unroll
     for (int k = 0; k < kHeldVectors; ++k) {
-      add_to(sums, held_x[k], mean, rstd, weight[k], held_dy[k]);  // nothing where dy is not there
+      const int i = place.lane + k * groups.threads;
+      if (i >= vectors) continue;
+      add_to(sums, held_x[k], mean, rstd, load<kWidth>(weight_D + i * kWidth), held_dy[k]);
     }
     const int rest = place.lane + kHeldVectors * groups.threads;  // what registers do not hold
 #pragma unroll 1
@@ -212,8 +206,14 @@ __global__ void __launch_bounds__(kMaxThreads)
     for (int k = 0; k < kHeldVectors; ++k) {
       const int i = place.lane + k * groups.threads;
       if (i >= vectors) continue;
-      write_gradient(
-          held_x[k], mean, rstd, means, weight[k], held_dy[k], before[k], dx + i * kWidth);
+      write_gradient(held_x[k],
+                     mean,
+                     rstd,
+                     means,
+                     load<kWidth>(weight_D + i * kWidth),
+                     held_dy[k],
+                     load<kWidth>(static_cast<const T*>(dx) + i * kWidth),
+                     dx + i * kWidth);
     }
 #pragma unroll 1
     for (int i = rest; i < vectors; i += groups.threads) {
@@ -263,8 +263,9 @@ void layer_norm_input_gradient(
     Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND, Stream stream) {
   with_element_type(x_ND.dtype, [&]<typename T>(T*) {
     with_gradient_type<T>(dy_ND.dtype, [&]<typename DY>(DY*) {
-      const bool is_wide = are_wide(kWide<T>, {x_ND, weight_D, dy_ND, dx_ND});
-      with_width<kWide<T>>(is_wide, [&](auto width) {
+      constexpr int kMost = kEvenWidth<T, DY>;
+      const bool is_wide = are_wide(kMost, {x_ND, weight_D, dy_ND, dx_ND});
+      with_width<kMost>(is_wide, [&](auto width) {
         const Groups groups = groups_of(x_ND.rows, x_ND.cols, x_ND.cols, width, kMaxThreads);
         if (groups.blocks == 0) return;
         LAUNCH((layer_norm_input_gradient_kernel<T, DY, decltype(width)::value>),

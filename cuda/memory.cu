@@ -6,8 +6,8 @@
 //   Traffic    each input read once, each output written once
 //   Roofline   no arithmetic to speak of: bound by memory
 //   Measured   N 8192, D 4096, bf16: zero 23 µs, 96 % of a copy by the driver, copy 48 µs, 93 %, to
-//              float32 85 µs, 79 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//              float32 72 µs, 93 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     normal numbers: Box & Muller 1958, of bits by SplitMix64 (Steele et al. 2014)
 
 #include "cuda/kernels.h"
@@ -123,7 +123,7 @@ void zero(Tensor x, Stream stream) {
 void copy(Tensor x, Tensor y, Stream stream) {
   with_element_type(x.dtype, [&]<typename X>(X*) {
     with_element_type(y.dtype, [&]<typename Y>(Y*) {
-      constexpr int kMost = kWide<X, Y>;
+      constexpr int kMost = kEvenWidth<X, Y>;
       with_width<kMost>(are_wide(kMost, {x, y}), [&](auto width) {
         const Tiles tiles = tiles_of(x.rows, x.cols / width);
         if (tiles.blocks == 0) return;

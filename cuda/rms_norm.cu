@@ -7,8 +7,8 @@
 //              stays in registers, the weight too; sums are trees of fixed shape
 //   Traffic    forward 4 bytes an element in bfloat16 (6 with add), backward 8
 //   Roofline   about 8 operations an element: bound by memory
-//   Measured   N 8192, D 4096, bf16: 51 µs, 88 % of a copy's bandwidth; gradient 108 µs, 83 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (docs/gpu)
+//   Measured   N 8192, D 4096, bf16: 51 µs, 88 % of a copy's bandwidth; gradient 101 µs, 89 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     Zhang & Sennrich 2019
 
 #include "cuda/kernels.h"
@@ -139,19 +139,14 @@ __device__ __forceinline__ void write_gradient(const Vector<T, kWidth>& x,
 }
 
 template <typename T, typename DY, int kWidth>
-__global__ void __launch_bounds__(kMaxThreads) rms_norm_input_gradient_kernel(Rows<const T> x_ND,
-                                                                              const float* weight_D,
-                                                                              const float* rstd_N,
-                                                                              Rows<const DY> dy_ND,
-                                                                              Rows<T> dx_ND,
-                                                                              Groups groups) {
+__global__ void __launch_bounds__(kMaxThreads, 2)
+    rms_norm_input_gradient_kernel(Rows<const T> x_ND,
+                                   const float* weight_D,
+                                   const float* rstd_N,
+                                   Rows<const DY> dy_ND,
+                                   Rows<T> dx_ND,
+                                   Groups groups) {
   const GroupPlace place = group_place(groups);
-  Vector<float, kWidth> weight[kHeldVectors] = {};
-#pragma unroll
-  for (int k = 0; k < kHeldVectors; ++k) {
-    const int i = place.lane + k * groups.threads;
-    if (i < groups.vectors) weight[k] = load<kWidth>(weight_D + i * kWidth);
-  }
   const int64_t step = gridDim.x * place.per_block;
   for (int64_t first = blockIdx.x * place.per_block; first < groups.count; first += step) {
     const int64_t group = first + place.slot;
@@ -162,20 +157,20 @@ __global__ void __launch_bounds__(kMaxThreads) rms_norm_input_gradient_kernel(Ro
     T* const dx = dx_ND[start.row] + start.column;
     Vector<T, kWidth> held_x[kHeldVectors] = {};
     Vector<DY, kWidth> held_dy[kHeldVectors] = {};
-    Vector<T, kWidth> before[kHeldVectors] = {};
 #pragma unroll
     for (int k = 0; k < kHeldVectors; ++k) {
       const int i = place.lane + k * groups.threads;
       if (i >= vectors) continue;
       held_x[k] = load<kWidth>(x + i * kWidth);
       held_dy[k] = load<kWidth>(dy + i * kWidth);
-      before[k] = load<kWidth>(static_cast<const T*>(dx) + i * kWidth);
     }
     const float rstd = vectors > 0 ? rstd_N[group] : 0;
     float projection = 0;
 #pragma unroll
     for (int k = 0; k < kHeldVectors; ++k) {
-      projection += projection_of(held_x[k], weight[k], held_dy[k]);
+      const int i = place.lane + k * groups.threads;
+      if (i >= vectors) continue;
+      projection += projection_of(held_x[k], load<kWidth>(weight_D + i * kWidth), held_dy[k]);
     }
     const int rest = place.lane + kHeldVectors * groups.threads;  // what registers do not hold
 #pragma unroll 1
@@ -190,7 +185,13 @@ __global__ void __launch_bounds__(kMaxThreads) rms_norm_input_gradient_kernel(Ro
     for (int k = 0; k < kHeldVectors; ++k) {
       const int i = place.lane + k * groups.threads;
       if (i >= vectors) continue;
-      write_gradient(held_x[k], rstd, factor, weight[k], held_dy[k], before[k], dx + i * kWidth);
+      write_gradient(held_x[k],
+                     rstd,
+                     factor,
+                     load<kWidth>(weight_D + i * kWidth),
+                     held_dy[k],
+                     load<kWidth>(static_cast<const T*>(dx) + i * kWidth),
+                     dx + i * kWidth);
     }
 #pragma unroll 1
     for (int i = rest; i < vectors; i += groups.threads) {
@@ -244,7 +245,7 @@ void rms_norm_input_gradient(
     Tensor x_ND, Tensor weight_D, Tensor rstd_N, Tensor dy_ND, Tensor dx_ND, Stream stream) {
   with_element_type(x_ND.dtype, [&]<typename T>(T*) {
     with_gradient_type<T>(dy_ND.dtype, [&]<typename DY>(DY*) {
-      constexpr int kMost = kWide<T>;
+      constexpr int kMost = kEvenWidth<T, DY>;
       const bool is_wide = are_wide_groups(kMost, weight_D, {x_ND, dy_ND, dx_ND});
       with_width<kMost>(is_wide, [&](auto width) {
         const Groups groups = groups_of(x_ND.rows, x_ND.cols, weight_D.cols, width, kMaxThreads);

@@ -124,6 +124,11 @@ void with_gradient_type(DType dtype, const Body& body) {
 template <typename... Ts>
 inline constexpr int kWide = 16 / static_cast<int>(std::min({sizeof(Ts)...}));
 
+/// The same of no more than 16 bytes of the widest type, so that the threads of a warp ask for
+/// neighbouring bytes of every tensor.
+template <typename... Ts>
+inline constexpr int kEvenWidth = 16 / static_cast<int>(std::max({sizeof(Ts)...}));
+
 /// Whether vectors of `width` elements cover the rows of each tensor; one without data has none.
 inline bool are_wide(int width, std::initializer_list<Tensor> tensors) {
   return std::all_of(tensors.begin(), tensors.end(), [width](const Tensor& x) {

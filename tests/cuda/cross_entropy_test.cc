@@ -1,5 +1,6 @@
 // The loss by itself, over rows of logits that the head leaves aligned, with columns to spare.
 
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -76,14 +77,18 @@ INSTANTIATE_TEST_SUITE_P(Every,
                          [](const auto& test) { return name_of(test.param); });
 
 TEST_P(CrossEntropyKernelTest, EqualsItsFormulaOverPaddedRows) {
-  const int64_t T = 3;
-  const std::vector<float> weights = {0.5F, 0, 2};
-  for (const int64_t V : {1, 61, 8190, 20483}) {
+  // More targets than are taken at a time; more of a vocabulary than is held.
+  for (const auto& [T, V] :
+       {std::pair<int64_t, int64_t>{3, 1}, {150, 61}, {3, 8190}, {3, 20483}, {2, 60003}}) {
+    std::vector<int32_t> ids;
+    std::vector<float> weights;
+    for (int64_t t = 0; t < T; ++t) {
+      ids.push_back(static_cast<int32_t>(t % 3 * (V - 1) / 2));  // the first, middle and last
+      weights.push_back(std::array{0.5F, 0.0F, 2.0F}[t % 3]);
+    }
     for (const double cap : {0.0, 5.0}) {
       SCOPED_TRACE("vocabulary " + std::to_string(V) + ", cap " + std::to_string(cap));
       const Matrix logits = random_matrix(T, V, "logits", 4);
-      const std::vector<int32_t> ids = {
-          0, static_cast<int32_t>(V / 2), static_cast<int32_t>(V - 1)};
       const int64_t stride = (V + 7) / 8 * 8;
       const Tensor logits_TV = take(DType::kFloat32, T, V, stride);
       const std::vector<float> narrow(logits.values.begin(), logits.values.end());
@@ -112,10 +117,11 @@ TEST_P(CrossEntropyKernelTest, EqualsItsFormulaOverPaddedRows) {
       for (size_t t = 0; t < exact.log_probs.size(); ++t) {
         EXPECT_NEAR(found.values[t], exact.log_probs[t], 1e-5);
       }
-      // One rounding of a row whose weight is at most twice the root mean square of all.
+      // One rounding, half of the last of 8 bits, of a row that may be one number nearly alone, and
+      // whose weight is at most twice the root mean square of all.
       EXPECT_LE(tolerance::row_error(get(gradient), exact.gradient),
                 GetParam() == DType::kFloat32 ? tolerance::kOperationFloat32
-                                              : 2 * tolerance::kBFloat16Floor);
+                                              : 4 * tolerance::kBFloat16Floor);
     }
   }
 }

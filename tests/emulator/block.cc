@@ -24,7 +24,6 @@ constexpr size_t kUnitBytes = 16;
 constexpr unsigned kWarpgroup = 128;
 constexpr unsigned kRegisters = 65536;
 constexpr size_t kStaticSharedLimit = 48 << 10;
-constexpr size_t kSharedLimit = 227 << 10;  // of both kinds, sm_90
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr size_t kStackBytes = 256 << 10;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cuda/card_limits.h"
 #include "emulator/block.h"
 #include "emulator/memory.h"
 #include "emulator/schedule.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int kNan = 0xFF;
 constexpr size_t kCopyBytes = 16;
-constexpr size_t kSharedLimit = 227 << 10;
 constexpr size_t kParameterLimit = 4 << 10;
 
 Observer* observer = nullptr;
@@ -173,3 +173,12 @@ void copy_async_wait(int pending) {
 }
 
 }  // namespace prescript::emulator
+
+namespace prescript::cuda {
+
+// Those of an H100.
+CardLimits card_limits() {
+  return {.multiprocessors = 132, .block_shared_bytes = emulator::kSharedLimit};
+}
+
+}  // namespace prescript::cuda

@@ -13,6 +13,9 @@
 
 namespace prescript::emulator {
 
+/// Bytes of shared memory, static and dynamic, that a block may have: as on sm_90.
+constexpr size_t kSharedLimit = 227 << 10;
+
 /// What a kernel did that it must not: threads that wait for each other for ever, an address that
 /// is in no buffer. what() names the kernel, the place and where every thread of the block stood.
 class KernelFault : public std::runtime_error {
