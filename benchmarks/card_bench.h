@@ -39,7 +39,7 @@ struct Extents {
 
 /// One measurement: a line to read, and a line of JSON.
 struct Measurement {
-  std::string group;  // ceiling | rows | attention | step
+  std::string group;  // ceiling | rows | attention | loading | step
   std::string name;
   std::string shape;
   double seconds = 0;  // the median
@@ -99,9 +99,12 @@ class CardBench {
 void measure_ceilings(CardBench& bench);
 void measure_rows(CardBench& bench);
 void measure_attention(CardBench& bench);
+void measure_loading(CardBench& bench);
 /// A training step of a model of 8B parameters in bfloat16.
 void measure_step(CardBench& bench);
 /// A training step of a model of 70B parameters in blocks of 4 bits.
 void measure_quantized_step(CardBench& bench);
+/// Steps of models of 8B and 70B parameters in bfloat16 whose layers are streamed from the host.
+void measure_streamed_steps(CardBench& bench);
 
 }  // namespace prescript::bench

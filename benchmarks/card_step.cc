@@ -24,6 +24,7 @@ struct StepCase {
   int64_t targets = 50;         // of a leaf
   int64_t max_rows = 8192;
   int64_t kept_layers = -1;
+  int64_t rows_together = 0;
   int num_steps = 3;
 };
 
@@ -93,7 +94,9 @@ void run(CardBench& bench, const StepCase& c, FrozenWeights& weights) {
   PromptedDecoder prompted(decoder,
                            1,
                            c.virtual_tokens,
-                           {.plan = {.max_rows = c.max_rows, .kept_layers = c.kept_layers}});
+                           {.plan = {.max_rows = c.max_rows,
+                                     .kept_layers = c.kept_layers,
+                                     .rows_together = c.rows_together}});
   const std::vector<TrainingExemplar> exemplars = exemplars_of(c);
   PromptedBatch batch;
   for (const TrainingExemplar& exemplar : exemplars) batch.exemplars.push_back(&exemplar);
@@ -131,6 +134,9 @@ void run(CardBench& bench, const StepCase& c, FrozenWeights& weights) {
                 .more = {{"rows", static_cast<double>(result.rows_computed)},
                          {"loss", result.prompts[0].loss},
                          {"kept_layers", static_cast<double>(c.kept_layers)},
+                         {"seconds_forward", result.phases[0]},
+                         {"seconds_head", result.phases[1]},
+                         {"seconds_backward", result.phases[2]},
                          {"weight_bytes", static_cast<double>(weights.bytes())},
                          {"bytes_taken", static_cast<double>(bytes_taken())}}});
 }
@@ -148,12 +154,13 @@ int64_t layers_that_fit(CardBench& bench, const StepCase& c) {
       sequences_of(std::span(&batch, 1), c.virtual_tokens, PromptPosition::kStart);
   const Schedule schedule = make_schedule(build_forest(all.sequences, {}, {}), c.max_rows);
   const auto fits = [&](int64_t layers) {
-    const ForestBytes bytes = forest_bytes(bench.ops(),
-                                           c.config,
-                                           DType::kBFloat16,
-                                           schedule,
-                                           {.max_rows = c.max_rows, .kept_layers = layers},
-                                           true);
+    const ForestBytes bytes = forest_bytes(
+        bench.ops(),
+        c.config,
+        DType::kBFloat16,
+        schedule,
+        {.max_rows = c.max_rows, .kept_layers = layers, .rows_together = c.rows_together},
+        true);
     const size_t total = bytes.activations.total() + bytes.key_values.total();
     return static_cast<double>(total) <= kShare * static_cast<double>(memory->free);
   };
@@ -186,6 +193,25 @@ void measure_quantized_step(CardBench& bench) {
     run(bench, c, *weights);
   }
   bench.forget();
+}
+
+void measure_streamed_steps(CardBench& bench) {
+  for (StepCase c :
+       {StepCase{.name = "8B, bf16, streamed", .config = llama(4096, 32, 32, 14336)},
+        StepCase{.name = "8B, bf16, streamed, in passes of 2048 rows",
+        .config = llama(4096, 32, 32, 14336),
+        .max_rows = 2048},
+        StepCase{
+            .name = "70B, bf16, streamed", .config = llama(8192, 80, 64, 28672), .num_steps = 1}}) {
+    c.rows_together = 1 << 16;
+    if (bench.extents().is_small) shrink(c);
+    {
+      StreamedRandomWeights random(bench, c.config);
+      c.kept_layers = layers_that_fit(bench, c);
+      run(bench, c, random.weights());
+    }
+    bench.forget();
+  }
 }
 
 }  // namespace prescript::bench

@@ -1,6 +1,7 @@
 // The cuda backend measured on a card: what docs/GPU.md and the reports of scripts/gpu_check hold.
 //
-//   prescript_cuda_benchmark [--json FILE] [--small] [ceilings|rows|attention|step|step70]...
+//   prescript_cuda_benchmark [--json FILE] [--small]
+//   [ceilings|rows|attention|loading|step|step70|streamed]...
 //
 //   --json   adds a line of JSON for each measurement to FILE
 //   --small  small extents: shows that every case runs
@@ -24,13 +25,15 @@ struct Group {
 constexpr Group kGroups[] = {{"ceilings", measure_ceilings},
                              {"rows", measure_rows},
                              {"attention", measure_attention},
+                             {"loading", measure_loading},
                              {"step", measure_step},
-                             {"step70", measure_quantized_step}};
+                             {"step70", measure_quantized_step},
+                             {"streamed", measure_streamed_steps}};
 
 int usage() {
   std::fputs(
       "usage: prescript_cuda_benchmark [--json FILE] [--small] "
-      "[ceilings|rows|attention|step|step70]...\n",
+      "[ceilings|rows|attention|loading|step|step70|streamed]...\n",
       stderr);
   return 2;
 }

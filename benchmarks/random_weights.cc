@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <vector>
 
 #include "base/random.h"
@@ -194,7 +195,113 @@ class QuantizedWeights final : public Weights {
   void* scratch_ = nullptr;
 };
 
+/// A model whose layers are all the same: tensors of bfloat16 that share their memory where only
+/// their layer differs.
+class RepeatedTensors final : public TensorSource {
+ public:
+  explicit RepeatedTensors(const DecoderConfig& config) {
+    const StoredWeights stored(config, {.is_gguf = false, .prefix = "model."});
+    const auto add_weight = [&](const StoredWeight& weight) {
+      for (const StoredRows& rows : weight.tensors) {
+        add(rows.name, {rows.num_rows, weight.cols}, deviation_of(weight.cols), 0);
+      }
+    };
+    const auto add_norm = [&](const StoredVector& norm) {
+      add(norm.tensors.front().name, {norm.size()}, 0, 1);
+    };
+    add_weight(stored.embedding());
+    add_weight(stored.head());
+    add_norm(stored.final_norm());
+    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+      for (const LayerVector which : vectors_of(config)) add_norm(stored.vector(layer, which));
+      for (const Projection which : projections_of(config, layer)) {
+        add_weight(stored.projection(layer, which));
+      }
+    }
+  }
+
+  const std::string& path() const override { return path_; }
+  std::vector<std::string> files() const override { return {}; }
+  const TensorInfo* find(std::string_view name) const override {
+    const auto found = infos_.find(name);
+    return found == infos_.end() ? nullptr : &found->second;
+  }
+  std::vector<TensorInfo> list() const override {
+    std::vector<TensorInfo> list;
+    for (const auto& [name, info] : infos_) list.push_back(info);
+    return list;
+  }
+  int64_t column_alignment(std::string_view /*name*/) const override { return 1; }
+  void read(std::string_view name,
+            int64_t row_begin,
+            int64_t row_end,
+            int64_t col_begin,
+            int64_t col_end,
+            float* out) const override {
+    const std::vector<uint16_t>& numbers = numbers_of(name);
+    const int64_t cols = find(name)->cols();
+    for (int64_t row = row_begin; row < row_end; ++row) {
+      for (int64_t col = col_begin; col < col_end; ++col, ++out) {
+        const uint32_t bits = uint32_t{numbers[static_cast<size_t>(row * cols + col)]} << 16U;
+        std::memcpy(out, &bits, sizeof bits);
+      }
+    }
+  }
+  std::optional<StoredBlocks> blocks(std::string_view name) const override {
+    const std::vector<uint16_t>& numbers = numbers_of(name);
+    const auto size = static_cast<size_t>(find(name)->rows() * find(name)->cols());
+    return StoredBlocks{GgmlType::kBF16, std::as_bytes(std::span(numbers).first(size))};
+  }
+  void release(std::string_view /*name*/) const override {}
+  void read_ahead(std::string_view /*name*/) const override {}
+
+ private:
+  static constexpr size_t kPattern = 1 << 20;
+
+  static std::string without_layer(std::string_view name) {
+    std::string key;
+    for (const char letter : name) {
+      if (letter < '0' || letter > '9') key += letter;
+    }
+    return key;
+  }
+
+  const std::vector<uint16_t>& numbers_of(std::string_view name) const {
+    return numbers_.at(without_layer(name));
+  }
+
+  void add(const std::string& name, std::vector<int64_t> shape, float deviation, float mean) {
+    TensorInfo info{.name = name, .stored_type = "BF16", .shape = std::move(shape)};
+    const auto size = static_cast<size_t>(info.rows() * info.cols());
+    info.bytes = 2 * size;
+    infos_[name] = info;
+    std::vector<uint16_t>& numbers = numbers_[without_layer(name)];
+    if (numbers.size() >= size) return;
+    RandomStream stream(1, without_layer(name));
+    numbers.resize(size);
+    for (size_t i = 0; i < std::min(size, kPattern); ++i) {
+      const float value = mean + deviation * static_cast<float>(stream.normal());
+      uint32_t bits = 0;
+      std::memcpy(&bits, &value, sizeof bits);
+      numbers[i] = static_cast<uint16_t>(bits >> 16U);
+    }
+    for (size_t done = kPattern; done < size; done *= 2) {
+      std::copy_n(numbers.begin(), std::min(done, size - done), numbers.begin() + done);
+    }
+  }
+
+  std::string path_ = "random weights";
+  std::map<std::string, TensorInfo, std::less<>> infos_;
+  std::map<std::string, std::vector<uint16_t>> numbers_;
+};
+
 }  // namespace
+
+StreamedRandomWeights::StreamedRandomWeights(CardBench& bench, const DecoderConfig& config)
+    : source_(std::make_unique<RepeatedTensors>(config)),
+      weights_(load_weights(bench.ops(), *source_, config, kDtype, WeightFormat::kStreamed)) {}
+
+StreamedRandomWeights::~StreamedRandomWeights() = default;
 
 std::unique_ptr<FrozenWeights> random_weights(CardBench& bench, const DecoderConfig& config) {
   return std::make_unique<RandomWeights>(bench, config);

@@ -12,6 +12,18 @@ namespace prescript::bench {
 /// In bfloat16. Throws DeviceError where they do not fit.
 std::unique_ptr<FrozenWeights> random_weights(CardBench& bench, const DecoderConfig& config);
 
+/// In bfloat16 in the host's memory, one layer for all of them, and streamed from there.
+class StreamedRandomWeights {
+ public:
+  StreamedRandomWeights(CardBench& bench, const DecoderConfig& config);
+  ~StreamedRandomWeights();
+  FrozenWeights& weights() { return *weights_; }
+
+ private:
+  std::unique_ptr<TensorSource> source_;
+  std::unique_ptr<FrozenWeights> weights_;
+};
+
 /// Products and head in blocks of 4 bits (GGUF's Q4_K), each laid out in bfloat16 ahead of the
 /// product that asks for it.
 std::unique_ptr<FrozenWeights> random_quantized_weights(CardBench& bench,

@@ -83,7 +83,7 @@ def targets(measured, peak):
 def measurement_tables(measured, peak):
     lines = []
     titles = {"ceiling": "Ceilings", "rows": "Kernels that wait for memory", "attention": "Attention",
-              "flash": "FlashAttention-2 of PyTorch"}
+              "loading": "Loading", "flash": "FlashAttention-2 of PyTorch"}
     for group, title in titles.items():
         if not measured.of(group):
             continue
@@ -103,11 +103,12 @@ def measurement_tables(measured, peak):
         rows = []
         for m in measured.of("step"):
             rate = m["flops"] / m["seconds"]
-            rows.append([m["name"], m["shape"], int(m["rows"]), f"{m['seconds']:.3f}", f"{m['flops']:.3g}", f"{1e-12 * rate:.1f}",
+            phases = ", ".join(f"{m['seconds_' + phase]:.3f}" for phase in ("forward", "head", "backward"))
+            rows.append([m["name"], m["shape"], int(m["rows"]), f"{m['seconds']:.3f}", phases, f"{m['flops']:.3g}", f"{1e-12 * rate:.1f}",
                          percent(rate, peak), percent(rate, measured.product), f"{m['weight_bytes'] / 2**30:.1f}",
                          f"{m['bytes_taken'] / 2**30:.1f}", "all" if m["kept_layers"] < 0 else int(m["kept_layers"])])
         lines += ["## Training steps on random weights", "",
-                  *table(["model", "shape", "rows", "seconds", "FLOPs needed", "TFLOP/s", "of the vendor's peak", "of the measured product",
+                  *table(["model", "shape", "rows", "seconds", "forward, head, backward", "FLOPs needed", "TFLOP/s", "of the vendor's peak", "of the measured product",
                           "GiB of weights", "GiB taken", "layers kept"], rows)]
     if measured.failed:
         lines += ["## Not measured", "", *table(["group", "what", "why"], [[m["group"], m["name"], m["failed"]] for m in measured.failed])]

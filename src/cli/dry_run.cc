@@ -43,7 +43,8 @@ void write_gradients(const std::string& path,
 int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   run.recipe = resolve(run.recipe, nullptr);
   std::unique_ptr<Ops> ops = make_ops(run.recipe);
-  const RunPlan plan = settle_memory(run.recipe, run_memory(run.recipe, *ops, run.files, run.data));
+  RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
+  const RunPlan plan = settle_memory(run.recipe, memory);
   BaseModel base(std::move(run.files), compute_options(run.recipe), std::move(ops));
   PromptedDecoder prompted(base.decoder(),
                            std::ssize(run.initial),

@@ -86,6 +86,11 @@ void write_text(const std::string& what, const Work& work, const StepReport& rep
   write_result(in_column("") + describe_rows(report) + ", passes: " + passes);
 }
 
+std::string describe_weights(const WeightsRecipe& weights) {
+  if (weights.residence == "streamed") return "streamed, a layer at a time";
+  return weights.format == "as_stored" ? "as stored" : "converted";
+}
+
 /// All that the command tells.
 struct Estimate {
   std::string device = {};
@@ -102,8 +107,10 @@ Speed measure_speed(Ops& ops, const PreparedRun& run, const Schedule& first_step
   const DType dtype = compute_dtype(run.recipe);
   const double peak = measure_peak(ops, dtype);
   StepRates rates = measure_rates(ops, config, dtype, first_step, peak);
-  if (weight_format(run.recipe) == WeightFormat::kAsStored) {
-    rates.laid_out = measure_layout_rate(ops, *run.files.tensors, config, dtype);
+  const WeightFormat format = weight_format(run.recipe);
+  if (format != WeightFormat::kConverted) {
+    rates.laid_out = measure_layout_rate(ops, *run.files.tensors, config, dtype, format);
+    rates.lays_out_meanwhile = format == WeightFormat::kStreamed && ops.holds_blocks();
   }
   return {rates, peak};
 }
@@ -154,7 +161,9 @@ void write_text(const Estimate& estimate) {
   write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak" +
                (estimate.is_card ? ", of the card" : ""));
   for (const MemoryPart& part : memory) {
-    write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes));
+    const bool is_weights = std::string_view(part.label) == "weights";
+    write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes) +
+                 (is_weights ? ", " + describe_weights(estimate.forecast.weights) : ""));
   }
   if (estimate.is_card) {
     write_result(in_column("  passes") + "at most " +

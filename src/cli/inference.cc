@@ -29,8 +29,9 @@ DType dtype_of(const std::string& word, ExitCode code, const std::string& place)
 WeightFormat weight_format_of(const std::string& word) {
   if (word == "converted") return WeightFormat::kConverted;
   if (word == "as_stored") return WeightFormat::kAsStored;
+  if (word == "streamed") return WeightFormat::kStreamed;
   throw InputError(ExitCode::kUsage,
-                   "--weights: " + quote(word) + " is not one of converted, as_stored");
+                   "--weights: " + quote(word) + " is not one of converted, as_stored, streamed");
 }
 
 /// The dtype of the command line, else the one that the adapters were trained in, else bf16.
@@ -102,8 +103,8 @@ void add_inference_options(CLI::App& command, InferenceArguments& arguments) {
           "--weights",
           arguments.weights,
           "converted: in memory; as_stored: they stay in their file, which takes less memory "
-          "and more time; the same numbers. Default: converted")
-      ->type_name("converted|as_stored");
+          "and more time; streamed: a layer at a time is in memory. Default: converted")
+      ->type_name("converted|as_stored|streamed");
   command.add_flag("--allow-other-base",
                    arguments.allow_other_base,
                    "use adapters of another file of the same architecture and tokenizer");

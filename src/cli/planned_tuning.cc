@@ -35,6 +35,7 @@ TuneEnd PlannedTuning::tune(Decoder& decoder,
 
 void PlannedTuning::shrink(const OutOfMemory& error, RunDirectory& directory) {
   plan_.max_rows = (error.rows() + 1) / 2;
+  plan_.rows_together /= 2;
   run_.recipe.training.micro_batch_tokens = plan_.max_rows;
   directory.replace_recipe(recipe_yaml(run_.recipe));
   warn_(std::string(error.what()) + "; going on with at most " + counted(plan_.max_rows, "row") +

@@ -18,7 +18,7 @@ uint64_t stored_bytes(const TensorSource& tensors, const StoredWeight& weight) {
 
 /// Pages of the file under a product that is laid out, where weights stay there.
 uint64_t laid_out_pages(const RunMemory& run, const TensorSource& tensors) {
-  if (run.format != WeightFormat::kAsStored) return 0;
+  if (run.format == WeightFormat::kConverted) return 0;
   return stored_bytes(
       tensors,
       StoredWeights(run.config, kind_of(tensors, run.config)).projection(0, Projection::kGateUp));
@@ -36,7 +36,9 @@ std::vector<MemoryPart> process_parts(const RunMemory& run,
          "soft prompts",
          soft_prompt_bytes(run.config, run.held.optimizer, run.held.virtual_tokens)},
         {"model_file_bytes", "model file", model_file},
-        {"weight_bytes", "weights", weight_bytes(run.ops, run.config, run.dtype, run.format)},
+        {"weight_bytes",
+         "weights",
+         weight_bytes(run.ops, run.config, run.dtype, run.format, run.tensors)},
         {"activation_bytes", "activations", forest.activations.total()},
         {"key_value_bytes", "K/V", forest.key_values.total()},
         {"scratch_bytes", "scratch", scratch}};
@@ -54,7 +56,9 @@ std::vector<MemoryPart> card_parts(const RunMemory& run, const Work& work) {
   return {{"soft_prompt_bytes",
            "soft prompts",
            card_soft_prompt_bytes(run.config, run.held.virtual_tokens)},
-          {"weight_bytes", "weights", weight_bytes(run.ops, run.config, run.dtype, run.format)},
+          {"weight_bytes",
+           "weights",
+           weight_bytes(run.ops, run.config, run.dtype, run.format, run.tensors)},
           {"activation_bytes", "activations", work.bytes.activations.total()},
           {"key_value_bytes", "K/V", work.bytes.key_values.total()},
           {"scratch_bytes", "scratch", card_scratch_bytes(run.config)}};
@@ -72,14 +76,16 @@ RunForecast forecast_run(Recipe& recipe,
                          const BackendTraits& ops,
                          const BaseModelFiles& files,
                          const TrainingData& data) {
-  const RunMemory run = run_memory(recipe, ops, files, data);
+  RunMemory run = run_memory(recipe, ops, files, data);
   RunForecast forecast{.plan = least_plan(recipe.training.micro_batch_tokens)};
-  forecast.least_bytes = needed_bytes(run, forecast.plan);
+  const RunPlan least = forecast.plan;
   try {
     forecast.plan = settle_memory(recipe, run);
   } catch (const DeviceError& error) {
     forecast.misfit = error.what();
   }
+  forecast.weights = weights_recipe(run.format);
+  forecast.least_bytes = needed_bytes(run, least);
   forecast.work = work_of_run(ops,
                               files.config,
                               compute_dtype(recipe),
@@ -99,8 +105,10 @@ RunForecast forecast_run(Recipe& recipe,
 }
 
 nlohmann::ordered_json memory_facts(const RunForecast& forecast) {
-  nlohmann::ordered_json facts = {{"fits", !forecast.misfit},
-                                  {"peak_bytes", sum_of(forecast.memory)}};
+  nlohmann::ordered_json facts = {
+      {"fits", !forecast.misfit},
+      {"weights", {{"format", forecast.weights.format}, {"residence", forecast.weights.residence}}},
+      {"peak_bytes", sum_of(forecast.memory)}};
   for (const MemoryPart& part : forecast.memory) facts["memory"][part.key] = part.bytes;
   if (forecast.host_bytes > 0) facts["host_bytes"] = forecast.host_bytes;
   facts["max_rows"] = forecast.plan.max_rows;

@@ -26,6 +26,7 @@ uint64_t sum_of(const std::vector<MemoryPart>& memory);
 struct RunForecast {
   std::optional<std::string> misfit = {};  // why it does not fit into memory
   RunPlan plan = {};                       // where it does not, the one that takes the least
+  WeightsRecipe weights = {};              // as settled, or the last that was tried
   RunWork work = {};
   std::vector<MemoryPart> memory = {};
   uint64_t host_bytes = 0;   // of the process beside a card's memory; 0 without a card
@@ -38,7 +39,8 @@ RunForecast forecast_run(Recipe& recipe,
                          const BaseModelFiles& files,
                          const TrainingData& data);
 
-/// {"fits", "peak_bytes", "memory", "max_rows", "kept_layers"}, and "host_bytes" beside a card's.
+/// {"fits", "weights", "peak_bytes", "memory", "max_rows", "kept_layers"}, and "host_bytes" beside
+/// a card's.
 nlohmann::ordered_json memory_facts(const RunForecast& forecast);
 
 }  // namespace prescript

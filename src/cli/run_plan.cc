@@ -39,6 +39,34 @@ bool is_absent_addition(const std::string& key, const std::string& value) {
   return value == "null" && (key.starts_with("search.") || key == "soft_prompt.init.labels");
 }
 
+struct NamedFormat {
+  WeightFormat format;
+  WeightsRecipe recipe;
+};
+
+const std::array<NamedFormat, 3> kFormats = {
+    {{WeightFormat::kConverted, {.format = "converted", .residence = "device"}},
+     {WeightFormat::kAsStored, {.format = "as_stored", .residence = "device"}},
+     {WeightFormat::kStreamed, {.format = "converted", .residence = "streamed"}}}};
+
+/// Those that a recipe leaves open, at least one; each takes more time than the one before. As
+/// stored in a card's memory, weights are copied to it once; in a file they are laid out for every
+/// product, streamed ones for many.
+std::vector<WeightFormat> formats_of(const WeightsRecipe& weights, bool holds_blocks = true) {
+  const auto allows = [](const std::string& asked, const std::string& one) {
+    return asked == "auto" || asked == one;
+  };
+  std::vector<WeightFormat> formats;
+  for (const auto& [format, recipe] : kFormats) {
+    if (allows(weights.format, recipe.format) && allows(weights.residence, recipe.residence)) {
+      formats.push_back(format);
+    }
+  }
+  PRESCRIPT_CHECK(!formats.empty(), weights.format + " and " + weights.residence);
+  if (!holds_blocks && formats.size() == kFormats.size()) std::swap(formats[1], formats[2]);
+  return formats;
+}
+
 ScheduleKind schedule_kind(const std::string& name) {
   if (name == "linear") return ScheduleKind::kLinear;
   if (name == "cosine") return ScheduleKind::kCosine;
@@ -55,6 +83,10 @@ Recipe resolve(Recipe recipe, const Recipe* recorded) {
   TrainingRecipe& training = recipe.training;
   if (recorded != nullptr) {
     if (!training.threads) training.threads = recorded->training.threads;
+    // Another format rounds otherwise on a card.
+    if (recipe.weights.format == "auto" && recipe.weights.residence == "auto") {
+      recipe.weights = recorded->weights;
+    }
     // What was free of another memory, or of a card's at another time, says nothing.
     if (!training.memory_gb && recipe.device == "cpu" && recorded->device == "cpu") {
       training.memory_gb = recorded->training.memory_gb;
@@ -72,7 +104,11 @@ DType compute_dtype(const Recipe& recipe) {
 }
 
 WeightFormat weight_format(const Recipe& recipe) {
-  return recipe.weights.format == "as_stored" ? WeightFormat::kAsStored : WeightFormat::kConverted;
+  return formats_of(recipe.weights).front();
+}
+
+WeightsRecipe weights_recipe(WeightFormat format) {
+  return std::ranges::find(kFormats, format, &NamedFormat::format)->recipe;
 }
 
 OptimizerKind optimizer_kind(const Recipe& recipe) {
@@ -146,10 +182,36 @@ RunMemory run_memory(const Recipe& recipe,
           .process = process_memory(*files.tensors, recipe.training.threads.value_or(1)),
           .held = {.head_start = recipe.training.share ? std::ssize(data.head_start) : 0,
                    .virtual_tokens = num_virtual_tokens(recipe),
-                   .optimizer = optimizer_kind(recipe)}};
+                   .most_of_step = most_rows_of_step(data,
+                                                     recipe.training.batch_size,
+                                                     std::ssize(candidates_of(recipe)),
+                                                     recipe.soft_prompt.num_virtual_tokens,
+                                                     recipe.training.share),
+                   .optimizer = optimizer_kind(recipe)},
+          .tensors = files.tensors.get()};
 }
 
-RunPlan settle_memory(Recipe& recipe, const RunMemory& run) {
+namespace {
+
+/// In the first format that fits.
+RunPlan plan_weights(RunMemory& run,
+                     std::span<const WeightFormat> formats,
+                     uint64_t bytes,
+                     std::optional<int64_t> max_rows) {
+  for (const WeightFormat format : formats.first(formats.size() - 1)) {
+    run.format = format;
+    try {
+      return plan_memory(run, bytes, max_rows);
+    } catch (const DeviceError&) {  // the next takes less
+    }
+  }
+  run.format = formats.back();
+  return plan_memory(run, bytes, max_rows);
+}
+
+}  // namespace
+
+RunPlan settle_memory(Recipe& recipe, RunMemory& run) {
   TrainingRecipe& training = recipe.training;
   const auto card = run.ops.device_memory();
   const uint64_t available = card ? default_memory_bytes(*card) : default_memory_bytes();
@@ -158,7 +220,9 @@ RunPlan settle_memory(Recipe& recipe, const RunMemory& run) {
     bytes = static_cast<uint64_t>(*training.memory_gb * kBytesOfGb);
     if (card) bytes = std::min(bytes, available);
   }
-  const RunPlan plan = plan_memory(run, bytes, training.micro_batch_tokens);
+  const RunPlan plan = plan_weights(
+      run, formats_of(recipe.weights, run.ops.holds_blocks()), bytes, training.micro_batch_tokens);
+  recipe.weights = weights_recipe(run.format);
   if (!training.memory_gb) training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;
   return plan;

@@ -18,7 +18,10 @@ namespace prescript {
 Recipe resolve(Recipe recipe, const Recipe* recorded);
 
 DType compute_dtype(const Recipe& recipe);
+/// As settle_memory has settled it, or as somebody set it.
 WeightFormat weight_format(const Recipe& recipe);
+/// And back.
+WeightsRecipe weights_recipe(WeightFormat format);
 OptimizerKind optimizer_kind(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
 TuneOptions tune_options(const Recipe& recipe);
@@ -37,10 +40,12 @@ RunMemory run_memory(const Recipe& recipe,
                      const BaseModelFiles& files,
                      const TrainingData& data);
 
-/// Settles training.memory_gb and training.micro_batch_tokens of `recipe`, and returns the plan:
-/// for the memory of the card where the backend has one (and never for more than it has free), else
-/// for that of the process. Throws DeviceError (exit 5) when training does not fit.
-RunPlan settle_memory(Recipe& recipe, const RunMemory& run);
+/// Settles weights.format and weights.residence of `recipe` and `run` (the first that fits of those
+/// that are left open: converted, as stored, streamed), training.memory_gb and
+/// training.micro_batch_tokens, and returns the plan: for the memory of the card where the backend
+/// has one (and never for more than it has free), else for that of the process. Throws DeviceError
+/// (exit 5) when training does not fit.
+RunPlan settle_memory(Recipe& recipe, RunMemory& run);
 
 /// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
 /// base model, exemplars and first soft prompts in place of paths.

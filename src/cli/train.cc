@@ -130,7 +130,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
   tell_of_another_device(recorded ? &*recorded : nullptr, run.recipe);
   std::unique_ptr<Ops> ops = make_ops(run.recipe);
-  const RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
+  RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
   const RunPlan plan = settle_memory(run.recipe, memory);
   const AdapterIdentity base_identity = run.files.identity();
   RunState state;

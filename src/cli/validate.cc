@@ -53,7 +53,8 @@ int validate(const Arguments& arguments) {
   check_output(run.recipe.output);
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_ops(run.recipe);
-  settle_memory(run.recipe, run_memory(run.recipe, *ops, run.files, run.data));
+  RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
+  settle_memory(run.recipe, memory);
   const TrainingData& data = run.data;
   const bool is_search = run.recipe.search != SearchRecipe();
   if (arguments.json) {

@@ -12,6 +12,7 @@ class AbsentCuda final : public BackendTraits {
   DType accumulate_dtype() const override { return DType::kFloat32; }
   DType kv_gradient_dtype() const override { return DType::kFloat32; }
   std::optional<DeviceMemory> device_memory() const override { return DeviceMemory{}; }
+  bool holds_blocks() const override { return true; }
 };
 
 }  // namespace

@@ -111,13 +111,25 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-void release_pages(std::span<const std::byte> bytes) {
+namespace {
+
+/// A wish about the pages that hold `bytes`: without it all works as well.
+void advise(std::span<const std::byte> bytes, int advice) {
   if (bytes.empty()) return;
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data()) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
-  // A wish: without it all works as well.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+}  // namespace
+
+void release_pages(std::span<const std::byte> bytes) {
+  advise(bytes, MADV_DONTNEED);
+}
+
+void read_ahead_pages(std::span<const std::byte> bytes) {
+  advise(bytes, MADV_WILLNEED);
 }
 
 }  // namespace prescript

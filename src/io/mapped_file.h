@@ -37,4 +37,7 @@ class MappedFile {
 /// keep them in its cache. They are mapped again when they are read.
 void release_pages(std::span<const std::byte> bytes);
 
+/// Lets the system begin to read them into its cache.
+void read_ahead_pages(std::span<const std::byte> bytes);
+
 }  // namespace prescript

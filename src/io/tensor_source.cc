@@ -107,6 +107,8 @@ class MappedTensors final : public TensorSource {
 
   void release(std::string_view name) const override { release_pages(get(name).bytes); }
 
+  void read_ahead(std::string_view name) const override { read_ahead_pages(get(name).bytes); }
+
  private:
   const StoredTensor& get(std::string_view name) const {
     const auto entry = index_.find(name);

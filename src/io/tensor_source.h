@@ -69,6 +69,9 @@ class TensorSource {
   /// process. They come back when it is read.
   virtual void release(std::string_view name) const = 0;
 
+  /// Says that the tensor will be read soon: the system may begin to.
+  virtual void read_ahead(std::string_view name) const = 0;
+
   /// The whole tensor.
   std::vector<float> read_all(std::string_view name) const;
 };

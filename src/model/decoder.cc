@@ -69,17 +69,32 @@ Decoder::Decoder(Ops& ops,
   }
 }
 
-void Decoder::forward(PassRun& run, std::span<const Tensor> prompts_PD) {
+void Decoder::forward(std::span<PassRun* const> runs, std::span<const Tensor> prompts_PD) {
+  const int64_t L = config_.num_layers;
+  ops_.begin_phase(Phase::kForward);
+  for (PassRun* run : runs) embed(*run, prompts_PD);
+  for (int64_t layer = 0; layer < L; ++layer) {
+    // Behind the last layer the way goes back, or begins anew.
+    const bool turns = runs.front()->plan().keep == Keep::kActivations;
+    const int64_t behind_last = turns ? std::max<int64_t>(L - 2, 0) : 0;
+    weights_.expect(is_last(layer) ? behind_last : layer + 1);
+    for (PassRun* run : runs) layer_forward(layer, *run);
+  }
+  for (PassRun* run : runs) {
+    norm(run->layer_input(L),
+         weights_.final_norm_D(),
+         weights_.final_norm_bias_D(),
+         run->final_AD,
+         run->final_A);
+  }
+  ops_.begin_phase({});
+}
+
+void Decoder::embed(PassRun& run, std::span<const Tensor> prompts_PD) {
   weights_.embed(prompts_PD, run.pass().rows, run.layer_input(0));
   if (config_.features.learned_positions) {
     ops_.gather_rows(weights_.positions_PD(), run.pass().positions, run.layer_input(0), true);
   }
-  for (int64_t layer = 0; layer < config_.num_layers; ++layer) layer_forward(layer, run);
-  norm(run.layer_input(config_.num_layers),
-       weights_.final_norm_D(),
-       weights_.final_norm_bias_D(),
-       run.final_AD,
-       run.final_A);
 }
 
 // One layer:  mid = x + output(attention(norm(x)));
@@ -218,6 +233,7 @@ void Decoder::feed_forward(int64_t layer, PassRun& run) {
 
 void Decoder::score_targets(PassRun& run) {
   const Pass& pass = run.pass();
+  ops_.begin_phase(Phase::kHead);
   ops_.gather_rows(run.final_AD, run.target_rows(), run.hidden_TD);
   const std::vector<int32_t> ids = token_ids(pass);
   const std::vector<float> weights = weights_of(pass);
@@ -234,6 +250,7 @@ void Decoder::score_targets(PassRun& run) {
                        run.log_probs_T.col_range(begin, count),
                        differentiates ? run.d_hidden_TD.row_range(begin, count) : Tensor{});
   }
+  ops_.begin_phase({});
 }
 
 std::vector<KeyValues> Decoder::sources(int64_t layer, const PassRun& run) const {

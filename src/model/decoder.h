@@ -17,28 +17,33 @@ struct RotaryTables {
 };
 
 /// Runs passes of the prefix forest through frozen weights. Forward and input gradient are written
-/// out by hand; only attention knows the tree. `layer_forward` and `layer_backward` are public so
-/// that a caller whose weights are streamed can loop layer -> pass; `forward` and `backward` loop
-/// pass -> layer.
+/// out by hand; only attention knows the tree. Several runs go through each layer one behind the
+/// other, so that weights that are streamed are read once for all of them.
 class Decoder {
  public:
   /// `ops` and `weights` must outlive this. `num_positions` bounds the positions of rows.
   Decoder(Ops& ops, const DecoderConfig& config, FrozenWeights& weights, int64_t num_positions);
 
   /// Embeds the rows and runs all layers and the final norm of the output rows. prompts_PD are
-  /// float32.
-  void forward(PassRun& run, std::span<const Tensor> prompts_PD);
+  /// float32. A run may stand on K/V that those before it keep.
+  void forward(std::span<PassRun* const> runs, std::span<const Tensor> prompts_PD);
+  void forward(PassRun& run, std::span<const Tensor> prompts_PD) {
+    PassRun* const runs[] = {&run};
+    forward(runs, prompts_PD);
+  }
 
   /// The log-probabilities of the pass's targets, behind `forward`. In a run that keeps activations
   /// also the gradient that `backward` starts from.
   void score_targets(PassRun& run);
 
   /// Adds the gradients of −Σ weight·log_prob to gradients_PD (accumulate dtype) and to those of
-  /// kept runs, from which it takes what other passes have added for this pass's kept rows.
-  void backward(PassRun& run, std::span<const Tensor> gradients_PD);
-
-  void layer_forward(int64_t layer, PassRun& run);
-  void layer_backward(int64_t layer, PassRun& run);
+  /// kept runs, from which it takes what other passes have added for this pass's kept rows: of
+  /// several runs, one that keeps rows stands behind those that stand on it.
+  void backward(std::span<PassRun* const> runs, std::span<const Tensor> gradients_PD);
+  void backward(PassRun& run, std::span<const Tensor> gradients_PD) {
+    PassRun* const runs[] = {&run};
+    backward(runs, gradients_PD);
+  }
 
   /// Logits [num wanted rows, V] of the output rows `output_rows`, in the accumulate dtype, behind
   /// `forward`.
@@ -56,6 +61,10 @@ class Decoder {
 
  private:
   bool is_last(int64_t layer) const { return layer + 1 == config_.num_layers; }
+  void layer_forward(int64_t layer, PassRun& run);
+  void layer_backward(int64_t layer, PassRun& run);
+  void embed(PassRun& run, std::span<const Tensor> prompts_PD);
+  void final_norm_backward(PassRun& run);
   std::vector<KeyValues> sources(int64_t layer, const PassRun& run) const;
   Tensor vector(int64_t layer, LayerVector which) const { return weights_.vector(layer, which); }
   void norm(Tensor x, Tensor weight_D, Tensor bias_D, Tensor y, Tensor statistics);

@@ -1,5 +1,7 @@
 // The input gradient of the layers: each function undoes one of decoder.cc.
 
+#include <algorithm>
+
 #include "model/decoder.h"
 
 namespace prescript {
@@ -13,16 +15,30 @@ void Decoder::norm_backward(Tensor x, Tensor weight_D, Tensor statistics, Tensor
   }
 }
 
-void Decoder::backward(PassRun& run, std::span<const Tensor> gradients_PD) {
-  const int64_t L = config_.num_layers;
+void Decoder::backward(std::span<PassRun* const> runs, std::span<const Tensor> gradients_PD) {
+  ops_.begin_phase(Phase::kBackward);
+  for (PassRun* run : runs) final_norm_backward(*run);
+  for (int64_t layer = config_.num_layers; layer-- > 0;) {
+    // Behind layer 0 the way begins anew, in the same layer.
+    weights_.expect(layer > 0 ? layer - 1 : std::min<int64_t>(1, config_.num_layers - 1));
+    for (PassRun* run : runs) layer_backward(layer, *run);
+  }
+  for (PassRun* run : runs) {
+    ops_.embed_input_gradient(run->dx_ND, run->pass().rows, gradients_PD);
+  }
+  ops_.begin_phase({});
+}
+
+void Decoder::final_norm_backward(PassRun& run) {
   PRESCRIPT_CHECK(run.plan().keep == Keep::kActivations, "backward of a run that keeps nothing");
   ops_.zero(run.d_final_AD);
   ops_.scatter_add_rows(run.d_hidden_TD, run.target_rows(), run.d_final_AD);
   ops_.zero(run.dx_AD);
-  norm_backward(
-      run.layer_input(L), weights_.final_norm_D(), run.final_A, run.d_final_AD, run.dx_AD);
-  for (int64_t layer = L; layer-- > 0;) layer_backward(layer, run);
-  ops_.embed_input_gradient(run.dx_ND, run.pass().rows, gradients_PD);
+  norm_backward(run.layer_input(config_.num_layers),
+                weights_.final_norm_D(),
+                run.final_A,
+                run.d_final_AD,
+                run.dx_AD);
 }
 
 void Decoder::layer_backward(int64_t layer, PassRun& run) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "forest/pass.h"
 #include "model/flops.h"
@@ -38,6 +39,89 @@ class KeptRuns {
   std::vector<KeyValueRun*> runs_;
 };
 
+/// Passes that go through each layer one behind the other: as many as `plan` allows, at least one.
+std::vector<std::span<const Pass>> groups_of(const Schedule& schedule, const RunPlan& plan) {
+  std::vector<std::span<const Pass>> groups;
+  const std::span<const Pass> passes(schedule.passes);
+  for (size_t begin = 0; begin < passes.size(); begin += groups.back().size()) {
+    size_t count = 1;
+    int64_t rows = passes[begin].num_rows();
+    while (begin + count < passes.size()) {
+      rows += passes[begin + count].num_rows();
+      if (rows > plan.rows_together) break;
+      ++count;
+    }
+    groups.push_back(passes.subspan(begin, count));
+  }
+  return groups;
+}
+
+PassBytes bytes_of(const BackendTraits& ops,
+                   const DecoderConfig& config,
+                   DType dtype,
+                   const Pass& pass,
+                   const KeepPlan& keep) {
+  return PassRun::bytes_apart(
+      ops, config, dtype, pass.num_rows(), pass.num_output_rows(), std::ssize(pass.targets), keep);
+}
+
+/// Room for the scratch of any pass of a schedule.
+size_t scratch_bytes(const BackendTraits& ops,
+                     const DecoderConfig& config,
+                     DType dtype,
+                     const Schedule& schedule,
+                     const KeepPlan& keep) {
+  size_t bytes = 0;
+  for (const Pass& pass : schedule.passes) {
+    bytes = std::max(bytes, bytes_of(ops, config, dtype, pass, keep).scratch);
+  }
+  return bytes;
+}
+
+/// The runs of a schedule's passes, with scratch of their own or, where they go together, in
+/// common.
+class Runs {
+ public:
+  Runs(Decoder& decoder,
+       const Schedule& schedule,
+       const RunPlan& plan,
+       std::span<KeyValueRun* const> given,
+       const KeepPlan& keep)
+      : decoder_(decoder),
+        keep_(keep),
+        kept_(decoder, schedule, given, keep.keep == Keep::kActivations) {
+    if (plan.rows_together == 0) return;
+    scratch_ = decoder.ops().allocate(
+        scratch_bytes(decoder.ops(), decoder.config(), decoder.dtype(), schedule, keep));
+  }
+
+  std::vector<PassRun> make(std::span<const Pass> passes) const {
+    std::vector<PassRun> runs;
+    for (const Pass& pass : passes) {
+      runs.emplace_back(decoder_.ops(),
+                        decoder_.config(),
+                        decoder_.dtype(),
+                        pass,
+                        kept_.runs(),
+                        keep_,
+                        scratch_.get());
+    }
+    return runs;
+  }
+
+ private:
+  Decoder& decoder_;
+  KeepPlan keep_;
+  KeptRuns kept_;
+  Buffer scratch_;
+};
+
+std::vector<PassRun*> pointers_to(std::vector<PassRun>& runs) {
+  std::vector<PassRun*> pointers;
+  for (PassRun& run : runs) pointers.push_back(&run);
+  return pointers;
+}
+
 void collect(const Decoder& decoder,
              const Schedule& schedule,
              const PassRun& run,
@@ -68,12 +152,14 @@ ForestResult score_forest(Decoder& decoder,
                           std::span<KeyValueRun* const> given) {
   ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
   for (const Schedule& schedule : make_schedules(forest, plan.max_rows)) {
-    const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/false);
-    for (const Pass& pass : schedule.passes) {
-      PassRun run(decoder.ops(), decoder.config(), decoder.dtype(), pass, kept.runs(), {});
-      decoder.forward(run, prompts_PD);
-      decoder.score_targets(run);
-      collect(decoder, schedule, run, /*training=*/false, result);
+    const Runs all(decoder, schedule, plan, given, {});
+    for (const auto& group : groups_of(schedule, plan)) {
+      std::vector<PassRun> runs = all.make(group);
+      decoder.forward(pointers_to(runs), prompts_PD);
+      for (PassRun& run : runs) {
+        decoder.score_targets(run);
+        collect(decoder, schedule, run, /*training=*/false, result);
+      }
     }
   }
   return result;
@@ -87,27 +173,26 @@ ForestResult differentiate_forest(Decoder& decoder,
                                   std::span<const Tensor> gradients_PD) {
   ForestResult result{.log_probs = std::vector<double>(forest.targets.size())};
   for (const Schedule& schedule : make_schedules(forest, plan.max_rows)) {
-    const KeptRuns kept(decoder, schedule, given, /*with_gradient=*/true);
-    const auto forward = [&](const Pass& pass) {
-      PassRun run(decoder.ops(),
-                  decoder.config(),
-                  decoder.dtype(),
-                  pass,
-                  kept.runs(),
-                  keep_plan(decoder.config(), plan));
-      decoder.forward(run, prompts_PD);
-      decoder.score_targets(run);
-      collect(decoder, schedule, run, /*training=*/true, result);
-      return run;
-    };
+    const Runs all(decoder, schedule, plan, given, keep_plan(decoder.config(), plan));
     // The first pass holds what the others stand on: its forward comes first, its backward, which
     // needs the K/V gradients of all others, last.
-    PassRun first = forward(schedule.passes.front());
-    for (size_t p = 1; p < schedule.passes.size(); ++p) {
-      PassRun run = forward(schedule.passes[p]);
-      decoder.backward(run, gradients_PD);
+    std::optional<PassRun> first;
+    const auto groups = groups_of(schedule, plan);
+    for (size_t g = 0; g < groups.size(); ++g) {
+      std::vector<PassRun> runs = all.make(groups[g]);
+      decoder.forward(pointers_to(runs), prompts_PD);
+      for (PassRun& run : runs) {
+        decoder.score_targets(run);
+        collect(decoder, schedule, run, /*training=*/true, result);
+      }
+      if (!first) {
+        first.emplace(std::move(runs.front()));
+        runs.erase(runs.begin());
+      }
+      std::vector<PassRun*> backwards = pointers_to(runs);
+      if (g + 1 == groups.size()) backwards.push_back(&*first);
+      if (!backwards.empty()) decoder.backward(backwards, gradients_PD);
     }
-    decoder.backward(first, gradients_PD);
   }
   return result;
 }
@@ -173,35 +258,54 @@ ForestBytes forest_bytes(const BackendTraits& ops,
     }
     result.key_values.add(bytes);
   }
+  const KeepPlan keep = training ? keep_plan(config, plan) : KeepPlan{};
+  const bool is_apart = plan.rows_together > 0;
+  BlockBytes scratch;
+  if (is_apart) scratch.add(scratch_bytes(ops, config, dtype, schedule, keep));
   BlockBytes first;   // training holds the first pass until the others are done
-  BlockBytes others;  // one at a time
-  for (const Pass& pass : schedule.passes) {
-    BlockBytes bytes;
-    bytes.add(PassRun::bytes(ops,
-                             config,
-                             dtype,
-                             pass.num_rows(),
-                             pass.num_output_rows(),
-                             std::ssize(pass.targets),
-                             training ? keep_plan(config, plan) : KeepPlan{}));
-    const bool stays = training && &pass == &schedule.passes.front();
-    (stays ? first : others).raise_to(bytes);
+  BlockBytes others;  // a group at a time
+  for (const auto& group : groups_of(schedule, plan)) {
+    BlockBytes of_group;
+    for (const Pass& pass : group) {
+      const PassBytes bytes = bytes_of(ops, config, dtype, pass, keep);
+      const bool stays = training && &pass == &schedule.passes.front();
+      const size_t block = is_apart ? bytes.own
+                                    : PassRun::bytes(ops,
+                                                     config,
+                                                     dtype,
+                                                     pass.num_rows(),
+                                                     pass.num_output_rows(),
+                                                     std::ssize(pass.targets),
+                                                     keep);
+      (stays ? first : of_group).add(block);
+    }
+    others.raise_to(of_group);
   }
-  result.activations = {first.small + others.small, first.large + others.large};
+  result.activations = {first.small + others.small + scratch.small,
+                        first.large + others.large + scratch.large};
   return result;
+}
+
+int64_t num_ways_through(const Schedule& schedule, const RunPlan& plan) {
+  return std::ssize(groups_of(schedule, plan));
 }
 
 size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
-                      const RunPlan& plan) {
-  const int64_t kept = plan.kept_layers < 0 ? config.num_layers : plan.kept_layers;
-  const KeepPlan keep{Keep::kActivations, kept};
-  const size_t pass =
-      PassRun::bytes(ops, config, dtype, plan.max_rows, plan.max_rows, plan.max_rows, keep);
-  const size_t shared = KeyValueRun::bytes(config, dtype, plan.max_rows) +
-                        KeyValueRun::bytes(config, ops.kv_gradient_dtype(), plan.max_rows);
-  return 2 * pass + shared;
+                      const RunPlan& plan,
+                      int64_t most_rows) {
+  const KeepPlan keep = keep_plan(config, plan);
+  const int64_t rows = plan.max_rows;
+  const size_t shared = KeyValueRun::bytes(config, dtype, rows) +
+                        KeyValueRun::bytes(config, ops.kv_gradient_dtype(), rows);
+  if (plan.rows_together == 0) {
+    return 2 * PassRun::bytes(ops, config, dtype, rows, rows, rows, keep) + shared;
+  }
+  const int64_t held = std::min(most_rows, std::max(plan.rows_together, rows) + rows);
+  const int64_t most = std::min(most_rows, rows);
+  return PassRun::bytes_apart(ops, config, dtype, held, held, held, keep).own +
+         PassRun::bytes_apart(ops, config, dtype, most, most, most, keep).scratch + shared;
 }
 
 }  // namespace prescript

@@ -13,6 +13,10 @@ namespace prescript {
 struct RunPlan {
   int64_t max_rows = 2048;   // rows of a pass (training.micro_batch_tokens)
   int64_t kept_layers = -1;  // layers whose activations training keeps; -1: all
+  /// Rows of passes that go through each layer one behind the other, so that streamed weights are
+  /// read once for them; of each pass the rows at layer boundaries are held. 0: a pass goes through
+  /// all layers by itself.
+  int64_t rows_together = 0;
 };
 
 struct ForestResult {
@@ -75,12 +79,16 @@ ForestBytes forest_bytes(const BackendTraits& ops,
                          const RunPlan& plan,
                          bool training);
 
+/// Times that all layers are gone through in a direction for the passes of `schedule`.
+int64_t num_ways_through(const Schedule& schedule, const RunPlan& plan);
+
 /// Bytes that differentiate_forest needs for passes of `plan.max_rows` rows, beside the weights;
-/// all rows counted as output rows and targets, and the first pass's activations held while another
-/// runs.
+/// all rows counted as output rows and targets, and the first pass's activations held while others
+/// run. Of passes that go together no more than `most_rows` are held, the rows of a step at most.
 size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
-                      const RunPlan& plan);
+                      const RunPlan& plan,
+                      int64_t most_rows = INT64_MAX);
 
 }  // namespace prescript

@@ -13,6 +13,8 @@ enum class WeightFormat {
   kConverted,  // in memory, laid out
   kAsStored,   // in the mapped file, or in its blocks in the memory of a backend that holds them:
                // laid out from there whenever it is asked for
+  kStreamed,   // in the mapped file, of which one layer at a time is laid out while the next is
+               // read
 };
 
 /// Their numbers and their layout do not depend on the format. Norms and biases are always in
@@ -33,6 +35,10 @@ class FrozenWeights {
   /// Embeddings of positions that were learned, [positions, D], without data where there are none.
   virtual Tensor positions_PD() const = 0;
 
+  /// Says which layer's projections will be asked for behind those of the layer that is asked for
+  /// next: streamed weights read them meanwhile.
+  virtual void expect(int64_t /*layer*/) {}
+
   // What these give is valid until the next call of any of them, and of `head_VD`'s rows.
 
   virtual Weight projection(int64_t layer, Projection which) = 0;
@@ -46,7 +52,7 @@ class FrozenWeights {
                      Tensor x_ND) = 0;
 };
 
-/// FrozenWeights::bytes of what load_weights would give; blocks that a backend holds are counted
+/// FrozenWeights::bytes of what load_weights would give; blocks in a backend's memory are counted
 /// where `source` is given.
 size_t weight_bytes(const BackendTraits& ops,
                     const DecoderConfig& config,
@@ -55,7 +61,7 @@ size_t weight_bytes(const BackendTraits& ops,
                     const TensorSource* source = nullptr);
 
 /// Checks all tensors, and reads and converts what the format holds in memory. `ops` must outlive
-/// the result, `source` one that is kAsStored.
+/// the result, `source` one that is not kConverted.
 std::unique_ptr<FrozenWeights> load_weights(Ops& ops,
                                             const TensorSource& source,
                                             const DecoderConfig& config,

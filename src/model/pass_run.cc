@@ -68,7 +68,8 @@ LayerActivations lay_out_layer(Arena& arena,
 
 }  // namespace
 
-void PassRun::lay_out(Arena& arena,
+void PassRun::lay_out(Arena& own,
+                      Arena& scratch,
                       const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
@@ -85,40 +86,44 @@ void PassRun::lay_out(Arena& arena,
   // its input.
   inputs_.resize(L + 1);
   for (int64_t l = 0; l < L; ++l) {
-    inputs_[l] = training || l == 0 ? arena.take(N, D, dtype) : inputs_[0];
+    inputs_[l] = training || l == 0 ? own.take(N, D, dtype) : inputs_[0];
   }
-  inputs_[L] = arena.take(A, D, dtype);
+  inputs_[L] = own.take(A, D, dtype);
 
   layers_.resize(L);
   LayerActivations shared;
   const int64_t num_kept = training ? plan_.kept_layers : 0;
-  if (num_kept < L - 1) shared = lay_out_layer(arena, ops, config, dtype, N, N, false);
+  if (num_kept < L - 1) shared = lay_out_layer(scratch, ops, config, dtype, N, N, false);
   for (int64_t l = 0; l < L; ++l) {
     const bool is_last = l + 1 == L;
-    const bool own = l < num_kept || is_last;
-    layers_[l] =
-        own ? lay_out_layer(arena, ops, config, dtype, N, is_last ? A : N, is_last) : shared;
+    if (l >= num_kept && !is_last) {
+      layers_[l] = shared;
+    } else {
+      Arena& arena = training ? own : scratch;
+      layers_[l] = lay_out_layer(arena, ops, config, dtype, N, is_last ? A : N, is_last);
+    }
     layers_[l].x_ND = inputs_[l];
     if (config.features.parallel_residual && !is_last) layers_[l].feed_forward_x_AD = inputs_[l];
   }
 
-  normed_ND = arena.take(N, D, dtype);
-  hidden_NF = arena.take(L > 1 ? N : A, config.feed_forward_size, dtype);
-  final_A = arena.take(config.features.norm == NormKind::kLayer ? 2 : 1, A, sums);
-  final_AD = arena.take(A, D, dtype);
-  hidden_TD = arena.take(T, D, dtype);
-  log_probs_T = arena.take(1, T, sums);
+  normed_ND = scratch.take(N, D, dtype);
+  hidden_NF = scratch.take(L > 1 ? N : A, config.feed_forward_size, dtype);
+  final_A = own.take(config.features.norm == NormKind::kLayer ? 2 : 1, A, sums);
+  final_AD = own.take(A, D, dtype);
+  hidden_TD = scratch.take(T, D, dtype);
+  log_probs_T = own.take(1, T, sums);
   if (!training) return;
 
-  d_attended_NHE = arena.take(L > 1 ? N : A, config.query_size(), dtype);
-  dq_NHE = arena.take(L > 1 || config.features.query_key_norms ? N : A, config.query_size(), sums);
-  dk_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
-  dv_NKE = arena.take(N, config.kv_size(), ops.kv_gradient_dtype());
-  d_qkv_N = arena.take(N, config.query_size() + 2 * config.kv_size(), dtype);
-  dx_ND = arena.take(N, D, dtype);
-  dx_AD = arena.take(A, D, dtype);
-  d_final_AD = arena.take(A, D, sums);
-  d_hidden_TD = arena.take(T, D, dtype);
+  d_attended_NHE = scratch.take(L > 1 ? N : A, config.query_size(), dtype);
+  dq_NHE =
+      scratch.take(L > 1 || config.features.query_key_norms ? N : A, config.query_size(), sums);
+  dk_NKE = scratch.take(N, config.kv_size(), ops.kv_gradient_dtype());
+  dv_NKE = scratch.take(N, config.kv_size(), ops.kv_gradient_dtype());
+  d_qkv_N = scratch.take(N, config.query_size() + 2 * config.kv_size(), dtype);
+  dx_ND = own.take(N, D, dtype);
+  dx_AD = own.take(A, D, dtype);
+  d_final_AD = scratch.take(A, D, sums);
+  d_hidden_TD = own.take(T, D, dtype);
 }
 
 PassRun::PassRun(Ops& ops,
@@ -126,15 +131,24 @@ PassRun::PassRun(Ops& ops,
                  DType dtype,
                  const Pass& pass,
                  std::span<KeyValueRun* const> kept,
-                 KeepPlan plan)
+                 KeepPlan plan,
+                 void* scratch)
     : pass_(&pass), kept_(kept), plan_(plan), parts_(config, pass) {
   const Extents extents{
       pass.num_rows(), pass.num_output_rows(), static_cast<int64_t>(pass.targets.size())};
-  const size_t size =
-      bytes(ops, config, dtype, extents.rows, extents.output_rows, extents.targets, plan);
-  block_ = ops.allocate(size);
-  Arena arena(block_.get(), size);
-  lay_out(arena, ops, config, dtype, extents);
+  const auto [N, A, T] = extents;
+  if (scratch == nullptr) {
+    const size_t size = bytes(ops, config, dtype, N, A, T, plan);
+    block_ = ops.allocate(size);
+    Arena arena(block_.get(), size);
+    lay_out(arena, arena, ops, config, dtype, extents);
+  } else {
+    const PassBytes size = bytes_apart(ops, config, dtype, N, A, T, plan);
+    block_ = ops.allocate(size.own);
+    Arena own(block_.get(), size.own);
+    Arena shared(scratch, size.scratch);
+    lay_out(own, shared, ops, config, dtype, extents);
+  }
   for (const int32_t row : pass.output_rows) output_positions_.push_back(pass.positions[row]);
   for (const PassTarget& target : pass.targets) target_rows_.push_back(target.output_row);
 }
@@ -149,8 +163,24 @@ size_t PassRun::bytes(const BackendTraits& ops,
   PassRun measured;
   measured.plan_ = plan;
   Arena measuring;
-  measured.lay_out(measuring, ops, config, dtype, {num_rows, num_output_rows, num_targets});
+  const Extents extents{num_rows, num_output_rows, num_targets};
+  measured.lay_out(measuring, measuring, ops, config, dtype, extents);
   return measuring.used();
+}
+
+PassBytes PassRun::bytes_apart(const BackendTraits& ops,
+                               const DecoderConfig& config,
+                               DType dtype,
+                               int64_t num_rows,
+                               int64_t num_output_rows,
+                               int64_t num_targets,
+                               KeepPlan plan) {
+  PassRun measured;
+  measured.plan_ = plan;
+  Arena own;
+  Arena scratch;
+  measured.lay_out(own, scratch, ops, config, dtype, {num_rows, num_output_rows, num_targets});
+  return {own.used(), scratch.used()};
 }
 
 }  // namespace prescript

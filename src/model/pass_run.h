@@ -51,18 +51,27 @@ struct KeepPlan {
   int64_t kept_layers = 0;
 };
 
+/// Bytes of a run: what stays between calls of the decoder, and what is valid within one call.
+struct PassBytes {
+  size_t own = 0;
+  size_t scratch = 0;
+};
+
 class PassRun {
  public:
   /// `kept` are the K/V of kept runs 0, 1, ... of the schedule; they, `pass` and `config` must
-  /// outlive this.
+  /// outlive this. `scratch`, room for PassBytes::scratch, may be that of other runs, which go
+  /// through a layer one behind the other; without it the run has its own.
   PassRun(Ops& ops,
           const DecoderConfig& config,
           DType dtype,
           const Pass& pass,
           std::span<KeyValueRun* const> kept,
-          KeepPlan plan);
+          KeepPlan plan,
+          void* scratch = nullptr);
 
-  /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes.
+  /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes, with its own
+  /// scratch.
   static size_t bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
@@ -70,6 +79,15 @@ class PassRun {
                       int64_t num_output_rows,
                       int64_t num_targets,
                       KeepPlan plan);
+
+  /// Of one that is given its scratch.
+  static PassBytes bytes_apart(const BackendTraits& ops,
+                               const DecoderConfig& config,
+                               DType dtype,
+                               int64_t num_rows,
+                               int64_t num_output_rows,
+                               int64_t num_targets,
+                               KeepPlan plan);
 
   const Pass& pass() const { return *pass_; }
   std::span<KeyValueRun* const> kept() const { return kept_; }
@@ -95,20 +113,23 @@ class PassRun {
   Tensor dv_NKE;
   Tensor d_qkv_N;
 
-  // Between calls.
-  Tensor dx_ND;       // the gradient on its way down
-  Tensor dx_AD;       // the same above the last layer
-  Tensor final_A;     // statistics of the final norm
-  Tensor final_AD;    // output rows behind the final norm
-  Tensor d_final_AD;  // accumulate dtype
   Tensor hidden_TD;   // one row per target
+  Tensor d_final_AD;  // accumulate dtype
+
+  // Between calls.
+  Tensor dx_ND;     // the gradient on its way down
+  Tensor dx_AD;     // the same above the last layer
+  Tensor final_A;   // statistics of the final norm
+  Tensor final_AD;  // output rows behind the final norm
   Tensor d_hidden_TD;
   Tensor log_probs_T;  // accumulate dtype
 
  private:
   struct Extents;
   PassRun() = default;
-  void lay_out(Arena& arena,
+  /// `own` and `scratch` may be one.
+  void lay_out(Arena& own,
+               Arena& scratch,
                const BackendTraits& ops,
                const DecoderConfig& config,
                DType dtype,

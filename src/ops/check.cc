@@ -4,7 +4,7 @@
 
 namespace prescript {
 
-void Ops::upload_blocks(std::span<const std::byte> /*blocks*/, void* /*to*/) {
+std::unique_ptr<Upload> Ops::start_upload(BytePieces /*pieces*/, void* /*to*/) {
   throw ContractError(std::string(name()) + " holds no blocks");
 }
 

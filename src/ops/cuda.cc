@@ -70,6 +70,11 @@ class CudaOps final : public Ops {
   DType accumulate_dtype() const override { return DType::kFloat32; }
   DType kv_gradient_dtype() const override { return DType::kFloat32; }
 
+  // --- measuring ---
+
+  void begin_phase(std::optional<Phase> phase) override { device_->begin_phase(phase); }
+  PhaseSeconds take_phase_seconds() override { return device_->take_phase_seconds(); }
+
   // --- memory ---
 
   Buffer allocate(size_t bytes) override { return device_->allocate(bytes); }
@@ -114,8 +119,8 @@ class CudaOps final : public Ops {
 
   bool holds_blocks() const override { return true; }
 
-  void upload_blocks(std::span<const std::byte> blocks, void* to) override {
-    device_->to_device(blocks.data(), to, blocks.size());
+  std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
+    return device_->start_upload(std::move(pieces), to);
   }
 
   void decode_blocks(

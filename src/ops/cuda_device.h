@@ -20,8 +20,8 @@ struct Product {
   bool add = false;                // y += it
 };
 
-/// Memory, copies and products of one card, on one stream: all work is done in the order in which
-/// it is asked for.
+/// Memory, copies and products of one card, on one stream: all work but uploads is done in the
+/// order in which it is asked for.
 class Device {
  public:
   virtual ~Device() = default;
@@ -40,6 +40,9 @@ class Device {
   /// Returns when `from` may be reused.
   virtual void to_device(const void* from, void* to, size_t bytes) = 0;
 
+  /// Ops::start_upload.
+  virtual std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) = 0;
+
   /// Returns when `to` is filled: the one call that waits for the card.
   virtual void to_host(const void* from, void* to, size_t bytes) = 0;
 
@@ -51,6 +54,10 @@ class Device {
   virtual Products products() const = 0;
 
   virtual std::optional<DeviceMemory> memory() const = 0;
+
+  // As Ops has them.
+  virtual void begin_phase(std::optional<Phase> phase) = 0;
+  virtual PhaseSeconds take_phase_seconds() = 0;
 };
 
 /// The first card (ops/gpu_device.cc). Throws DeviceError where it cannot be used.

@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "ops/cuda_check.h"
 #include "ops/cuda_device.h"
+#include "ops/gpu_phases.h"
 #include "ops/gpu_products.h"
+#include "ops/gpu_uploads.h"
 
 namespace prescript {
 namespace {
@@ -126,6 +128,8 @@ class GpuDevice final : public cuda::Device {
  public:
   GpuDevice()
       : placed_(allocate(kMaxPlaced)),
+        uploads_(card_->stream()),
+        phases_(card_->stream()),
         products_(card_->stream(), [this](size_t bytes) { return allocate(bytes); }) {}
 
   cuda::Stream stream() const override { return card_->stream(); }
@@ -149,6 +153,10 @@ class GpuDevice final : public cuda::Device {
     pinned_.copy(from, to, bytes, stream());
   }
 
+  std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
+    return uploads_.start(std::move(pieces), to);
+  }
+
   void to_host(const void* from, void* to, size_t bytes) override {
     CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()));
     CUDA_CHECK(cudaStreamSynchronize(stream()));
@@ -160,11 +168,16 @@ class GpuDevice final : public cuda::Device {
 
   std::optional<DeviceMemory> memory() const override { return card_->memory(); }
 
+  void begin_phase(std::optional<Phase> phase) override { phases_.begin(phase); }
+  PhaseSeconds take_phase_seconds() override { return phases_.take(); }
+
  private:
   std::shared_ptr<Card> card_ = std::make_shared<Card>();
   PinnedRing pinned_;
   Buffer placed_;
   size_t num_placed_ = 0;
+  GpuUploads uploads_;
+  GpuPhases phases_;
   GpuProducts products_;
 };
 

@@ -10,14 +10,29 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/tensor.h"
 #include "forest/pass.h"
+#include "ops/phase_clock.h"
 
 namespace prescript {
 
 /// Uninitialised memory of a backend, aligned to Arena::kAlignment, freed with its owner.
 using Buffer = std::unique_ptr<void, std::function<void(void*)>>;
+
+/// Bytes on the host, one run behind the other.
+using BytePieces = std::vector<std::span<const std::byte>>;
+
+/// A copy to a backend's memory that is under way while operations run.
+class Upload {
+ public:
+  /// Waits for it.
+  virtual ~Upload() = default;
+
+  /// Operations that are asked for from now on see what was copied. Throws DeviceError.
+  virtual void finish() = 0;
+};
 
 /// Gives rows [begin, begin + count) of a matrix as dense float32 on the host. Called from several
 /// threads at a time.
@@ -102,7 +117,7 @@ class BackendTraits {
   /// Nothing where it computes in the process's own memory.
   virtual std::optional<DeviceMemory> device_memory() const { return std::nullopt; }
 
-  /// Whether weights can stay in its memory as they are stored: Ops::upload_blocks, decode_blocks.
+  /// Whether weights can stay in its memory as they are stored: Ops::start_upload, decode_blocks.
   virtual bool holds_blocks() const { return false; }
 };
 
@@ -113,6 +128,14 @@ class BackendTraits {
 /// feed-forward, V vocabulary, H query heads, K kv heads, E head size.
 class Ops : public BackendTraits {
  public:
+  // --- measuring ---
+
+  /// What is asked for from now on is counted as this phase; nothing: as none.
+  virtual void begin_phase(std::optional<Phase> phase) { phase_clock_.begin(phase); }
+
+  /// Seconds of each phase since they were taken before; waits for them to end.
+  virtual PhaseSeconds take_phase_seconds() { return phase_clock_.take(); }
+
   // --- memory ---
 
   /// Throws DeviceError (exit 5) when there is not enough.
@@ -135,8 +158,12 @@ class Ops : public BackendTraits {
 
   // Of backends that hold blocks, GGUF's (io/gguf_quantization.h has their types).
 
-  /// Copies blocks as they lie in the file.
-  virtual void upload_blocks(std::span<const std::byte> blocks, void* to);
+  /// Starts to copy blocks as they lie in the file, once all operations asked for so far are done;
+  /// the pieces stay until it has finished. One at a time.
+  virtual std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to);
+  void upload_blocks(std::span<const std::byte> blocks, void* to) {
+    start_upload({blocks}, to)->finish();
+  }
 
   /// lay_out, for rows [begin, begin + count) of `weight`, whose numbers lie in `blocks` row after
   /// row.
@@ -273,6 +300,9 @@ class Ops : public BackendTraits {
                       const WeightRows& head_VD,
                       double cap,
                       Tensor logits_NV) = 0;
+
+ private:
+  PhaseClock phase_clock_;
 };
 
 /// Every operation as plain formulas in float64: the oracle.

@@ -73,7 +73,7 @@ struct EvaluationRecipe {
   std::string base_model;                 // required
   std::optional<std::string> dtype = {};  // as the adapters were trained, else bf16
   std::string device = "auto";
-  WeightsRecipe weights = {};  // residence is device
+  WeightsRecipe weights = {.format = "converted", .residence = "device"};
   OrAuto<int64_t> threads = {};
   OrAuto<int64_t> micro_batch_tokens = {};
   bool base = true;  // whether the base model answers too

@@ -84,8 +84,10 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
                         "; set that or remove this");
     }
   }
-  if (recipe.weights.residence != "device") {
-    fail_at("weights.residence", recipe.weights.residence + " is not built yet; use device");
+  if (recipe.weights.residence == "streamed" && recipe.weights.format == "as_stored") {
+    fail_at("weights.format",
+            "as_stored has no effect beside weights.residence: streamed, which lays out a layer as "
+            "it comes; remove one of them");
   }
   check_init(recipe.soft_prompt, fail_at);
   if (recipe.training.patience && !recipe.data.validation) {

@@ -15,8 +15,8 @@ template <typename T>
 using OrAuto = std::optional<T>;
 
 struct WeightsRecipe {
-  std::string format = "converted";  // converted | as_stored
-  std::string residence = "device";  // device | streamed
+  std::string format = "auto";     // converted | as_stored | auto
+  std::string residence = "auto";  // device | streamed | auto
 
   bool operator==(const WeightsRecipe&) const = default;
 };

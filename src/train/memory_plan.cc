@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -39,6 +41,9 @@ constexpr uint64_t kCardScratch = uint64_t{512} << 20;
 constexpr int64_t kFewestRows = 256;
 constexpr int64_t kMostRows = 2048;
 constexpr int64_t kMostRowsOfCard = 16384;
+
+// Where more rows than that go together, reading the weights weighs little.
+constexpr int64_t kMostRowsTogether = 1 << 20;
 
 // A soft prompt in float32 and its gradient in the backend; the same and the best beside them, and
 // AdamW's two moments; soft prompt, best and moments once more in a checkpoint and twice in the
@@ -93,9 +98,10 @@ bool has_card(const RunMemory& run) {
 
 /// What a run takes at most of the memory that its plan divides.
 std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, const RunPlan& plan) {
-  const uint64_t weights = weight_bytes(run.ops, run.config, run.dtype, run.format);
-  const uint64_t activations = training_bytes(run.ops, run.config, run.dtype, plan) +
-                               KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
+  const uint64_t weights = weight_bytes(run.ops, run.config, run.dtype, run.format, run.tensors);
+  const uint64_t activations =
+      training_bytes(run.ops, run.config, run.dtype, plan, run.held.most_of_step) +
+      KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
   if (has_card(run)) {
     return {
         {"weights", weights},
@@ -118,6 +124,29 @@ std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, con
 }
 
 }  // namespace
+
+int64_t most_rows_of_step(const TrainingData& data,
+                          int64_t batch_size,
+                          int64_t num_candidates,
+                          int64_t num_virtual_tokens,
+                          bool share) {
+  std::vector<int64_t> lengths;
+  std::span<const int32_t> common;
+  for (const TrainingExemplar& exemplar : data.train) {
+    const std::vector<int32_t>& ids = exemplar.rendered.ids;
+    lengths.push_back(std::ssize(ids));
+    if (lengths.size() == 1) common = ids;
+    const auto end = std::mismatch(common.begin(), common.end(), ids.begin(), ids.end()).first;
+    common = common.first(static_cast<size_t>(end - common.begin()));
+  }
+  std::ranges::sort(lengths, std::greater<>());
+  const int64_t prefix = share ? std::ssize(common) + num_virtual_tokens : 0;
+  int64_t rows = prefix;
+  for (int64_t i = 0; i < batch_size; ++i) {
+    rows += lengths[static_cast<size_t>(i) % lengths.size()] + num_virtual_tokens - prefix;
+  }
+  return num_candidates * rows;
+}
 
 uint64_t default_memory_bytes() {
   uint64_t available = available_in_system().value_or(8'000'000'000);
@@ -192,12 +221,12 @@ std::string describe_needs(const RunMemory& run, const RunPlan& plan) {
 
 RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
-  const auto kept_layers_that_fit = [&](int64_t rows) {
-    int64_t kept = run.config.num_layers;
-    while (kept >= 0 && needed_bytes(run, {.max_rows = rows, .kept_layers = kept}) > memory_bytes) {
-      --kept;
-    }
-    return kept;
+  const auto kept_layers_that_fit = [&](int64_t rows, int64_t rows_together) {
+    const auto layers = std::views::iota(int64_t{0}, run.config.num_layers + 1);
+    const auto fits = [&](int64_t kept) {
+      return needed_bytes(run, {rows, kept, rows_together}) <= memory_bytes;
+    };
+    return std::ranges::partition_point(layers, fits) - layers.begin() - 1;
   };
   std::vector<int64_t> candidates;
   if (max_rows) {
@@ -206,12 +235,22 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
     int64_t rows = has_card(run) ? kMostRowsOfCard : kMostRows;
     for (; rows >= kFewestRows; rows /= 2) candidates.push_back(rows);
   }
+  if (run.format == WeightFormat::kStreamed) {
+    // Reading weights again costs more than computing activations again.
+    const int64_t most = std::min(run.held.most_of_step, kMostRowsTogether);
+    for (int64_t together = most; together >= candidates.back(); together /= 2) {
+      for (const int64_t rows : candidates) {
+        const int64_t kept = kept_layers_that_fit(rows, together);
+        if (kept >= 0) return {rows, kept, together};
+      }
+    }
+  }
   // Recomputing costs a third of a step more; passes below 1024 rows are less efficient.
   for (const bool all_kept : {true, false}) {
     for (const int64_t rows : candidates) {
       if (!max_rows && all_kept && rows < 1024) continue;
       if (!max_rows && !all_kept && rows > 1024) continue;
-      const int64_t kept = kept_layers_that_fit(rows);
+      const int64_t kept = kept_layers_that_fit(rows, 0);
       if (all_kept ? kept == run.config.num_layers : kept >= 0) {
         return {.max_rows = rows, .kept_layers = kept};
       }
@@ -224,7 +263,8 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
       in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
       "; raise it and close other programs, lower training.micro_batch_tokens, or use a smaller "
       "base model" +
-      (has_card(run) ? ", a larger card, or weights.format: as_stored" : ""));
+      (has_card(run) ? ", a larger card" : "") +
+      (run.format == WeightFormat::kStreamed ? "" : ", or weights.residence: streamed"));
 }
 
 }  // namespace prescript

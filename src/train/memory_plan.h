@@ -8,6 +8,7 @@
 #include "io/tensor_source.h"
 #include "model/forest_run.h"
 #include "train/optimizer.h"
+#include "train/training_data.h"
 
 namespace prescript {
 
@@ -56,10 +57,11 @@ uint64_t card_scratch_bytes(const DecoderConfig& config);
 /// What so many virtual tokens take on a card: themselves and their gradients.
 uint64_t card_soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tokens);
 
-/// Rows of a run's sequences that are held beside those of a pass.
+/// Rows of a run's sequences.
 struct HeldRows {
-  int64_t head_start = 0;      // their K/V, from the first step to the last
-  int64_t virtual_tokens = 0;  // of all candidates
+  int64_t head_start = 0;            // whose K/V are held, from the first step to the last
+  int64_t virtual_tokens = 0;        // of all candidates
+  int64_t most_of_step = INT64_MAX;  // that any step computes, at most
   OptimizerKind optimizer = OptimizerKind::kAdamW;
 };
 
@@ -71,7 +73,15 @@ struct RunMemory {
   WeightFormat format = WeightFormat::kConverted;
   ProcessMemory process = {};
   HeldRows held = {};
+  const TensorSource* tensors = nullptr;  // of the base model: weights on a card may stay as stored
 };
+
+/// Rows that a step computes at most: of the longest exemplars behind all that they have in common.
+int64_t most_rows_of_step(const TrainingData& data,
+                          int64_t batch_size,
+                          int64_t num_candidates,
+                          int64_t num_virtual_tokens,
+                          bool share);
 
 /// Bytes that a run takes at most: of the card where the backend has one, else of the process.
 uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan);
@@ -82,8 +92,8 @@ std::string describe_needs(const RunMemory& run, const RunPlan& plan);
 /// The plan of a run: it stays within `memory_bytes`. Without `max_rows` the largest number of rows
 /// that fits with every activation kept, of 2048, 1024, 512 and 256 or, on a card, of 16384, 8192,
 /// ...; of the smaller ones with recomputation; bits depend on the rows of a pass, not on what is
-/// kept. Throws DeviceError (exit 5) with the breakdown and the least that would do when nothing
-/// fits.
+/// kept. Where weights are streamed, as many rows of a step as fit go through a layer together.
+/// Throws DeviceError (exit 5) with the breakdown and the least that would do when nothing fits.
 RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows);
 
 /// The plan that takes the least memory, for a run that does not fit.

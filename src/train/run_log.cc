@@ -58,8 +58,11 @@ void RunLog::add(const StepReport& report) {
     add_scalar("learning_rate", report.step, step.candidate, step.learning_rate, now);
   }
   if (num_candidates_ > 1) line = MetricsLine().add("step", report.step);
-  metrics_.append(line.add("seconds", report.seconds)
-                      .add("rows_computed", report.rows_computed)
+  line.add("seconds", report.seconds);
+  for (const Phase phase : {Phase::kForward, Phase::kHead, Phase::kBackward}) {
+    line.add("seconds_" + std::string(name_of(phase)), report.phases[static_cast<size_t>(phase)]);
+  }
+  metrics_.append(line.add("rows_computed", report.rows_computed)
                       .add("rows_unshared", report.rows_unshared)
                       .add("rows_padded", report.rows_padded)
                       .add("flops", report.flops)

@@ -7,6 +7,7 @@
 
 #include "base/event_file.h"
 #include "base/metrics.h"
+#include "ops/phase_clock.h"
 
 namespace prescript {
 
@@ -25,6 +26,7 @@ struct StepReport {
   int64_t step = 0;
   std::vector<CandidateStep> candidates = {};  // those that were in it
   double seconds = 0;                          // without evaluation and checkpoints
+  PhaseSeconds phases = {};                    // what of them went into each phase
   int64_t rows_computed = 0;
   int64_t rows_unshared = 0;
   int64_t rows_padded = 0;

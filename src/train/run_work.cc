@@ -82,6 +82,10 @@ class Examiner {
   Work work_of(const Schedule& schedule, bool training) const {
     Work work{.num_passes = static_cast<double>(schedule.passes.size())};
     for (const Pass& pass : schedule.passes) add_pass(schedule, pass, training, work);
+    if (options_.plan.rows_together > 0) {
+      work.laid_out += (training ? 2 : 1) * num_ways_through(schedule, options_.plan) *
+                       static_cast<double>(config_.num_layer_parameters());
+    }
     work.bytes = forest_bytes(ops_, config_, dtype_, schedule, options_.plan, training);
     return work;
   }
@@ -98,7 +102,9 @@ class Examiner {
       const double pairs = static_cast<double>(part.num_queries) * part.num_keys;
       work.scratch.pairs = std::max(work.scratch.pairs, pairs);
     }
-    const auto layer_weights = static_cast<double>(config_.num_layer_parameters());
+    // Those that go together lay out layers together.
+    const bool is_alone = options_.plan.rows_together == 0;
+    const auto layer_weights = is_alone ? static_cast<double>(config_.num_layer_parameters()) : 0.0;
     const int64_t heads = (std::ssize(pass.targets) + kHeadTargets - 1) / kHeadTargets;
     const double pass_weights = layer_weights + static_cast<double>(heads) *
                                                     static_cast<double>(config_.vocabulary_size) *

@@ -164,6 +164,7 @@ ForestResult PromptedDecoder::run_within_memory(const Forest& forest, const Run&
 
 StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches) {
   StepResult result;
+  decoder_.ops().take_phase_seconds();  // what went before is no part of the step
   result.prompts.resize(batches.size());
   count_targets(batches, result.prompts);
   PromptedSequences all = sequences_of(batches, num_virtual_tokens_, options_.position);
@@ -194,6 +195,7 @@ StepResult PromptedDecoder::differentiate(std::span<const PromptedBatch> batches
         "the gradient is not finite over the exemplars " + ids_of(batches[i].exemplars);
   }
   add_costs(all, run, result);
+  result.phases = decoder_.ops().take_phase_seconds();
   return result;
 }
 

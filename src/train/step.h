@@ -58,6 +58,7 @@ struct StepResult {
   int64_t rows_unshared = 0;  // that the exemplars take one by one
   int64_t rows_padded = 0;    // that they take padded to the longest
   double flops = 0;
+  PhaseSeconds phases = {};
 };
 
 /// Thrown where the backend has not enough memory for a forest in passes of `rows()` rows.

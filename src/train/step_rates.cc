@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
-#include "model/stored_weight.h"
+#include "model/device_blocks.h"
+#include "model/held_weights.h"
 
 namespace prescript {
 namespace {
@@ -274,19 +276,37 @@ StepRates measure_rates(Ops& ops,
 double measure_layout_rate(Ops& ops,
                            const TensorSource& source,
                            const DecoderConfig& config,
-                           DType dtype) {
+                           DType dtype,
+                           WeightFormat format) {
   const StoredWeight stored =
       StoredWeights(config, kind_of(source, config)).projection(0, Projection::kGateUp);
-  Weight weight{nullptr,
-                dtype,
-                std::clamp(kOfProcessor.weights / stored.cols, int64_t{1}, stored.rows()),
-                stored.cols};
+  const bool in_blocks = is_in_blocks(ops, source, stored);
+  Weight weight{nullptr, dtype, stored.rows(), stored.cols};
+  if (!in_blocks) {
+    weight.rows = std::clamp(kOfProcessor.weights / stored.cols, int64_t{1}, stored.rows());
+  }
   const Buffer block = ops.allocate(weight.bytes());
   weight.data = block.get();
+  std::optional<DeviceBlocks> blocks;
+  const auto load = [&] {
+    blocks->start({stored});
+    blocks->finish();
+  };
+  if (in_blocks) {
+    blocks.emplace(ops, source, DeviceBlocks::bytes(source, std::span(&stored, 1)));
+    load();
+  }
   const double seconds = Clock(ops).seconds_of_run([&] {
-    ops.lay_out(
-        [&](int64_t begin, int64_t count, float* rows) { stored.read(source, begin, count, rows); },
-        weight);
+    if (!in_blocks) {
+      ops.lay_out(
+          [&](int64_t begin, int64_t count, float* rows) {
+            stored.read(source, begin, count, rows);
+          },
+          weight);
+      return;
+    }
+    if (format == WeightFormat::kStreamed) load();
+    blocks->decode(stored, 0, weight);
   });
   stored.release(source);
   return static_cast<double>(weight.rows * weight.cols) / seconds;
@@ -294,8 +314,9 @@ double measure_layout_rate(Ops& ops,
 
 double seconds_of(const Work& work, const StepRates& rates) {
   const double laying_out = rates.laid_out > 0 ? work.laid_out / rates.laid_out : 0;
-  return seconds_of(work.forward, rates.forward) + seconds_of(work.backward, rates.backward) +
-         laying_out;
+  const double computing =
+      seconds_of(work.forward, rates.forward) + seconds_of(work.backward, rates.backward);
+  return rates.lays_out_meanwhile ? std::max(computing, laying_out) : computing + laying_out;
 }
 
 }  // namespace prescript

@@ -1,6 +1,7 @@
 #pragma once
 // How long steps take on this machine, from short loops over the operations of a layer.
 
+#include "model/frozen_weights.h"
 #include "train/run_work.h"
 
 namespace prescript {
@@ -16,7 +17,8 @@ struct PhaseRates {
 struct StepRates {
   PhaseRates forward;
   PhaseRates backward;
-  double laid_out = 0;  // weights a second; 0: they are held in memory
+  double laid_out = 0;              // weights a second; 0: they are held in memory
+  bool lays_out_meanwhile = false;  // while others are multiplied by
 };
 
 /// Measures the backend for less than a second, at the extents of the model and the passes of
@@ -29,11 +31,13 @@ StepRates measure_rates(Ops& ops,
                         const Schedule& step,
                         double peak_flops_per_second);
 
-/// Weights a second from their file into the layout of products, by some rows of one layer.
+/// Weights a second from where `format` has them, their file or blocks in the backend's memory,
+/// into the layout of products, by some rows of one layer.
 double measure_layout_rate(Ops& ops,
                            const TensorSource& source,
                            const DecoderConfig& config,
-                           DType dtype);
+                           DType dtype,
+                           WeightFormat format);
 
 /// Seconds that `work` takes at these rates.
 double seconds_of(const Work& work, const StepRates& rates);

@@ -98,6 +98,7 @@ class Tuner {
                       .rows_unshared = result.rows_unshared,
                       .rows_padded = result.rows_padded,
                       .flops = result.flops};
+    report.phases = result.phases;
     for (size_t i = 0; i < active.size(); ++i) {
       report.candidates.push_back(update(active[i], step, result.prompts[i]));
     }

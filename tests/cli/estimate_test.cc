@@ -127,6 +127,11 @@ INSTANTIATE_TEST_SUITE_P(
           "soft_prompt.position=before_question",
           "data.instruction=" + kLongInstruction + kLongInstruction + kLongInstruction}},
         {"AsStored", {"weights.format=as_stored", "training.batch_size=1", "training.threads=2"}},
+        {"Streamed",
+         {"weights.residence=streamed",
+          "training.batch_size=3",
+          "training.threads=2",
+          "training.micro_batch_tokens=128"}},
         {"Search",
          {"optimizer.learning_rate=null",
           "training.batch_size=1",
@@ -259,16 +264,26 @@ void make_huge(const TemporaryDirectory& directory) {
 
 TEST_F(EstimateCommand, OfAModelFarLargerThanMemoryReadsItsHeadersAlone) {
   make_huge(directory_);
-  const ProcessResult result = estimate({"dtype=bf16", "--json"});
+  const ProcessResult result =
+      estimate({"dtype=bf16", "weights={format: converted, residence: device}", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto facts = ordered_json::parse(result.out);
   EXPECT_EQ(facts["fits"], false);
+  EXPECT_EQ(facts["weights"]["residence"], "device");
   // 80 layers of 855 million weights of 2 bytes.
   const double weights = 80.0 * (2.0 * 8192 * 8192 + 2.0 * 1024 * 8192 + 3.0 * 8192 * 28672);
   EXPECT_NEAR(facts["peak_bytes"].get<double>() / (2 * weights), 1, 0.05);
   EXPECT_LT(facts["memory"]["process_bytes"], 1'000'000'000);
   EXPECT_GT(facts["step"]["flops"].get<double>(),
             facts["step"]["rows_computed"].get<double>() * 3 * weights);
+
+  // Left to itself it takes the first that fits: here a layer at a time.
+  const auto open =
+      ordered_json::parse(estimate({"dtype=bf16", "training.memory_gb=16", "--json"}).out);
+  EXPECT_EQ(open["fits"], true);
+  EXPECT_EQ(open["weights"]["residence"], "streamed");
+  EXPECT_LT(open["memory"]["weight_bytes"].get<double>(), 2 * weights / 40);
+  EXPECT_LT(open["peak_bytes"], 16'000'000'000);
 }
 
 TEST_F(EstimateCommand, WhatDoesNotFitIsEstimatedAllTheSame) {

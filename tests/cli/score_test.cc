@@ -180,10 +180,12 @@ TEST_F(ScoreCommand, TheAdaptersDtypeIsTheDefaultUnlessTheyDisagree) {
 TEST_F(ScoreCommand, WeightsThatStayInTheirFileGiveTheSameNumbers) {
   for (const char* dtype : {"fp32", "bf16"}) {
     const auto converted = score(kTwoAnswers, with_both({"--json", "--dtype", dtype}));
-    const auto as_stored =
-        score(kTwoAnswers, with_both({"--json", "--dtype", dtype, "--weights", "as_stored"}));
-    ASSERT_EQ(as_stored.exit_code, 0) << as_stored.err;
-    EXPECT_EQ(as_stored.out, converted.out);
+    for (const char* where : {"as_stored", "streamed"}) {
+      const auto other =
+          score(kTwoAnswers, with_both({"--json", "--dtype", dtype, "--weights", where}));
+      ASSERT_EQ(other.exit_code, 0) << other.err;
+      EXPECT_EQ(other.out, converted.out) << where;
+    }
   }
 }
 
@@ -203,7 +205,7 @@ TEST_F(ScoreCommand, EachMistakeHasItsExitCodeAndMessage) {
            {line, {"--instruction", "\xff"}, 2, "--instruction: it is not UTF-8"},
            {line, {"--instruction", "<|im_end|>"}, 2, "instruction: holds the text of the special"},
            {line, {"--dtype", "fp16"}, 2, "fp32, bf16"},
-           {line, {"--weights", "stored"}, 2, "converted, as_stored"},
+           {line, {"--weights", "stored"}, 2, "converted, as_stored, streamed"},
            {line, {"--adapter", directory_ / "nowhere"}, 4, "nowhere"},
            {line, {"--adapter", model()}, 4, "tiny"},
            {line, {"--adapter", std::string(300, 'n')}, 4, "name too long"},

@@ -22,6 +22,30 @@ uint16_t nearest_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
+/// What is copied arrives as late as it may; until then, what was there is spoiled.
+class EmulatedUpload final : public Upload {
+ public:
+  EmulatedUpload(BytePieces pieces, void* to) : pieces_(std::move(pieces)), to_(to) {
+    size_t bytes = 0;
+    for (const auto& piece : pieces_) bytes += piece.size();
+    std::memset(to_, kSpoiled, bytes);
+  }
+
+  void finish() override {
+    auto* to = static_cast<std::byte*>(to_);
+    for (const auto& piece : pieces_) {
+      std::memcpy(to, piece.data(), piece.size());
+      to += piece.size();
+    }
+  }
+
+ private:
+  static constexpr int kSpoiled = 0xFF;  // a number in no dtype
+
+  BytePieces pieces_;
+  void* to_;
+};
+
 class EmulatedDevice final : public cuda::Device {
  public:
   explicit EmulatedDevice(Products products) : products_(products) {}
@@ -47,6 +71,9 @@ class EmulatedDevice final : public cuda::Device {
 
   void to_device(const void* from, void* to, size_t bytes) override {
     std::memcpy(to, from, bytes);
+  }
+  std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
+    return std::make_unique<EmulatedUpload>(std::move(pieces), to);
   }
   void to_host(const void* from, void* to, size_t bytes) override { std::memcpy(to, from, bytes); }
 
@@ -75,10 +102,14 @@ class EmulatedDevice final : public cuda::Device {
 
   std::optional<DeviceMemory> memory() const override { return std::nullopt; }
 
+  void begin_phase(std::optional<Phase> phase) override { clock_.begin(phase); }
+  PhaseSeconds take_phase_seconds() override { return clock_.take(); }
+
  private:
   static constexpr size_t kMaxArrays = 16;
 
   Products products_;
+  PhaseClock clock_;
   std::vector<Buffer> placed_;
 };
 

@@ -1,4 +1,5 @@
-// Weights that stay in their file: the bits of a step are those of weights converted beforehand.
+// Weights that stay in their file or come from it layer by layer: the bits of a step are those of
+// weights converted beforehand.
 
 #include <bit>
 #include <cmath>
@@ -177,17 +178,24 @@ void expect_same_bits(const TensorSource& source, const DecoderConfig& config, D
       three_level_batch({.hidden_size = config.hidden_size,
                          .vocabulary_size = static_cast<int32_t>(config.vocabulary_size)});
   // Several passes, and layers that are computed twice.
-  const StepOptions options{.forest = {}, .plan = {.max_rows = 40, .kept_layers = 1}};
-  const auto step = [&](WeightFormat format) {
+  const auto step = [&](WeightFormat format, int64_t rows_together) {
+    const StepOptions options{
+        .forest = {}, .plan = {.max_rows = 40, .kept_layers = 1, .rows_together = rows_together}};
     const Backend backend{"cpu", [] { return make_cpu_ops(2); }, dtype};
     return TinyDecoder(backend, config, source, format)
         .differentiate(batch.sequences, batch.prompts, options);
   };
-  const StepResult converted = step(WeightFormat::kConverted);
-  const StepResult as_stored = step(WeightFormat::kAsStored);
-  EXPECT_EQ(as_stored.log_probs, converted.log_probs);
+  const StepResult converted = step(WeightFormat::kConverted, 0);
+  for (const auto& [format, rows_together] : {std::pair{WeightFormat::kAsStored, 0},
+                                              {WeightFormat::kStreamed, 0},
+                                              {WeightFormat::kStreamed, 100}}) {
+    const StepResult found = step(format, rows_together);
+    EXPECT_EQ(found.log_probs, converted.log_probs);
+    for (size_t p = 0; p < converted.gradients.size(); ++p) {
+      EXPECT_EQ(found.gradients[p].values, converted.gradients[p].values);
+    }
+  }
   for (size_t p = 0; p < converted.gradients.size(); ++p) {
-    EXPECT_EQ(as_stored.gradients[p].values, converted.gradients[p].values);
     double squares = 0;
     for (const double value : converted.gradients[p].values) squares += value * value;
     EXPECT_TRUE(std::isfinite(squares));

@@ -20,8 +20,21 @@ class BlockOps final : public ForwardingOps {
   BlockOps() : ForwardingOps(make_cpu_ops(1)) {}
 
   bool holds_blocks() const override { return true; }
-  void upload_blocks(std::span<const std::byte> blocks, void* to) override {
-    std::memcpy(to, blocks.data(), blocks.size());
+  /// Copies when it has to be done.
+  std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
+    class Late final : public Upload {
+     public:
+      Late(BytePieces pieces, void* to) : pieces_(std::move(pieces)), to_(to) {}
+      void finish() override {
+        auto* to = static_cast<std::byte*>(to_);
+        for (const auto& piece : pieces_) to = std::copy(piece.begin(), piece.end(), to);
+      }
+
+     private:
+      BytePieces pieces_;
+      void* to_;
+    };
+    return std::make_unique<Late>(std::move(pieces), to);
   }
   void decode_blocks(
       uint32_t type, const void* blocks, Weight weight, int64_t begin, int64_t count) override {
@@ -49,11 +62,15 @@ TEST(DeviceBlocks, GiveTheRowsThatTheSourceGives) {
       for (StoredRows& rows : weight.tensors) rows.interleaved_head_size = c.head_size;
     }
     ASSERT_TRUE(DeviceBlocks::can_hold(tensors, weight));
-    EXPECT_EQ(DeviceBlocks::bytes(tensors, weight),
-              static_cast<size_t>(weight.rows() * weight.cols) * sizeof(float));
+    const size_t bytes = DeviceBlocks::bytes(tensors, std::span(&weight, 1));
+    EXPECT_EQ(bytes, static_cast<size_t>(weight.rows() * weight.cols) * sizeof(float));
     BlockOps ops;
-    DeviceBlocks blocks(ops, tensors);
-    blocks.load(weight);
+    DeviceBlocks blocks(ops, tensors, bytes);
+    blocks.start({weight});
+    const Weight none{nullptr, DType::kFloat32, 1, weight.cols};
+    EXPECT_THROW(blocks.decode(weight, 0, none), ContractError);
+    EXPECT_THROW(blocks.start({weight}), ContractError);
+    blocks.finish();
     for (const auto& [begin, count] : {std::pair<int64_t, int64_t>{0, weight.rows()}, {30, 20}}) {
       std::vector<float> expected(static_cast<size_t>(count * weight.cols));
       weight.read(tensors, begin, count, expected.data());
@@ -61,6 +78,16 @@ TEST(DeviceBlocks, GiveTheRowsThatTheSourceGives) {
       EXPECT_EQ(ops.decoded(), expected);
     }
   }
+}
+
+TEST(DeviceBlocks, HaveRoomForWhatWasAskedFor) {
+  const DecoderConfig c = tiny_config();
+  const MemoryTensors tensors = random_llama(c);
+  const StoredWeight weight = StoredWeights(c, FileKind{.is_gguf = false, .prefix = "model."})
+                                  .projection(0, Projection::kDown);
+  BlockOps ops;
+  DeviceBlocks blocks(ops, tensors, DeviceBlocks::bytes(tensors, std::span(&weight, 1)));
+  EXPECT_THROW(blocks.start({weight, weight}), ContractError);
 }
 
 TEST(DeviceBlocks, CannotHoldWhatLiesInColumns) {

@@ -211,7 +211,7 @@ std::vector<Sequence> branches(const Golden& golden) {
   return sequences;
 }
 
-TEST_P(Families, GiveTheSameNumbersSharedOrRecomputedOrAsStored) {
+TEST_P(Families, GiveTheSameNumbersSharedOrRecomputedOrAsStoredOrStreamed) {
   const Golden expected = golden(GetParam().name);
   const auto step = [&](const Backend& backend, const StepOptions& options, WeightFormat format) {
     TinyDecoder tiny(backend, expected.config, expected.weights, format);
@@ -223,7 +223,9 @@ TEST_P(Families, GiveTheSameNumbersSharedOrRecomputedOrAsStored) {
     for (const auto& [plan, format] :
          {std::pair{RunPlan{.max_rows = 1000}, WeightFormat::kConverted},
           {RunPlan{.max_rows = 35}, WeightFormat::kConverted},
-          {RunPlan{.max_rows = 35, .kept_layers = 0}, WeightFormat::kAsStored}}) {
+          {RunPlan{.max_rows = 35, .kept_layers = 0}, WeightFormat::kAsStored},
+          {RunPlan{.max_rows = 35, .kept_layers = 0, .rows_together = 1000},
+           WeightFormat::kStreamed}}) {
       const StepResult shared = step(backend, {.forest = {}, .plan = plan}, format);
       EXPECT_LT(shared.rows_computed, apart.rows_computed);
       EXPECT_LE(std::abs(shared.loss / apart.loss - 1), tolerance::kLossFloat32) << backend;

@@ -141,6 +141,35 @@ TEST_P(ForestRunTest, RecomputingAnyNumberOfLayersGivesTheSameBits) {
   }
 }
 
+TEST_P(ForestRunTest, PassesThatGoThroughALayerTogetherGiveTheBitsOfThoseThatGoAlone) {
+  const Batch batch = three_level_batch();
+  for (const int64_t kept_layers : {0, 2}) {
+    RunPlan plan{.max_rows = 30, .kept_layers = kept_layers};
+    const StepResult alone = step(batch, {.forest = {}, .plan = plan});
+    for (const int64_t rows : {1, 65, 1000}) {  // groups of one pass, of some, of all
+      plan.rows_together = rows;
+      const StepOptions options{.forest = {}, .plan = plan};
+      expect_same_bits(step(batch, options), alone);
+      EXPECT_EQ(decoder_.score(batch.sequences, batch.prompts, options).log_probs, alone.log_probs);
+    }
+  }
+}
+
+TEST_P(ForestRunTest, StreamedWeightsGiveTheBitsOfThoseInMemory) {
+  const Batch batch = three_level_batch();
+  TinyDecoder streamed(GetParam(), tiny_config(), weights_, WeightFormat::kStreamed);
+  StepOptions options{.forest = {}, .plan = {.max_rows = 30, .kept_layers = 1}};
+  const StepResult in_memory = step(batch, options);
+  for (const int64_t rows : {0, 1000}) {  // each pass by itself, and all together
+    options.plan.rows_together = rows;
+    for (int turn = 0; turn < 2; ++turn) {  // the second begins with what the first has left
+      expect_same_bits(streamed.differentiate(batch.sequences, batch.prompts, options), in_memory);
+    }
+    EXPECT_EQ(streamed.score(batch.sequences, batch.prompts, options).log_probs,
+              in_memory.log_probs);
+  }
+}
+
 TEST_P(ForestRunTest, ScoringGivesTheLogProbabilitiesOfTraining) {
   const Batch batch = three_level_batch();
   for (const int64_t max_rows : {30, 1000}) {
@@ -306,6 +335,30 @@ TEST(ForestRun, HoldsTheFirstPassAndTheLargestOther) {
   const ForestBytes scoring = forest_bytes(*ops, c, DType::kBFloat16, schedule, {}, false);
   EXPECT_EQ(scoring.activations.total(), bytes(8, 1, {}));
   EXPECT_EQ(scoring.key_values.total(), KeyValueRun::bytes(c, DType::kBFloat16, 5));
+}
+
+TEST(ForestRun, OfPassesTogetherHoldsWhatStaysOfEachAndTheScratchOfOne) {
+  const auto ops = make_cpu_ops(2);
+  const DecoderConfig c = tiny_config();
+  const Schedule schedule = make_schedule(two_branches(), 8);  // passes of 5, 8 and 8 rows
+  const auto bytes = [&](int64_t rows, int64_t targets, const KeepPlan& keep) {
+    return PassRun::bytes_apart(*ops, c, DType::kBFloat16, rows, targets, targets, keep);
+  };
+  const KeepPlan kept{Keep::kActivations, 1};
+  const auto training = [&](int64_t rows_together) {
+    const RunPlan plan{.max_rows = 8, .kept_layers = 1, .rows_together = rows_together};
+    return forest_bytes(*ops, c, DType::kBFloat16, schedule, plan, true).activations.total();
+  };
+  const size_t first_and_scratch = bytes(5, 0, kept).own + bytes(8, 1, kept).scratch;
+  EXPECT_EQ(training(21), first_and_scratch + 2 * bytes(8, 1, kept).own);
+  EXPECT_EQ(training(13), first_and_scratch + bytes(8, 1, kept).own);
+  EXPECT_EQ(num_ways_through(schedule, {.rows_together = 21}), 1);
+  EXPECT_EQ(num_ways_through(schedule, {.rows_together = 13}), 2);
+  EXPECT_EQ(num_ways_through(schedule, {}), 3);
+  const RunPlan all{.max_rows = 8, .rows_together = 21};
+  const ForestBytes scoring = forest_bytes(*ops, c, DType::kBFloat16, schedule, all, false);
+  EXPECT_EQ(scoring.activations.total(),
+            bytes(5, 0, {}).own + 2 * bytes(8, 1, {}).own + bytes(8, 1, {}).scratch);
 }
 
 TEST(ForestRun, SmallAndLargeBlocksDoNotServeEachOther) {

@@ -11,7 +11,8 @@ namespace {
 
 using Weights = std::unique_ptr<FrozenWeights>;
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kConverted, WeightFormat::kAsStored};
+constexpr WeightFormat kFormats[] = {
+    WeightFormat::kConverted, WeightFormat::kAsStored, WeightFormat::kStreamed};
 
 class FrozenWeightsTest : public testing::Test {
  protected:
@@ -178,43 +179,6 @@ TEST_F(FrozenWeightsTest, OfAFileWithoutOneOfThemAreRefused) {
       load(tensors, c, DType::kFloat32, format);
     });
   }
-}
-
-TEST_F(FrozenWeightsTest, TakeBytesThatAreKnownBefore) {
-  const DecoderConfig c = tiny_config();
-  // V 61, D 32, F 40, H 4, K 2, E 8. Weights have whole panels of 32 rows, and 2 KB behind them.
-  const auto weight = [](size_t element, size_t rows, size_t cols) {
-    return element * rows * cols + 2048;
-  };
-  const size_t norms = 4 * 7 * 32;  // float32
-  const auto expected = [&](size_t element, size_t heads) {
-    const auto of = [&](size_t rows) { return weight(element, rows, 32); };
-    const size_t layer = of(64) + of(32) + of(96) + weight(element, 32, 40);
-    const size_t last = layer - of(64) + 2 * of(32);  // query apart from key and value
-    return norms + heads * of(64) + 2 * layer + last;
-  };
-  const auto ops = make_cpu_ops(1);
-  const auto bytes = [&](DType dtype) {
-    return weight_bytes(*ops, c, dtype, WeightFormat::kConverted);
-  };
-  EXPECT_EQ(bytes(DType::kFloat32), expected(4, 2));
-  EXPECT_EQ(bytes(DType::kBFloat16), expected(2, 2));
-  DecoderConfig tied = c;
-  tied.tied_head = true;
-  EXPECT_EQ(weight_bytes(*ops, tied, DType::kFloat32, WeightFormat::kConverted), expected(4, 1));
-  EXPECT_EQ(load(random_llama(c), c)->bytes(), expected(4, 2));
-  // Of those in the file, the largest: gate and up, 80 rows.
-  const MemoryTensors tensors = random_llama(c);
-  const size_t scratch = norms + weight(2, 96, 32);
-  EXPECT_EQ(weight_bytes(*ops, c, DType::kBFloat16, WeightFormat::kAsStored), scratch);
-  EXPECT_EQ(load(tensors, c, DType::kBFloat16, WeightFormat::kAsStored)->bytes(), scratch);
-}
-
-TEST_F(FrozenWeightsTest, AsStoredMakeRoomForRangesOfALargeVocabulary) {
-  DecoderConfig c = tiny_config();
-  c.vocabulary_size = 100'000;
-  EXPECT_EQ(weight_bytes(*make_cpu_ops(1), c, DType::kFloat32, WeightFormat::kAsStored),
-            size_t{4 * 7 * 32 + 4 * WeightRows::kMaxRows * 32 + 2048});
 }
 
 }  // namespace

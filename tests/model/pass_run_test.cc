@@ -64,6 +64,40 @@ void expect_disjoint(const std::vector<Tensor>& tensors) {
   for (size_t i = 1; i < ranges.size(); ++i) EXPECT_LE(ranges[i - 1].second, ranges[i].first);
 }
 
+TEST_F(PassRunTest, WithScratchOfOthersKeepsWhatStaysApartFromIt) {
+  for (const KeepPlan& plan : {KeepPlan{Keep::kActivations, 1}, KeepPlan{}}) {
+    const PassBytes size = PassRun::bytes_apart(*ops_,
+                                                config_,
+                                                DType::kFloat32,
+                                                pass().num_rows(),
+                                                pass().num_output_rows(),
+                                                static_cast<int64_t>(pass().targets.size()),
+                                                plan);
+    EXPECT_EQ(size.own + size.scratch, bytes(plan));
+    const Buffer scratch = ops_->allocate(size.scratch);
+    const PassRun run(*ops_, config_, DType::kFloat32, pass(), {}, plan, scratch.get());
+    const auto* begin = static_cast<const std::byte*>(scratch.get());
+    const auto is_scratch = [&](const Tensor& x) {
+      const auto* data = static_cast<const std::byte*>(x.data);
+      return data >= begin && data < begin + size.scratch;
+    };
+    // What the decoder leaves in a run for its next call, and what it does not.
+    for (const Tensor& x :
+         {run.layer_input(0), run.layer_input(3), run.final_AD, run.log_probs_T}) {
+      EXPECT_FALSE(is_scratch(x));
+    }
+    for (const Tensor& x : {run.normed_ND, run.hidden_NF, run.hidden_TD, run.layer(1).mid_AD}) {
+      EXPECT_TRUE(is_scratch(x));
+    }
+    const bool training = plan.keep == Keep::kActivations;
+    EXPECT_EQ(is_scratch(run.layer(0).mid_AD), !training);
+    EXPECT_EQ(is_scratch(run.layer(2).mid_AD), !training);
+    if (!training) continue;
+    for (const Tensor& x : {run.dx_ND, run.dx_AD, run.d_hidden_TD}) EXPECT_FALSE(is_scratch(x));
+    for (const Tensor& x : {run.dq_NHE, run.dk_NKE, run.d_final_AD}) EXPECT_TRUE(is_scratch(x));
+  }
+}
+
 TEST_F(PassRunTest, KeepsEveryLayersActivationsApartFromScratch) {
   const PassRun run = this->run({Keep::kActivations, config_.num_layers});
   std::vector<Tensor> tensors;

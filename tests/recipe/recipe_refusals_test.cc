@@ -76,7 +76,7 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
       {"data: {instruction: ''}", "data.instruction: found an empty text"},
       {"data: {train: \"a\\0b\"}", "data.train: found the text \"a\\x00b\"; allowed is a path"},
       {"base_model: true", "base_model: found the truth value true; allowed is a path"},
-      {"weights: {format: int8}", "allowed is converted or as_stored"},
+      {"weights: {format: int8}", "allowed is converted, as_stored or auto"},
   };
   for (const auto& [text, message] : cases) expect_error(message, text);
   expect_error("found a list; a recipe is a group of keys", "- a\n- b");
@@ -107,7 +107,8 @@ TEST_F(RecipeTest, ContradictionsAreRefused) {
       {{"training.steps=5", "optimizer.warmup_steps=6"},
        "override \"optimizer.warmup_steps=6\": optimizer.warmup_steps: 6 is more than "
        "training.steps, 5"},
-      {{"weights.residence=streamed"}, "weights.residence: streamed is not built yet; use device"},
+      {{"weights={format: as_stored, residence: streamed}"},
+       "weights.format: as_stored has no effect beside weights.residence: streamed"},
   };
   for (const auto& [overrides, message] : cases) expect_error(message, kRequired, overrides);
   EXPECT_NO_THROW(with({"soft_prompt.init={from: class_labels, labels: [yes, no]}",
@@ -117,6 +118,7 @@ TEST_F(RecipeTest, ContradictionsAreRefused) {
   EXPECT_NO_THROW(with({"training.patience=2", "data.validation=v", "data.date=2025-01-01"}));
   EXPECT_NO_THROW(with({"training.steps=5", "optimizer.warmup_steps=5", "device=cuda"}));
   EXPECT_NO_THROW(with({"weights.format=as_stored"}));
+  EXPECT_NO_THROW(with({"weights.residence=streamed"}));
   EXPECT_NO_THROW(with({"training.evaluate_every=999", "training.checkpoint_every=999"}));
 }
 

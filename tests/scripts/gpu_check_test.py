@@ -93,8 +93,8 @@ class Running(unittest.TestCase):
         self.program("prescript_cuda_benchmark", f"echo '{line}' >> \"$2\"; [ \"$3\" != step ]")
         check = self.check()
         check.bench("/bin/true")
-        self.assertEqual([result["passed"] for result in check.results], [True, True, False, True])
-        self.assertEqual(len(check.measurements()), 3)
+        self.assertEqual([result["passed"] for result in check.results], [True, True, False, True, True])
+        self.assertEqual(len(check.measurements()), 4)
 
     def write_curve(self, path, losses):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,12 +177,13 @@ class Report(unittest.TestCase):
     def test_it_holds_what_failed_and_every_measurement(self):
         results = [{"stage": "tests", "name": "every operation", "passed": False, "seconds": 1.0, "detail": "1 failed"}]
         measurements = [measured("ceiling", "copy", 1e-3, bytes=4e9), measured("rows", "embed", 1e-4, bytes=3.6e8),
-                        measured("step", "8B, bf16", 0.5, flops=2.7e14, rows=7424, weight_bytes=2**34, bytes_taken=2**35, kept_layers=-1),
+                        measured("step", "8B, bf16", 0.5, flops=2.7e14, rows=7424, weight_bytes=2**34, bytes_taken=2**35, kept_layers=-1,
+                                 seconds_forward=0.125, seconds_head=0.0625, seconds_backward=0.25),
                         {"group": "flash", "name": "causal", "failed": "a|b"}]
         text = gpu_report.report(FACTS, results, [{"name": "fp32", "golden": [("1", 2.0, 0.5)], "card": [("1", 2.0, 0.5)]}],
                                  measurements, {"tests": "the last line"})
         for part in ("0 of 1 checks passed; failed: every operation", "| embed | a shape, bf16 | 100.0 |", "90.0 %", "the last line",
-                     "54.6 %", "a\\|b", "| 1 | 2 | 2 | 0.5 | 0.5 |"):
+                     "54.6 %", "0.125, 0.062, 0.250", "a\\|b", "| 1 | 2 | 2 | 0.5 | 0.5 |"):
             self.assertIn(part, text)
 
     def test_of_a_log_of_tests_it_holds_what_failed(self):

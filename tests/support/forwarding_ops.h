@@ -16,6 +16,8 @@ class ForwardingOps : public Ops {
   DType accumulate_dtype() const override { return ops_->accumulate_dtype(); }
   DType kv_gradient_dtype() const override { return ops_->kv_gradient_dtype(); }
   std::optional<DeviceMemory> device_memory() const override { return ops_->device_memory(); }
+  void begin_phase(std::optional<Phase> phase) override { ops_->begin_phase(phase); }
+  PhaseSeconds take_phase_seconds() override { return ops_->take_phase_seconds(); }
   Buffer allocate(size_t bytes) override { return ops_->allocate(bytes); }
   void zero(Tensor x) override { ops_->zero(x); }
   void copy(Tensor x, Tensor y) override { ops_->copy(x, y); }

@@ -37,6 +37,7 @@ class MemoryTensors final : public TensorSource {
   /// As float32.
   std::optional<StoredBlocks> blocks(std::string_view name) const override;
   void release(std::string_view) const override {}
+  void read_ahead(std::string_view) const override {}
 
  private:
   std::string path_ = "memory";

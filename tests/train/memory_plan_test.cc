@@ -160,6 +160,46 @@ TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
   EXPECT_LT(as_stored(enough - 1).kept_layers, 6);
 }
 
+TEST_F(MemoryPlan, OfStreamedWeightsHoldsAStepsRowsTogetherWhereTheyFit) {
+  RunMemory streamed = run(*ops_, {.most_of_step = 5000});
+  streamed.format = WeightFormat::kStreamed;
+  const auto at = [&](const RunPlan& plan) { return needed_bytes(streamed, plan); };
+  EXPECT_LT(weight_bytes(*ops_, config_, kDType, WeightFormat::kStreamed),
+            weight_bytes(*ops_, config_, kDType, kConverted) / 2);
+  const RunPlan whole{.max_rows = 2048, .kept_layers = 6, .rows_together = 5000};
+  const RunPlan found = plan_memory(streamed, at(whole), {});
+  EXPECT_EQ(found.max_rows, 2048);
+  EXPECT_EQ(found.kept_layers, 6);
+  EXPECT_EQ(found.rows_together, 5000);
+  // With less memory activations are computed again before weights are read again, ...
+  const RunPlan none{.max_rows = 256, .kept_layers = 0, .rows_together = 5000};
+  EXPECT_EQ(plan_memory(streamed, at(none), {}).rows_together, 5000);
+  EXPECT_EQ(plan_memory(streamed, at(none), {}).kept_layers, 0);
+  // ... and with still less, weights are.
+  const RunPlan less = plan_memory(streamed, at(none) - 1, {});
+  EXPECT_EQ(less.rows_together, 2500);
+  EXPECT_LE(at(less), at(none) - 1);
+  EXPECT_GT(at({.max_rows = 256, .kept_layers = 0, .rows_together = 2500}),
+            at({.max_rows = 256, .kept_layers = 0, .rows_together = 1250}));
+  EXPECT_EQ(plan_memory(streamed, at(whole), 300).max_rows, 300);
+  EXPECT_EQ(plan_memory(streamed, at({.max_rows = 256, .kept_layers = 0}), {}).max_rows, 256);
+  EXPECT_THROW(plan_memory(streamed, at({.max_rows = 256, .kept_layers = 0}) / 2, {}), DeviceError);
+}
+
+TEST(MostRowsOfStep, AreTheLongestExemplarsBehindWhatAllHaveInCommon) {
+  TrainingData data;
+  for (const int32_t length : {10, 30, 20}) {
+    TrainingExemplar& exemplar = data.train.emplace_back();
+    for (int32_t i = 0; i < length; ++i) {
+      exemplar.rendered.ids.push_back(i < 4 ? i : 100 * length + i);
+    }
+  }
+  EXPECT_EQ(most_rows_of_step(data, 2, 1, 5, true), 5 + 4 + 26 + 16);
+  EXPECT_EQ(most_rows_of_step(data, 4, 1, 5, true), 5 + 4 + 26 + 16 + 6 + 26) << "an epoch ends";
+  EXPECT_EQ(most_rows_of_step(data, 2, 3, 5, true), 3 * (5 + 4 + 26 + 16));
+  EXPECT_EQ(most_rows_of_step(data, 2, 1, 5, false), 35 + 25);
+}
+
 TEST_F(MemoryPlan, ScratchGrowsWithThreadsRowsTargetsAndPairsUpToABlock) {
   const ScratchExtents extents{.rows = 100, .targets = 10, .pairs = 1e4};
   const uint64_t bytes = scratch_bytes(config_, kDType, 1, extents);

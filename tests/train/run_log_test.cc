@@ -35,6 +35,7 @@ StepReport report(int64_t step) {
   return {.step = step,
           .candidates = {{.loss = 2.5, .gradient_norm = 0.125, .learning_rate = 0.003}},
           .seconds = 1.5,
+          .phases = {0.5, 0.125, 0.75},
           .rows_computed = 100,
           .rows_unshared = 300,
           .rows_padded = 400,
@@ -93,6 +94,9 @@ TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
                                       "grad_norm",
                                       "learning_rate",
                                       "seconds",
+                                      "seconds_forward",
+                                      "seconds_head",
+                                      "seconds_backward",
                                       "rows_computed",
                                       "rows_unshared",
                                       "rows_padded",
@@ -105,6 +109,9 @@ TEST_F(RunLogFiles, AStepHasTheseKeysInThisOrder) {
   EXPECT_EQ(line["grad_norm"], 0.125);
   EXPECT_EQ(line["learning_rate"], 0.003);
   EXPECT_EQ(line["seconds"], 1.5);
+  EXPECT_EQ(line["seconds_forward"], 0.5);
+  EXPECT_EQ(line["seconds_head"], 0.125);
+  EXPECT_EQ(line["seconds_backward"], 0.75);
   EXPECT_EQ(line["rows_computed"], 100);
   EXPECT_EQ(line["rows_unshared"], 300);
   EXPECT_EQ(line["rows_padded"], 400);

@@ -1,0 +1,35 @@
+#pragma once
+// Phases of a step on the card: their time by its clock, and as ranges that profilers show (NVTX).
+
+#include <optional>
+#include <vector>
+
+#include <cuda_runtime.h>
+
+#include "ops/phase_clock.h"
+
+namespace prescript {
+
+/// PhaseClock for work that is asked for on a stream.
+class GpuPhases {
+ public:
+  explicit GpuPhases(cudaStream_t stream) : stream_(stream) {}
+  GpuPhases(const GpuPhases&) = delete;
+  GpuPhases& operator=(const GpuPhases&) = delete;
+  ~GpuPhases();
+
+  void begin(std::optional<Phase> phase);
+  PhaseSeconds take();
+
+ private:
+  struct Mark {
+    std::optional<Phase> phase;
+    cudaEvent_t event = nullptr;
+  };
+
+  cudaStream_t stream_;
+  std::vector<Mark> marks_;  // the first num_marks_ were passed since seconds were taken
+  size_t num_marks_ = 0;
+};
+
+}  // namespace prescript
