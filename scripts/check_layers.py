@@ -32,9 +32,10 @@ ARROWS = {
     "train": ["infer", "comm"],
     "evaluate": ["infer", "report", "exemplars"],
     "serve": ["infer"],
+    "audit": ["statistics"],
     "http": ["base"],
     "rating": ["http", "text", "report"],
-    "cli": ["recipe", "train", "evaluate", "serve", "exemplars", "rating"],
+    "cli": ["recipe", "train", "evaluate", "serve", "exemplars", "rating", "audit"],
 }
 
 # The one header of cuda/ that the rest of the program may see.

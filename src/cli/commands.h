@@ -18,6 +18,7 @@ void add_generate(CLI::App& program, Action& action);
 void add_score(CLI::App& program, Action& action);
 void add_evaluate(CLI::App& program, Action& action);
 void add_exemplars(CLI::App& program, Action& action);
+void add_audit(CLI::App& program, Action& action);
 void add_export(CLI::App& program, Action& action);
 void add_tokenize(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);

@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "base/durable_file.h"
+#include "cli/private_run.h"
 #include "cli/run_display.h"
 #include "cli/run_plan.h"
 #include "cli/search_report.h"
@@ -38,6 +39,23 @@ void write_gradients(const std::string& path,
   write_file_durably(path, safetensors_file_bytes(std::move(tensors)));
 }
 
+/// Of every candidate.
+std::vector<PromptedBatch> batches_of_first_step(const PreparedRun& run,
+                                                 const TuneOptions& options) {
+  std::vector<PromptedBatch> batches;
+  for (const CandidateOptions& candidate : options.candidates) {
+    batches.push_back({exemplars_of_step(run.data.train, options.batch_size, candidate.seed, 1),
+                       run.initial[batches.size()].values_PD});
+  }
+  if (!options.privacy) return batches;
+  batches[0].exemplars.clear();
+  const double rate = sample_rate(run.data.train.size(), options.batch_size);
+  for (const size_t i : draw_exemplars(run.data.train.size(), rate, options.privacy->key, 1)) {
+    batches[0].exemplars.push_back(&run.data.train[i]);
+  }
+  return batches;
+}
+
 }  // namespace
 
 int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
@@ -46,19 +64,22 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
   const RunPlan plan = settle_memory(run.recipe, memory);
   BaseModel base(std::move(run.files), compute_options(run.recipe), std::move(ops));
+  const TuneOptions options = tune_options(run.recipe, run.noise_key.value_or(0));
   PromptedDecoder prompted(base.decoder(),
-                           std::ssize(run.initial),
+                           options.privacy ? kExemplarsSideBySide : std::ssize(run.initial),
                            run.initial[0].num_virtual_tokens,
                            step_options(run.recipe, plan, run.data));
-  std::vector<PromptedBatch> batches;
-  for (const CandidateOptions& candidate : tune_options(run.recipe).candidates) {
-    batches.push_back(
-        {exemplars_of_step(run.data.train, run.recipe.training.batch_size, candidate.seed, 1),
-         run.initial[batches.size()].values_PD});
-  }
+  const std::vector<PromptedBatch> batches = batches_of_first_step(run, options);
   const double peak = measure_peak(base.ops(), compute_dtype(run.recipe));
   const auto begin = std::chrono::steady_clock::now();
-  const StepResult step = prompted.differentiate(batches);
+  const StepResult step = options.privacy ? differentiate_privately(prompted,
+                                                                    batches[0].exemplars,
+                                                                    batches[0].prompt_PD,
+                                                                    *options.privacy,
+                                                                    options.batch_size,
+                                                                    1)
+                                                .result
+                                          : prompted.differentiate(batches);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   check_finite(run.recipe, step);
   if (gradient_path) write_gradients(*gradient_path, run.initial, step);
@@ -81,6 +102,10 @@ int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
                " at a time");
   write_result(describe_rows(report) + ", on " + run.recipe.device);
   write_result(rounded(seconds.count(), 2) + " s, " + describe_flops(report));
+  if (options.privacy) {
+    write_result("privacy: the whole run will cost " +
+                 describe_privacy(run.recipe, run.data, run.recipe.training.steps));
+  }
   return 0;
 }
 

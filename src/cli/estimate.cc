@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
+#include "cli/private_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
 #include "cli/run_forecast.h"
@@ -100,6 +101,8 @@ struct Estimate {
   StepReport step = {};
   StepReport validation = {};
   StepReport whole = {};
+  std::string privacy = {};  // what the whole run will cost; empty without
+  ordered_json privacy_facts = {};
 };
 
 Speed measure_speed(Ops& ops, const PreparedRun& run, const Schedule& first_step) {
@@ -135,6 +138,11 @@ Estimate estimate_of(PreparedRun run) {
   result.step = report_of(work.step, speed);
   result.validation = report_of(work.validation, speed);
   result.whole = report_of(work.whole, speed);
+  if (run.recipe.privacy.noise) {
+    const int64_t steps = run.recipe.training.steps;
+    result.privacy = describe_privacy(run.recipe, run.data, steps);
+    result.privacy_facts = privacy_facts(run.recipe, run.data, steps);
+  }
   return result;
 }
 
@@ -151,6 +159,7 @@ void write_json(const Estimate& estimate) {
     facts["validation"] = json_of(work.validation, estimate.validation);
   }
   facts["run"] = json_of(work.whole, estimate.whole);
+  if (!estimate.privacy.empty()) facts["privacy"] = estimate.privacy_facts;
   write_result(json_line(facts));
 }
 
@@ -182,6 +191,7 @@ void write_text(const Estimate& estimate) {
                (work.num_validations == 0 ? ", no validation"
                                           : ", " + std::to_string(work.num_validations) +
                                                 " validations, one more without a soft prompt"));
+  if (!estimate.privacy.empty()) write_result(in_column("privacy") + estimate.privacy);
 }
 
 int estimate(const Arguments& arguments) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/inspect.h"
+#include "cli/run_plan.h"
 #include "recipe/recipe.h"
 #include "train/run_directory.h"
 
@@ -51,6 +52,9 @@ ordered_json inspect_checkpoint(const std::string& path) {
   facts["num_virtual_tokens"] = checkpoint.state.candidates[0].prompt.num_virtual_tokens;
   facts["hidden_size"] = checkpoint.state.candidates[0].prompt.hidden_size;
   facts["identity"] = checkpoint.identity;
+  for (const char* secret : {kNoiseKey, "privacy.seed"}) {
+    if (checkpoint.identity.contains(secret)) facts["identity"][secret] = "kept secret";
+  }
   return facts;
 }
 

@@ -63,6 +63,7 @@ int run(int argc, char** argv) {
   add_score(program, action);
   add_evaluate(program, action);
   add_exemplars(program, action);
+  add_audit(program, action);
   add_export(program, action);
   add_tokenize(program, action);
   add_inspect(program, action);

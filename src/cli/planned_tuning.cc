@@ -16,7 +16,7 @@ TuneEnd PlannedTuning::tune(Decoder& decoder,
                            run_.data,
                            options,
                            directory,
-                           identity_of(run_.recipe, base, run_.data, run_.initial),
+                           identity_of(run_, base),
                            state,
                            observer);
   };

@@ -1,12 +1,14 @@
 #pragma once
 // A recipe with all that it names, read and checked: how training and validation begin.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "adapter/soft_prompt.h"
 #include "infer/base_model_files.h"
 #include "recipe/recipe.h"
+#include "text/canary.h"
 #include "train/training_data.h"
 
 namespace prescript {
@@ -16,6 +18,9 @@ struct PreparedRun {
   BaseModelFiles files;
   TrainingData data;
   std::vector<SoftPrompt> initial;  // of each candidate
+  std::vector<Canary> canaries = {};
+  /// Of drawn exemplars and noise, under privacy: the recipe's, else a secret of this run.
+  std::optional<uint64_t> noise_key = {};
 };
 
 /// Everything short of weights. Throws InputError for each mistake, and where `device` is not here

@@ -39,6 +39,11 @@ std::string describe_losses(const std::vector<CandidateReport>& candidates, int 
   return "losses " + text(*least) + " to " + text(*most);
 }
 
+/// ", epsilon 1.234", or nothing without privacy.
+std::string describe_spending(const StepReport& report) {
+  return report.privacy ? ", epsilon " + rounded(report.privacy->epsilon, 3) : "";
+}
+
 }  // namespace
 
 std::string rounded(double value, int digits) {
@@ -68,8 +73,8 @@ void RunDisplay::begin(int64_t steps_done) {
 
 void RunDisplay::show(const StepReport& report) {
   progress_->show(static_cast<size_t>(report.step),
-                  describe_losses(report.candidates, 3) + ", " + describe_flops(report) + ", " +
-                      describe_rows(report));
+                  describe_losses(report.candidates, 3) + describe_spending(report) + ", " +
+                      describe_flops(report) + ", " + describe_rows(report));
   for (const CandidateStep& step : report.candidates) {
     const bool is_alone = report.candidates.size() == 1;
     for (const std::string& warning : step.warnings) {

@@ -36,7 +36,8 @@ bool is_free(const std::string& key) {
 /// Settings that came later: a run without them has nothing of them in its files, and goes on with
 /// those of before.
 bool is_absent_addition(const std::string& key, const std::string& value) {
-  return value == "null" && (key.starts_with("search.") || key == "soft_prompt.init.labels");
+  return value == "null" && (key.starts_with("search.") || key.starts_with("privacy.") ||
+                             key.starts_with("canaries.") || key == "soft_prompt.init.labels");
 }
 
 struct NamedFormat {
@@ -128,7 +129,7 @@ TrainingDataOptions training_data_options(const Recipe& recipe) {
           .position = position_of(recipe.soft_prompt.position, "soft_prompt")};
 }
 
-TuneOptions tune_options(const Recipe& recipe) {
+TuneOptions tune_options(const Recipe& recipe, uint64_t noise_key) {
   const OptimizerRecipe& optimizer = recipe.optimizer;
   const TrainingRecipe& training = recipe.training;
   std::vector<CandidateOptions> candidates;
@@ -136,6 +137,13 @@ TuneOptions tune_options(const Recipe& recipe) {
     candidates.push_back({.learning_rate = candidate.optimizer.learning_rate,
                           .weight_decay = candidate.optimizer.weight_decay,
                           .seed = candidate.training.seed});
+  }
+  std::optional<PrivacyOptions> privacy;
+  if (recipe.privacy.noise) {
+    privacy = PrivacyOptions{.clip_norm = *recipe.privacy.clip_norm,
+                             .noise_multiplier = *recipe.privacy.noise,
+                             .delta = *recipe.privacy.delta,
+                             .key = noise_key};
   }
   return {.candidates = std::move(candidates),
           .optimizer = optimizer_kind(recipe),
@@ -146,7 +154,8 @@ TuneOptions tune_options(const Recipe& recipe) {
           .batch_size = training.batch_size,
           .evaluate_every = training.evaluate_every,
           .checkpoint_every = training.checkpoint_every,
-          .patience = training.patience};
+          .patience = training.patience,
+          .privacy = privacy};
 }
 
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data) {
@@ -164,7 +173,9 @@ ComputeOptions compute_options(const Recipe& recipe) {
 }
 
 int64_t num_virtual_tokens(const Recipe& recipe) {
-  return std::ssize(candidates_of(recipe)) * recipe.soft_prompt.num_virtual_tokens;
+  const int64_t side_by_side =
+      recipe.privacy.noise ? kExemplarsSideBySide : std::ssize(candidates_of(recipe));
+  return side_by_side * recipe.soft_prompt.num_virtual_tokens;
 }
 
 std::unique_ptr<Ops> make_ops(const Recipe& recipe) {
@@ -228,10 +239,9 @@ RunPlan settle_memory(Recipe& recipe, RunMemory& run) {
   return plan;
 }
 
-RunIdentity identity_of(const Recipe& recipe,
-                        const AdapterIdentity& base,
-                        const TrainingData& data,
-                        std::span<const SoftPrompt> initial) {
+RunIdentity identity_of(const PreparedRun& run, const AdapterIdentity& base) {
+  const Recipe& recipe = run.recipe;
+  const TrainingData& data = run.data;
   RunIdentity identity;
   for (const auto& [key, value] : recipe_settings(recipe)) {
     if (!is_free(key) && !is_absent_addition(key, value)) identity[key] = value;
@@ -249,9 +259,10 @@ RunIdentity identity_of(const Recipe& recipe,
   identity["data.train (content)"] = data.train_hash;
   identity["data.validation (content)"] = data.validation_hash;
   std::vector<float> values;
-  for (const SoftPrompt& prompt : initial) {
+  for (const SoftPrompt& prompt : run.initial) {
     values.insert(values.end(), prompt.values_PD.begin(), prompt.values_PD.end());
   }
+  if (run.noise_key) identity[kNoiseKey] = std::to_string(*run.noise_key);
   identity["soft_prompt.init (content)"] = sha256_hex(std::as_bytes(std::span(values)));
   return identity;
 }
@@ -292,8 +303,9 @@ Adapter adapter_of_run(const Recipe& recipe,
   if (recipe.soft_prompt.init.from == "text") adapter.init_text = recipe.soft_prompt.init.text;
   adapter.has_prescript_json = true;
   adapter.provenance = {{"prescript", kVersion},
-                        {"train_sha256", data.train_hash},
                         {"num_exemplars", std::to_string(data.train.size())}};
+  // No noise covers a hash: who knows all exemplars but one could try for the last.
+  if (!recipe.privacy.noise) adapter.provenance["train_sha256"] = data.train_hash;
   if (!data.validation_hash.empty()) {
     adapter.provenance["validation_sha256"] = data.validation_hash;
   }
@@ -304,8 +316,10 @@ Adapter adapter_of_run(const Recipe& recipe,
     }
   };
   add_settings(candidates_of(recipe).at(candidate), [](const std::string& key) {
-    // The hard prompt and the text of the first soft prompt have places of their own.
-    return !is_free(key) && !key.starts_with("data.") && key != "soft_prompt.init.text";
+    // The hard prompt and the text of the first soft prompt have places of their own; who has the
+    // seed of the noise has no noise.
+    return !is_free(key) && !key.starts_with("data.") && key != "soft_prompt.init.text" &&
+           key != "privacy.seed";
   });
   add_settings(recipe, [](const std::string& key) { return key.starts_with("search."); });
   if (recipe.search.seed && recipe.data.few_shot > 0) {

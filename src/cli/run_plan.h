@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "adapter/adapter.h"
+#include "cli/prepared_run.h"
 #include "infer/base_model.h"
 #include "recipe/recipe.h"
 #include "train/memory_plan.h"
@@ -24,11 +25,12 @@ WeightFormat weight_format(const Recipe& recipe);
 WeightsRecipe weights_recipe(WeightFormat format);
 OptimizerKind optimizer_kind(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
-TuneOptions tune_options(const Recipe& recipe);
+/// `noise_key` matters under privacy only, and to steps alone.
+TuneOptions tune_options(const Recipe& recipe, uint64_t noise_key = 0);
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data);
 ComputeOptions compute_options(const Recipe& recipe);
 
-/// Of all candidates.
+/// Of all candidates, or of the exemplars side by side under privacy.
 int64_t num_virtual_tokens(const Recipe& recipe);
 
 /// Where the recipe computes, which must be here.
@@ -47,12 +49,13 @@ RunMemory run_memory(const Recipe& recipe,
 /// (exit 5) when training does not fit.
 RunPlan settle_memory(Recipe& recipe, RunMemory& run);
 
+/// The key of a run's noise in the identity of its checkpoints, which must stay in the run's
+/// directory.
+inline constexpr const char* kNoiseKey = "privacy (noise key)";
+
 /// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
 /// base model, exemplars and first soft prompts in place of paths.
-RunIdentity identity_of(const Recipe& recipe,
-                        const AdapterIdentity& base,
-                        const TrainingData& data,
-                        std::span<const SoftPrompt> initial);
+RunIdentity identity_of(const PreparedRun& run, const AdapterIdentity& base);
 
 /// Throws InputError(kUsage) naming the first difference between a checkpoint and the run that
 /// wants to go on with it.

@@ -12,6 +12,7 @@
 #include "cli/initial_soft_prompts.h"
 #include "cli/planned_tuning.h"
 #include "cli/prepared_run.h"
+#include "cli/private_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_display.h"
 #include "cli/run_plan.h"
@@ -89,6 +90,13 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunDirectory& directory) {
   return checkpoint;
 }
 
+/// A run that goes on draws and adds noise as it would have.
+void take_noise_key(const Checkpoint& checkpoint, PreparedRun& run) {
+  const auto kept = checkpoint.identity.find(kNoiseKey);
+  if (!run.noise_key || run.recipe.privacy.seed || kept == checkpoint.identity.end()) return;
+  run.noise_key = std::stoull(kept->second);
+}
+
 void check_not_past(const RunState& state, const Recipe& recipe) {
   if (state.step <= recipe.training.steps) return;
   throw InputError(ExitCode::kUsage,
@@ -135,8 +143,8 @@ int run(PreparedRun run, const Arguments& arguments) {
   const AdapterIdentity base_identity = run.files.identity();
   RunState state;
   if (checkpoint) {
-    check_same_run(checkpoint->identity,
-                   identity_of(run.recipe, base_identity, run.data, run.initial));
+    take_noise_key(*checkpoint, run);
+    check_same_run(checkpoint->identity, identity_of(run, base_identity));
     PRESCRIPT_CHECK(checkpoint->state.candidates.size() == run.initial.size(), "candidates");
     state = std::move(checkpoint->state);
     check_not_past(state, run.recipe);
@@ -144,7 +152,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   } else {
     for (SoftPrompt& prompt : run.initial) state.candidates.push_back({.prompt = prompt});
   }
-  TuneOptions options = tune_options(run.recipe);
+  TuneOptions options = tune_options(run.recipe, run.noise_key.value_or(0));
   RunDisplay display(run.recipe.training.steps, run.recipe.device);
 
   if (is_finished(state, options)) {
@@ -155,9 +163,13 @@ int run(PreparedRun run, const Arguments& arguments) {
     if (checkpoint) {
       directory.replace_recipe(recipe_yaml(run.recipe));
     } else {
-      directory.begin(recipe_yaml(run.recipe));
+      directory.begin(recipe_yaml(run.recipe), canary_lines(run.canaries));
     }
     options.peak_flops_per_second = measure_peak(base.ops(), compute_dtype(run.recipe));
+    if (options.privacy) {
+      write_message("privacy: the whole run will cost " +
+                    describe_privacy(run.recipe, run.data, run.recipe.training.steps));
+    }
     remember_stop_signals();
     display.begin(state.step);
     const TuneObserver observer{
@@ -183,15 +195,22 @@ int run(PreparedRun run, const Arguments& arguments) {
       return static_cast<int>(ExitCode::kPreempted);
     }
   }
-  export_adapter(state,
-                 adapter_of_run(run.recipe, best_candidate(state), base_identity, run.data),
-                 directory.adapter_path());
+  Adapter adapter = adapter_of_run(run.recipe, best_candidate(state), base_identity, run.data);
+  if (options.privacy) {
+    // Of all steps: the choice of the best looked at each.
+    adapter.metrics["privacy_epsilon"] = epsilon_of_run(run.recipe, run.data, state.step);
+    adapter.metrics["privacy_delta"] = options.privacy->delta;
+  }
+  export_adapter(state, std::move(adapter), directory.adapter_path());
   if (run.recipe.search != SearchRecipe()) {
     write_file_durably(directory.search_path(), search_json(run.recipe, state));
     write_search_table(run.recipe, state);
   }
   write_losses(state);
   display.write_costs();
+  if (options.privacy) {
+    write_result("privacy  " + describe_privacy(run.recipe, run.data, state.step));
+  }
   write_result("adapter  " + printable(directory.adapter_path()));
   return 0;
 }

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
+#include "cli/private_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
@@ -56,6 +57,7 @@ int validate(const Arguments& arguments) {
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
   settle_memory(run.recipe, memory);
   const TrainingData& data = run.data;
+  const bool is_private = run.recipe.privacy.noise.has_value();
   const bool is_search = run.recipe.search != SearchRecipe();
   if (arguments.json) {
     ordered_json facts = {{"ok", true},
@@ -63,6 +65,7 @@ int validate(const Arguments& arguments) {
                           {"validation", data.validation.size()},
                           {"few_shot", data.hard_prompt.few_shot.size()}};
     if (is_search) facts["candidates"] = run.initial.size();
+    if (is_private) facts["privacy"] = privacy_facts(run.recipe, data, run.recipe.training.steps);
     write_result(json_line(facts));
     return 0;
   }
@@ -70,6 +73,10 @@ int validate(const Arguments& arguments) {
                std::to_string(data.validation.size()) + " to validate on, " +
                std::to_string(data.hard_prompt.few_shot.size()) + " in the hard prompt" +
                (is_search ? ", " + counted(run.initial.size(), "candidate") : ""));
+  if (is_private) {
+    write_result("privacy: the whole run will cost " +
+                 describe_privacy(run.recipe, data, run.recipe.training.steps));
+  }
   return 0;
 }
 

@@ -64,6 +64,30 @@ void check_init(const SoftPromptRecipe& soft_prompt, const auto& fail_at) {
   }
 }
 
+/// `fail_at` as above.
+void check_privacy(const Recipe& recipe, const auto& fail_at) {
+  const PrivacyRecipe& privacy = recipe.privacy;
+  if (privacy == PrivacyRecipe()) return;
+  const std::pair<const char*, bool> needed[] = {
+      {"privacy.noise", privacy.noise.has_value()},
+      {"privacy.clip_norm", privacy.clip_norm.has_value()},
+      {"privacy.delta", privacy.delta.has_value()}};
+  for (const auto& [path, is_set] : needed) {
+    if (!is_set) fail_at(path, "missing; privacy needs clip_norm, noise and delta");
+  }
+  if (recipe.data.few_shot > 0) {
+    fail_at(
+        "data.few_shot",
+        "the adapter holds the text of few-shot exemplars, which no noise covers; under privacy "
+        "set it to 0");
+  }
+  if (recipe.search != SearchRecipe()) {
+    fail_at("privacy.noise",
+            "a search trains several soft prompts on the same exemplars, and each spends privacy; "
+            "remove search or privacy");
+  }
+}
+
 /// Refuses what each key allows by itself but not with the others. `file` is the place of what
 /// nobody gave.
 void check_together(const Recipe& recipe, const GivenValues& given, const std::string& file) {
@@ -94,6 +118,11 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
     fail_at("training.patience", "has no effect without data.validation; set that or remove this");
   }
   check_search(recipe, fail_at);
+  check_privacy(recipe, fail_at);
+  if (recipe.canaries.repetitions && !recipe.canaries.count) {
+    fail_at("canaries.repetitions",
+            "has no effect without canaries.count; set that or remove this");
+  }
   if (recipe.optimizer.warmup_steps > recipe.training.steps) {
     fail_at("optimizer.warmup_steps",
             std::to_string(recipe.optimizer.warmup_steps) + " is more than training.steps, " +

@@ -89,6 +89,24 @@ struct SearchRecipe {
   bool operator==(const SearchRecipe&) const = default;
 };
 
+/// DP-SGD; on where there is noise, which needs a clip norm and a delta.
+struct PrivacyRecipe {
+  std::optional<double> clip_norm = {};  // of one exemplar's gradient
+  std::optional<double> noise = {};      // deviation on the sum of gradients, in clip norms
+  std::optional<double> delta = {};
+  std::optional<uint64_t> seed = {};  // of drawn exemplars and noise; absent: a secret of the run
+
+  bool operator==(const PrivacyRecipe&) const = default;
+};
+
+/// Artificial exemplars with random secrets, for `prescript audit`.
+struct CanariesRecipe {
+  std::optional<int64_t> count = {};
+  std::optional<int64_t> repetitions = {};  // of each among the exemplars; absent: 1
+
+  bool operator==(const CanariesRecipe&) const = default;
+};
+
 struct Recipe {
   std::string base_model;  // required
   std::string dtype = "bf16";
@@ -99,6 +117,8 @@ struct Recipe {
   OptimizerRecipe optimizer = {};
   TrainingRecipe training = {};
   SearchRecipe search = {};
+  PrivacyRecipe privacy = {};
+  CanariesRecipe canaries = {};
   std::string output;  // required
 
   bool operator==(const Recipe&) const = default;

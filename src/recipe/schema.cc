@@ -73,6 +73,12 @@ const std::vector<Setting>& recipe_schema() {
       PRESCRIPT_SETTING(search.learning_rate, or_absent(list_of(number(0, 1000)))),
       PRESCRIPT_SETTING(search.weight_decay, or_absent(list_of(number(0, 1000)))),
       PRESCRIPT_SETTING(search.seed, or_absent(list_of(any_seed()))),
+      PRESCRIPT_SETTING(privacy.clip_norm, or_absent(number(1e-6, 1e6))),
+      PRESCRIPT_SETTING(privacy.noise, or_absent(number(0.01, 1e6))),
+      PRESCRIPT_SETTING(privacy.delta, or_absent(number(1e-12, 0.5))),
+      PRESCRIPT_SETTING(privacy.seed, or_absent(any_seed())),
+      PRESCRIPT_SETTING(canaries.count, or_absent(whole_number(1, 1000))),
+      PRESCRIPT_SETTING(canaries.repetitions, or_absent(whole_number(1, 1000))),
       required(PRESCRIPT_SETTING(output, text("a path"))),
   };
   return schema;

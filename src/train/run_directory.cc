@@ -166,15 +166,18 @@ std::optional<Checkpoint> RunDirectory::newest_checkpoint(
       checkpoints_path() + ": no checkpoint in it can be read; --overwrite starts the run again");
 }
 
-void RunDirectory::begin(const std::string& recipe_yaml) {
+void RunDirectory::begin(const std::string& recipe_yaml, const std::string& canaries) {
   // The old run ends in one step, so that nothing goes on with half of it, and its adapter is never
   // seen in part. The recipe goes last: as long as it is there, the directory holds a run.
   const std::vector<std::string> old_directories = {checkpoints_path(), adapter_path()};
   for (const std::string& old : old_directories) move_aside(old);
   sync_directory(path_);
   for (const std::string& old : old_directories) remove(unpublished_path(old));
-  for (const std::string& old : {metrics_path(), events_path(), search_path()}) remove(old);
+  for (const std::string& old : {metrics_path(), events_path(), search_path(), canaries_path()}) {
+    remove(old);
+  }
   make_directories(checkpoints_path());
+  if (!canaries.empty()) write_file_durably(canaries_path(), canaries);
   replace_recipe(recipe_yaml);
 }
 

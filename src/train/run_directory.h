@@ -36,6 +36,7 @@ class RunDirectory {
   std::string events_path() const;
   std::string search_path() const { return path_ + "/search.json"; }
   std::string adapter_path() const { return path_ + "/adapter"; }
+  std::string canaries_path() const { return path_ + "/canaries.jsonl"; }
 
   /// The newest checkpoint that is whole; `on_damaged` is told why a newer one is passed over.
   /// Throws InputError(kUsage) when there are checkpoints and none is whole, or none beside an
@@ -43,8 +44,9 @@ class RunDirectory {
   std::optional<Checkpoint> newest_checkpoint(
       const std::function<void(const std::string&)>& on_damaged) const;
 
-  /// Drops what an earlier run left and writes the recipe: the directory holds the new run.
-  void begin(const std::string& recipe_yaml);
+  /// Drops what an earlier run left and writes the recipe: the directory holds the new run. Where
+  /// exemplars were planted, `canaries` are their lines.
+  void begin(const std::string& recipe_yaml, const std::string& canaries = "");
 
   /// Writes the recipe of a run that goes on.
   void replace_recipe(const std::string& recipe_yaml);

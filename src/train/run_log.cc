@@ -58,6 +58,12 @@ void RunLog::add(const StepReport& report) {
     add_scalar("learning_rate", report.step, step.candidate, step.learning_rate, now);
   }
   if (num_candidates_ > 1) line = MetricsLine().add("step", report.step);
+  if (report.privacy) {
+    line.add("exemplars", report.privacy->num_exemplars)
+        .add("clipped", report.privacy->num_clipped)
+        .add("epsilon", report.privacy->epsilon);
+    events_.add_scalar("epsilon", report.step, static_cast<float>(report.privacy->epsilon), now);
+  }
   line.add("seconds", report.seconds);
   for (const Phase phase : {Phase::kForward, Phase::kHead, Phase::kBackward}) {
     line.add("seconds_" + std::string(name_of(phase)), report.phases[static_cast<size_t>(phase)]);

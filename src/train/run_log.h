@@ -2,6 +2,7 @@
 // What a run writes down step by step: metrics.jsonl, and TensorBoard's events.
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,13 @@ struct CandidateStep {
   std::vector<std::string> warnings = {};  // signs that it is going wrong
 };
 
+/// What a step under privacy was.
+struct PrivacyReport {
+  int64_t num_exemplars = 0;  // that were drawn
+  int64_t num_clipped = 0;    // of them, whose gradient was longer than the clip norm
+  double epsilon = 0;         // that the run has spent with this step
+};
+
 /// The figures of one finished step.
 struct StepReport {
   int64_t step = 0;
@@ -32,6 +40,7 @@ struct StepReport {
   int64_t rows_padded = 0;
   double flops = 0;                  // that it needs: nothing recomputed counts
   double peak_flops_per_second = 0;  // of the processor; 0: not measured
+  std::optional<PrivacyReport> privacy = {};
 
   double flops_per_second() const { return flops / seconds; }
   double share_of_peak() const { return flops_per_second() / peak_flops_per_second; }

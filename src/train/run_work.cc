@@ -133,6 +133,21 @@ class Examiner {
   std::vector<std::vector<Row>> given_rows_;  // the head start, or none
 };
 
+/// The batches of each forest of a step. Under privacy as many exemplars as are expected, which
+/// stand for those that are drawn.
+std::vector<std::vector<PromptedBatch>> batches_of_step(const TrainingData& data,
+                                                        const TuneOptions& options,
+                                                        int64_t step,
+                                                        std::span<const float> prompt_PD) {
+  std::vector<PromptedBatch> batches;
+  for (const CandidateOptions& candidate : options.candidates) {
+    batches.push_back(
+        {exemplars_of_step(data.train, options.batch_size, candidate.seed, step), prompt_PD});
+  }
+  if (options.privacy) return batches_of_single_exemplars(batches[0].exemplars, prompt_PD);
+  return {std::move(batches)};
+}
+
 }  // namespace
 
 void Work::add(const Work& other, double times) {
@@ -167,17 +182,13 @@ RunWork work_of_run(const BackendTraits& ops,
   Work steps;
   do {
     ++run.num_steps_examined;
-    std::vector<PromptedBatch> batches;
-    for (const CandidateOptions& candidate : options.candidates) {
-      batches.push_back(
-          {exemplars_of_step(
-               data.train, options.batch_size, candidate.seed, run.num_steps_examined),
-           prompts_PD[0]});
+    for (const auto& batches :
+         batches_of_step(data, options, run.num_steps_examined, prompts_PD[0])) {
+      const PromptedSequences all = examiner.sequences_of(batches);
+      std::vector<Schedule> schedules = examiner.schedules_of(all);
+      steps.add(examiner.work_of(all, schedules, /*training=*/true));
+      if (run.first_step.passes.empty()) run.first_step = std::move(schedules[0]);
     }
-    const PromptedSequences all = examiner.sequences_of(batches);
-    std::vector<Schedule> schedules = examiner.schedules_of(all);
-    steps.add(examiner.work_of(all, schedules, /*training=*/true));
-    if (run.num_steps_examined == 1) run.first_step = std::move(schedules[0]);
   } while (run.num_steps_examined < run.num_steps && steps.rows_unshared < kMaxRowsExamined);
   run.step.add(steps, 1 / static_cast<double>(run.num_steps_examined));
   run.whole.add(run.step, static_cast<double>(run.num_steps));

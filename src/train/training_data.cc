@@ -54,6 +54,18 @@ std::vector<Exemplar> read_hashed(const std::string& path,
   return exemplars;
 }
 
+/// An exemplar that is planted must be told from those of the file.
+void check_ids_are_free(const std::vector<Exemplar>& planted, const std::vector<Exemplar>& train) {
+  std::set<std::string> ids;
+  for (const Exemplar& exemplar : planted) ids.insert(exemplar.id);
+  for (const Exemplar& exemplar : train) {
+    if (!ids.contains(exemplar.id)) continue;
+    throw InputError(ExitCode::kData,
+                     exemplar.place + ": the id " + quote(exemplar.id) +
+                         " is a canary's; give the exemplar another");
+  }
+}
+
 void check_fits(const Exemplar& exemplar, const Sequence& sequence, int64_t max_positions) {
   const auto rows = static_cast<int64_t>(sequence.rows.size());
   if (rows <= max_positions) return;
@@ -121,6 +133,8 @@ TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOp
     data.hard_prompt.few_shot =
         draw_few_shot(train, options.few_shot, options.seed, options.train_path);
   }
+  check_ids_are_free(options.planted, train);
+  train.insert(train.end(), options.planted.begin(), options.planted.end());
   const Renderer renderer(base.tokenizer, base.chat_template, base.path, data.hard_prompt);
   const SplicedPrompt prompt{.num_virtual_tokens = options.num_virtual_tokens,
                              .position = options.position};

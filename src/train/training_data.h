@@ -20,6 +20,8 @@ struct TrainingDataOptions {
   bool rationale = false;
   std::optional<std::string> date = {};
   uint64_t seed = 1;  // of the few-shot draw
+  /// Exemplars beside those of the file, behind them; none becomes a few-shot exemplar.
+  std::vector<Exemplar> planted = {};
   int64_t num_virtual_tokens = 0;
   PromptPosition position = PromptPosition::kStart;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "train/accountant.h"
 #include "train/adafactor.h"
 #include "train/adamw.h"
 #include "train/batches.h"
@@ -31,7 +32,7 @@ class Tuner {
         RunState& state,
         const TuneObserver& observer)
       : prompted_(decoder,
-                  std::ssize(state.candidates),
+                  options.privacy ? kExemplarsSideBySide : std::ssize(state.candidates),
                   state.candidates.at(0).prompt.num_virtual_tokens,
                   step_options),
         data_(data),
@@ -52,6 +53,11 @@ class Tuner {
              directory.events_path(),
              state.events_bytes) {
     PRESCRIPT_CHECK(options.candidates.size() == state.candidates.size(), "candidates of a run");
+    if (!options.privacy) return;
+    PRESCRIPT_CHECK(options.candidates.size() == 1, "privacy is of one candidate");
+    accountant_.emplace(
+        SampledGaussian{.noise_multiplier = options.privacy->noise_multiplier,
+                        .sample_rate = sample_rate(data.train.size(), options.batch_size)});
   }
 
   void run() {
@@ -86,18 +92,14 @@ class Tuner {
 
   void take_step(int64_t step) {
     const std::vector<size_t> active = this->active();
-    std::vector<PromptedBatch> batches;
-    for (const size_t c : active) {
-      batches.push_back({batch_of(c, step), state_.candidates[c].prompt.values_PD});
-    }
     const auto begin = std::chrono::steady_clock::now();
-    StepResult result = prompted_.differentiate(batches);
+    StepReport report{.step = step};
+    StepResult result = options_.privacy ? private_step(step, report) : plain_step(step, active);
     drop_what_failed(step, active, result);
-    StepReport report{.step = step,
-                      .rows_computed = result.rows_computed,
-                      .rows_unshared = result.rows_unshared,
-                      .rows_padded = result.rows_padded,
-                      .flops = result.flops};
+    report.rows_computed = result.rows_computed;
+    report.rows_unshared = result.rows_unshared;
+    report.rows_padded = result.rows_padded;
+    report.flops = result.flops;
     report.phases = result.phases;
     for (size_t i = 0; i < active.size(); ++i) {
       report.candidates.push_back(update(active[i], step, result.prompts[i]));
@@ -111,9 +113,34 @@ class Tuner {
     if (observer_.on_step) observer_.on_step(report);
   }
 
-  std::vector<const TrainingExemplar*> batch_of(size_t candidate, int64_t step) const {
-    return exemplars_of_step(
-        data_.train, options_.batch_size, options_.candidates[candidate].seed, step);
+  /// All candidates that still learn, in one forest.
+  StepResult plain_step(int64_t step, const std::vector<size_t>& active) {
+    std::vector<PromptedBatch> batches;
+    for (const size_t c : active) {
+      batches.push_back(
+          {exemplars_of_step(data_.train, options_.batch_size, options_.candidates[c].seed, step),
+           state_.candidates[c].prompt.values_PD});
+    }
+    return prompted_.differentiate(batches);
+  }
+
+  /// The only candidate, exemplar by exemplar.
+  StepResult private_step(int64_t step, StepReport& report) {
+    std::vector<const TrainingExemplar*> drawn;
+    const double rate = sample_rate(data_.train.size(), options_.batch_size);
+    for (const size_t i : draw_exemplars(data_.train.size(), rate, options_.privacy->key, step)) {
+      drawn.push_back(&data_.train[i]);
+    }
+    PrivateStep found = differentiate_privately(prompted_,
+                                                drawn,
+                                                state_.candidates[0].prompt.values_PD,
+                                                *options_.privacy,
+                                                options_.batch_size,
+                                                step);
+    report.privacy = PrivacyReport{.num_exemplars = std::ssize(drawn),
+                                   .num_clipped = found.num_clipped,
+                                   .epsilon = accountant_->epsilon(step, options_.privacy->delta)};
+    return std::move(found.result);
   }
 
   /// Clips the gradient of a candidate, moves its soft prompt, and looks what became of it.
@@ -129,6 +156,7 @@ class Tuner {
     const double norm_before = norm_of(state.prompt.values_PD) / rows;
     const double change = move(state, learning_rate, options.weight_decay, result.gradient) / rows;
     const bool is_validated = state.best_loss && state.loss_at_start;
+    if (std::isnan(result.loss)) return report;  // no exemplar was drawn
     report.warnings =
         watch(watch_options_,
               {.step = step,
@@ -253,6 +281,7 @@ class Tuner {
   RunState& state_;
   const TuneObserver& observer_;
   RunLog log_;
+  std::optional<Accountant> accountant_;  // under privacy
   int64_t saved_step_ = -1;
 };
 

@@ -6,6 +6,7 @@
 
 #include "train/learning_rate.h"
 #include "train/optimizer.h"
+#include "train/private_step.h"
 #include "train/run_directory.h"
 #include "train/run_log.h"
 #include "train/step.h"
@@ -31,6 +32,9 @@ struct TuneOptions {
   double peak_flops_per_second = 0;      // of the processor, for reports; 0: not measured
   /// Root mean square norm of the embedding's rows, for warnings; 0: none about norms.
   double vocabulary_norm = 0;
+  /// DP-SGD, of a single candidate: batch_size is then the expected one, and at most the exemplars
+  /// that there are.
+  std::optional<PrivacyOptions> privacy = {};
 };
 
 /// What the loop tells, and asks.

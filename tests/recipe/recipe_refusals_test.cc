@@ -150,6 +150,29 @@ TEST_F(RecipeTest, ASearchThatCannotBeIsRefused) {
   }
 }
 
+TEST_F(RecipeTest, WhatPrivacyCannotHideIsRefused) {
+  const std::string complete = "privacy={clip_norm: 1, noise: 1, delta: 1.0e-5}";
+  EXPECT_EQ(with({complete}).privacy.noise, 1);
+  expect_error("privacy.delta: missing; privacy needs clip_norm, noise and delta",
+               kRequired,
+               {"privacy={clip_norm: 1, noise: 1}"});
+  expect_error("privacy.noise: missing", kRequired, {"privacy.seed=3"});
+  expect_error("privacy.noise: found the number 0; allowed is a number in",
+               kRequired,
+               {"privacy.noise=0"});
+  expect_error("data.few_shot: the adapter holds the text", kRequired, {complete, "data.few_shot=2"});
+  expect_error("a search trains several soft prompts on the same exemplars",
+               kSearched,
+               {complete, "search.seed=[1, 2]"});
+}
+
+TEST_F(RecipeTest, RepetitionsNeedCanaries) {
+  expect_error("canaries.repetitions: has no effect without canaries.count",
+               kRequired,
+               {"canaries.repetitions=2"});
+  EXPECT_EQ(with({"canaries={count: 3, repetitions: 2}"}).canaries.repetitions, 2);
+}
+
 TEST_F(RecipeTest, AFaultyOverrideIsNamed) {
   struct Case {
     const char* override_text;

@@ -73,6 +73,16 @@ class RunWorkOfTinyRun : public testing::Test {
       .candidates = {{.seed = 3}}, .schedule = {.steps = 5}, .batch_size = 2, .evaluate_every = 2};
 };
 
+TEST_F(RunWorkOfTinyRun, UnderPrivacyItIsTheExemplarsOneByOne) {
+  const RunWork usual = examine();
+  options_.privacy = {{.clip_norm = 1, .noise_multiplier = 1, .delta = 1e-3, .key = 1}};
+  const RunWork work = examine();
+  EXPECT_DOUBLE_EQ(work.step.rows_computed, work.step.rows_unshared);
+  EXPECT_DOUBLE_EQ(work.step.rows_unshared, usual.step.rows_unshared);
+  EXPECT_GT(work.step.rows_computed, usual.step.rows_computed);
+  EXPECT_FALSE(work.first_step.passes.empty());
+}
+
 TEST_F(RunWorkOfTinyRun, CountsWhatTheRunCounts) {
   for (const StepOptions& step_options :
        {StepOptions{}, StepOptions{.share = false}, StepOptions{.plan = {.max_rows = 40}}}) {

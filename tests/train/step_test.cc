@@ -6,11 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/autograd_llama.h"
 #include "support/expect_error.h"
 #include "support/fake_card.h"
 #include "support/tiny_base.h"
 #include "support/tolerance.h"
+#include "train/exact_step.h"
 #include "train/floats.h"
 #include "train/tiny_run.h"
 
@@ -18,29 +18,6 @@ namespace prescript {
 namespace {
 
 constexpr int64_t kP = 6;
-
-/// Loss and gradient of the unshared sequences in float64.
-AutogradResult exact_step(const std::vector<TrainingExemplar>& exemplars,
-                          const SoftPrompt& prompt,
-                          PromptPosition position) {
-  std::vector<Sequence> sequences;
-  size_t num_targets = 0;
-  for (const TrainingExemplar& exemplar : exemplars) {
-    sequences.push_back(expected_sequence(
-        exemplar.rendered, static_cast<int32_t>(prompt.num_virtual_tokens), position));
-    num_targets += sequences.back().target_positions.size();
-  }
-  for (Sequence& sequence : sequences) {
-    sequence.target_weight = 1.0F / static_cast<float>(num_targets);
-  }
-  const TemporaryDirectory directory;
-  write_tiny_model(directory / "tiny");
-  return autograd_llama(decoder_config_from_hf(directory / "tiny"),
-                        *open_safetensors_directory(directory / "tiny"),
-                        sequences,
-                        {matrix_of(prompt)},
-                        DType::kFloat64);
-}
 
 /// What a step with one soft prompt came to.
 struct SoloResult : PromptResult {

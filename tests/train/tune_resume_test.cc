@@ -68,6 +68,20 @@ TEST_F(TuneResume, SoDoesOneOfAdafactorThatIsWarnedAbout) {
   EXPECT_EQ(num_warnings, 2) << "of the norm and of the learning rate, once each";
 }
 
+TEST_F(TuneResume, SoDoesOneUnderPrivacy) {
+  TuneOptions options = short_run();
+  options.privacy = {{.clip_norm = 0.1, .noise_multiplier = 0.7, .delta = 1e-3, .key = 99}};
+  expect_stops_and_resumes(options);
+  double epsilon = 0;
+  for (const std::string& text : metrics("whole")) {
+    const auto line = nlohmann::json::parse(text);
+    if (!line.contains("loss")) continue;
+    EXPECT_GT(line["epsilon"].get<double>(), epsilon);
+    epsilon = line["epsilon"].get<double>();
+    EXPECT_LE(line["clipped"].get<int64_t>(), line["exemplars"].get<int64_t>());
+  }
+}
+
 TEST_F(TuneResume, SoDoesASearch) {
   TuneOptions options = grid();
   options.schedule.steps = 3;
