@@ -59,6 +59,21 @@ double mean(std::span<const ExemplarLoss> losses, double ExemplarLoss::*loss) {
 
 }  // namespace
 
+size_t false_positives_allowed(size_t num_non_members) {
+  // As true_positive_rate_at compares shares.
+  size_t allowed = 0;
+  while (static_cast<double>(allowed + 1) / static_cast<double>(num_non_members) <=
+         kFalsePositiveRate) {
+    ++allowed;
+  }
+  return allowed;
+}
+
+double true_positive_rate_by_chance(size_t num_non_members) {
+  return static_cast<double>(false_positives_allowed(num_non_members) + 1) /
+         static_cast<double>(num_non_members + 1);
+}
+
 Membership infer_membership(std::span<const ExemplarLoss> members,
                             std::span<const ExemplarLoss> non_members,
                             const BootstrapOptions& options) {

@@ -27,6 +27,15 @@ struct MembershipAttack {
 
 inline constexpr double kFalsePositiveRate = 0.01;
 
+/// How many of so many non-members may be called members at kFalsePositiveRate; of fewer than 100,
+/// none.
+size_t false_positives_allowed(size_t num_non_members);
+
+/// The share of members that is found at kFalsePositiveRate on average where nothing tells members
+/// from non-members: with k false positives allowed of n, that of a random score above the k + 1st
+/// of n others, (k + 1) / (n + 1).
+double true_positive_rate_by_chance(size_t num_non_members);
+
 struct Membership {
   size_t num_members = 0;
   size_t num_non_members = 0;
@@ -39,11 +48,10 @@ struct Membership {
 };
 
 /// Throws ContractError when there are no members or no non-members.
-/// Source   Yeom et al. 2018, "Privacy risk in machine learning", section 3 (loss threshold);
-/// Watson
-///          et al. 2022, "On the importance of difficulty calibration in membership inference
-///          attacks"; the rate at few false positives as Carlini et al. 2022, "Membership inference
-///          attacks from first principles", asks for.
+/// Source   Loss threshold: Yeom et al. 2018, "Privacy risk in machine learning", section 3.
+///          Calibration: Watson et al. 2022, "On the importance of difficulty calibration in
+///          membership inference attacks". The rate at few false positives: Carlini et al. 2022,
+///          "Membership inference attacks from first principles".
 Membership infer_membership(std::span<const ExemplarLoss> members,
                             std::span<const ExemplarLoss> non_members,
                             const BootstrapOptions& options);

@@ -39,10 +39,14 @@ struct AuditResult {
   std::string adapter;  // its directory
   std::string members;  // the files
   std::string non_members;
-  bool members_are_checked = false;    // the file is that of the training, by its hash
-  size_t num_few_shot = 0;             // exemplars that the adapter holds as they are
-  std::optional<double> epsilon = {};  // of the accountant; absent: trained without privacy
+  /// Whether the members' file is that of the training, by its hash; absent: the adapter does not
+  /// say, as under privacy.
+  std::optional<bool> members_are_of_training = {};
+  bool non_members_chose_step = false;  // the file validated the training, by its hash
+  size_t num_few_shot = 0;              // exemplars that the adapter holds as they are
+  std::optional<double> epsilon = {};   // of the accountant; absent: trained without privacy
   std::optional<double> delta = {};
+  bool noise_follows_recipe = false;  // its key was privacy.seed
 
   Membership membership;
   std::vector<Recitation> recitations = {};

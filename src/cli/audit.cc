@@ -50,10 +50,12 @@ int audit(const Arguments& arguments) {
   AuditResult result{.adapter = arguments.inputs.adapter,
                      .members = files.members,
                      .non_members = files.non_members,
-                     .members_are_checked = files.members_are_checked,
+                     .members_are_of_training = files.members_are_of_training,
+                     .non_members_chose_step = files.non_members_chose_step,
                      .num_few_shot = adapter.hard_prompt.few_shot_json.size(),
                      .epsilon = metric(adapter, "privacy_epsilon"),
                      .delta = metric(adapter, "privacy_delta"),
+                     .noise_follows_recipe = adapter.provenance.contains("privacy.seed"),
                      .membership = {},
                      .samples = static_cast<size_t>(options.num_samples),
                      .temperature = options.temperature,
@@ -149,14 +151,10 @@ void add_audit(CLI::App& program, Action& action) {
       "audit", "Measure what an adapter gives away of the exemplars it was trained on");
   command->footer(
       "Example: prescript audit checkpoints/demo/adapter --model model.gguf\n"
-      "Tries to tell members from non-members by their loss, looks for the longest run of words of "
-      "an "
-      "exemplar's\n"
-      "answer in greedy and sampled answers to the exemplars' questions, and ranks the secrets of "
-      "canaries.\n"
-      "Intervals are 95 % percentile bootstrap intervals of 1000 replicas. Exemplar text is not "
-      "printed without\n"
-      "--show. docs/EVALUATION.md explains the figures.");
+      "Tries to tell members from non-members by their loss, looks in greedy and sampled answers\n"
+      "to exemplars' questions for the longest run of words of an exemplar's answer, and ranks\n"
+      "the secrets of canaries. Intervals: 95 %, percentile bootstrap of 1000 replicas.\n"
+      "Exemplar text is not printed without --show. docs/EVALUATION.md explains the figures.");
   add_options(*command, *arguments);
   command->callback([arguments, &action] {
     arguments->inputs.common.adapters = {"audited=" + arguments->inputs.adapter};

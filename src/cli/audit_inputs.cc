@@ -23,10 +23,12 @@ std::optional<Recipe> recipe_of_run(const fs::path& run_directory) {
   return read_recipe(path.string(), {});
 }
 
-/// Whether the file is the one that was trained on; an adapter under privacy does not say.
-bool is_trained_on(const std::string& path, const Adapter& adapter) {
-  const auto hash = adapter.provenance.find("train_sha256");
-  if (hash == adapter.provenance.end()) return false;
+/// Whether the file has the hash that the adapter holds under `key`; absent: it holds none.
+std::optional<bool> has_hash(const std::string& path,
+                             const Adapter& adapter,
+                             const std::string& key) {
+  const auto hash = adapter.provenance.find(key);
+  if (hash == adapter.provenance.end()) return std::nullopt;
   const std::string bytes = read_file(path, ExemplarLimits{}.max_file_bytes, ExitCode::kData);
   return sha256_hex(std::string_view(bytes)) == hash->second;
 }
@@ -65,14 +67,21 @@ AuditFiles find_audit_files(const AuditArguments& arguments, const Adapter& adap
                      "--non-members: name exemplars of the same source that the adapter was not "
                      "trained on; its run has no validation set");
   }
-  files.members_are_checked = is_trained_on(files.members, adapter);
-  if (!files.members_are_checked && !arguments.members &&
-      adapter.provenance.contains("train_sha256")) {
+  files.members_are_of_training = has_hash(files.members, adapter, "train_sha256");
+  if (files.members_are_of_training == false && !arguments.members) {
     throw InputError(ExitCode::kData,
                      files.members +
                          ": it is not the file any more that the adapter was trained on (its hash "
                          "is another); name that with --members");
   }
+  if (has_hash(files.non_members, adapter, "train_sha256") == true) {
+    throw InputError(ExitCode::kData,
+                     files.non_members +
+                         ": it is the file that the adapter was trained on, by its hash; name "
+                         "exemplars that it was not trained on with --non-members");
+  }
+  files.non_members_chose_step =
+      has_hash(files.non_members, adapter, "validation_sha256").value_or(false);
   const fs::path canaries = run_directory / "canaries.jsonl";
   if (arguments.canaries) {
     files.canaries = arguments.canaries;
@@ -107,8 +116,8 @@ AuditExemplars read_audit_exemplars(const AuditFiles& files, const Adapter& adap
   if (exemplars.members.empty() || exemplars.non_members.empty()) {
     throw InputError(ExitCode::kData,
                      (exemplars.members.empty() ? files.members : files.non_members) +
-                         ": all of its exemplars are the adapter's few-shot exemplars; there is "
-                         "nothing to compare");
+                         ": none of its exemplars is left; they are the adapter's few-shot "
+                         "exemplars, or their review has not accepted them");
   }
   if (files.canaries) exemplars.canaries = read_canaries(*files.canaries);
   return exemplars;

@@ -22,13 +22,15 @@ struct AuditArguments {
 struct AuditFiles {
   std::string members;
   std::string non_members;
-  bool members_are_checked = false;
+  std::optional<bool> members_are_of_training;  // by the hash that the adapter holds, if it does
+  bool non_members_chose_step = false;          // by the hash of the validation set
   std::optional<std::string> canaries;
 };
 
 /// The files that were given, else those of the run in whose directory the adapter lies: its
 /// training set (which must still be the one that was trained on), its validation set, its
-/// canaries. Throws InputError(kUsage) where none is to be found.
+/// canaries. Throws InputError(kUsage) where none is to be found, InputError(kData) where a file is
+/// not what it is named as, by its hash.
 AuditFiles find_audit_files(const AuditArguments& arguments, const Adapter& adapter);
 
 /// Exemplars apart: those that the adapter holds as few-shot exemplars are neither, and those that

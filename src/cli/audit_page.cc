@@ -19,14 +19,12 @@ void add_identity(Page& page, const AuditResult& result) {
   std::vector<std::pair<std::string, std::string>> facts = {
       {"Adapter", result.adapter},
       {"Members",
-       count(membership.num_members) + " exemplars of " + result.members +
-           (result.members_are_checked ? " (by its hash the file that was trained on)"
-                                       : " (taken for the file that was trained on)")},
-      {"Non-members", count(membership.num_non_members) + " exemplars of " + result.non_members},
-      {"Privacy",
-       result.epsilon ? "epsilon " + number_text(*result.epsilon, NumberStyle::kPlain) +
-                            " at delta " + decimal(*result.delta) + ", by the accountant"
-                      : "trained without; no guarantee"},
+       count(membership.num_members) + " exemplars of " + result.members + " (" +
+           describe_members(result) + ")"},
+      {"Non-members",
+       count(membership.num_non_members) + " exemplars of " + result.non_members +
+           (result.non_members_chose_step ? std::string("; ") + kChoseStep : "")},
+      {"Privacy", describe_privacy(result)},
       {"Few-shot exemplars in the adapter",
        result.num_few_shot == 0
            ? kAbsent
@@ -48,27 +46,24 @@ void add_membership(Page& page, const Membership& membership) {
   page.section("Can members be told from non-members?");
   page.paragraph(
       "An attacker who holds an exemplar asks whether the adapter was trained on it, and calls it "
-      "a "
-      "member when its loss is low. By loss: under the adapter. Calibrated: less the base model's "
-      "loss, which knows how hard a text is.");
+      "a member when its loss is low. By loss: under the adapter. Calibrated: less the base "
+      "model's loss, which knows how hard a text is.");
+  const std::string found = "members found " + at_false_positives(membership.num_non_members);
+  const double found_by_chance = true_positive_rate_by_chance(membership.num_non_members);
   const auto row =
-      [](const char* attack, const char* figure, const Estimate& value, double chance) {
+      [](const char* attack, const std::string& figure, const Estimate& value, double chance) {
         return IntervalRow{.labels = {attack, figure}, .estimate = value, .reference = chance};
       };
-  page.table(interval_table({.caption = "Figures with 95 % bootstrap intervals; the mark is chance",
-                             .label_columns = {"attack", "figure"},
-                             .value_column = "value",
-                             .style = NumberStyle::kPercent,
-                             .rows = {row("by loss", "AUC", membership.by_loss.auc, 0.5),
-                                      row("by loss",
-                                          "members found at 1 % false positives",
-                                          membership.by_loss.true_positive_rate,
-                                          kFalsePositiveRate),
-                                      row("calibrated", "AUC", membership.calibrated.auc, 0.5),
-                                      row("calibrated",
-                                          "members found at 1 % false positives",
-                                          membership.calibrated.true_positive_rate,
-                                          kFalsePositiveRate)}}));
+  page.table(interval_table(
+      {.caption = "Figures with 95 % bootstrap intervals; the mark is chance",
+       .label_columns = {"attack", "figure"},
+       .value_column = "value",
+       .style = NumberStyle::kPercent,
+       .rows = {
+           row("by loss", "AUC", membership.by_loss.auc, 0.5),
+           row("by loss", found, membership.by_loss.true_positive_rate, found_by_chance),
+           row("calibrated", "AUC", membership.calibrated.auc, 0.5),
+           row("calibrated", found, membership.calibrated.true_positive_rate, found_by_chance)}}));
   const std::vector<LineChart> charts = {
       {.title = "Members found against false positives",
        .description = "The diagonal is chance; a curve above it tells members apart.",

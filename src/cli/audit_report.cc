@@ -26,12 +26,14 @@ std::string describe(const Estimate& estimate, int digits) {
          rounded(estimate.high, digits) + "]";
 }
 
-std::string describe(const MembershipAttack& attack) {
+std::string describe(const MembershipAttack& attack, size_t num_non_members) {
   constexpr double kPercent = 100;
   const Estimate& rate = attack.true_positive_rate;
   return "AUC " + describe(attack.auc, 3) + ", finds " +
          describe(Estimate{rate.value * kPercent, rate.low * kPercent, rate.high * kPercent}, 1) +
-         " % of members at 1 % false positives";
+         " % of members (chance " +
+         rounded(true_positive_rate_by_chance(num_non_members) * kPercent, 1) + " %) " +
+         at_false_positives(num_non_members);
 }
 
 std::string describe(const FoundRun& run) {
@@ -42,7 +44,7 @@ std::string describe(const FoundRun& run) {
 }
 
 void write_recitation(const Recitation& recitation, bool show) {
-  write_result(in_column("  " + recitation.who));
+  write_result("  " + recitation.who);
   write_result(in_column("") + "own answer: mean " + describe(recitation.mean_words, 1) +
                " words, longest " + printable(describe(recitation.longest_own)));
   write_result(in_column("") + "any member's answer: longest " +
@@ -80,10 +82,12 @@ ordered_json json_of(const Estimate& estimate) {
   return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
 }
 
-ordered_json json_of(const MembershipAttack& attack) {
+ordered_json json_of(const MembershipAttack& attack, size_t num_non_members) {
   return {{"auc", json_of(attack.auc)},
           {"true_positive_rate", json_of(attack.true_positive_rate)},
-          {"false_positive_rate", kFalsePositiveRate}};
+          {"false_positive_rate", kFalsePositiveRate},
+          {"false_positives_allowed", false_positives_allowed(num_non_members)},
+          {"true_positive_rate_by_chance", true_positive_rate_by_chance(num_non_members)}};
 }
 
 ordered_json json_of(const FoundRun& run, bool show) {
@@ -111,15 +115,35 @@ const std::vector<std::string>& what_an_audit_does_not_show() {
       "Anything about the base model's own training data: what the base recites too, it did not "
       "learn from the exemplars.",
       "Differences that are not membership: where members and non-members differ in topic, length "
-      "or "
-      "style, the AUC measures that too. Both must come from one source, divided at random.",
-      "More than the sample can: with few exemplars the intervals are wide, and a rate at 1 % "
-      "false "
-      "positives of fewer than 100 non-members is that without any false positive.",
+      "or style, the AUC measures that too. Both must come from one source, divided at random.",
+      "More than the sample can: with few exemplars the intervals are wide and rough, and one of "
+      "no width (every pair in order) is no certainty. 1 % false positives need 100 non-members; "
+      "fewer show only what is found without any.",
       "Paraphrase: a run counts words that are equal, not a fact that is told in other words.",
       "A guarantee. Only the accountant's (epsilon, delta) of a training with privacy is one, and "
       "only for what it counts."};
   return sentences;
+}
+
+std::string at_false_positives(size_t num_non_members) {
+  if (false_positives_allowed(num_non_members) > 0) return "at 1 % false positives";
+  return "without a false positive among " + counted(num_non_members, "non-member");
+}
+
+std::string describe_members(const AuditResult& result) {
+  if (!result.members_are_of_training) return "taken for the file that was trained on";
+  return *result.members_are_of_training
+             ? "by its hash the file that was trained on"
+             : "by its hash not the file that was trained on; taken for exemplars of it";
+}
+
+std::string describe_privacy(const AuditResult& result) {
+  if (!result.epsilon) return "trained without; no guarantee";
+  return "epsilon " + rounded(*result.epsilon, 3) + " at delta " +
+         (result.delta ? decimal(*result.delta) : "unknown") + ", by the accountant" +
+         (result.noise_follows_recipe
+              ? "; the noise follows from a privacy.seed, and who knows that has no noise"
+              : "");
 }
 
 std::string decimal(double value) {
@@ -130,21 +154,19 @@ void write_audit(const AuditResult& result, bool show) {
   const Membership& membership = result.membership;
   write_result(in_column("adapter") + printable(result.adapter));
   write_result(in_column("members") + counted(membership.num_members, "exemplar") + " of " +
-               printable(result.members) +
-               (result.members_are_checked ? ", by its hash the file that was trained on"
-                                           : ", taken for the file that was trained on"));
+               printable(result.members) + ", " + describe_members(result));
   write_result(in_column("non-members") + counted(membership.num_non_members, "exemplar") + " of " +
                printable(result.non_members));
-  write_result(in_column("privacy") + (result.epsilon
-                                           ? "trained with epsilon " + rounded(*result.epsilon, 3) +
-                                                 " at delta " + decimal(*result.delta)
-                                           : "trained without"));
+  if (result.non_members_chose_step) write_result(in_column("") + kChoseStep);
+  write_result(in_column("privacy") + describe_privacy(result));
   if (result.num_few_shot > 0) {
     write_result(in_column("few-shot") + "the adapter holds the text of " +
                  counted(result.num_few_shot, "exemplar") + ", which anybody who has it can read");
   }
-  write_result(in_column("membership") + "by loss     " + describe(membership.by_loss));
-  write_result(in_column("") + "calibrated  " + describe(membership.calibrated));
+  write_result(in_column("membership") + "by loss     " +
+               describe(membership.by_loss, membership.num_non_members));
+  write_result(in_column("") + "calibrated  " +
+               describe(membership.calibrated, membership.num_non_members));
   write_result(in_column("") + "mean loss   members " + rounded(membership.member_loss, 3) +
                " (base " + rounded(membership.member_base_loss, 3) + "), non-members " +
                rounded(membership.non_member_loss, 3) + " (base " +
@@ -165,18 +187,22 @@ void write_audit(const AuditResult& result, bool show) {
 
 ordered_json audit_json(const AuditResult& result, bool show) {
   const Membership& membership = result.membership;
-  ordered_json facts = {{"adapter", result.adapter},
-                        {"members", result.members},
-                        {"members_checked", result.members_are_checked},
-                        {"non_members", result.non_members},
-                        {"few_shot", result.num_few_shot},
-                        {"epsilon", result.epsilon ? ordered_json(*result.epsilon) : nullptr},
-                        {"delta", result.delta ? ordered_json(*result.delta) : nullptr},
-                        {"seed", result.seed}};
+  ordered_json facts = {
+      {"adapter", result.adapter},
+      {"members", result.members},
+      {"members_are_of_training",
+       result.members_are_of_training ? ordered_json(*result.members_are_of_training) : nullptr},
+      {"non_members", result.non_members},
+      {"non_members_chose_step", result.non_members_chose_step},
+      {"few_shot", result.num_few_shot},
+      {"epsilon", result.epsilon ? ordered_json(*result.epsilon) : nullptr},
+      {"delta", result.delta ? ordered_json(*result.delta) : nullptr},
+      {"noise_follows_recipe", result.noise_follows_recipe},
+      {"seed", result.seed}};
   facts["membership"] = {{"num_members", membership.num_members},
                          {"num_non_members", membership.num_non_members},
-                         {"by_loss", json_of(membership.by_loss)},
-                         {"calibrated", json_of(membership.calibrated)},
+                         {"by_loss", json_of(membership.by_loss, membership.num_non_members)},
+                         {"calibrated", json_of(membership.calibrated, membership.num_non_members)},
                          {"member_loss", membership.member_loss},
                          {"non_member_loss", membership.non_member_loss},
                          {"member_base_loss", membership.member_base_loss},

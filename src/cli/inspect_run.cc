@@ -53,7 +53,7 @@ ordered_json inspect_checkpoint(const std::string& path) {
   facts["hidden_size"] = checkpoint.state.candidates[0].prompt.hidden_size;
   facts["identity"] = checkpoint.identity;
   for (const char* secret : {kNoiseKey, "privacy.seed"}) {
-    if (checkpoint.identity.contains(secret)) facts["identity"][secret] = "kept secret";
+    if (checkpoint.identity.contains(secret)) facts["identity"][secret] = kSecretKept;
   }
   return facts;
 }

@@ -60,8 +60,8 @@ void check_privacy(const PreparedRun& run) {
   }
   if (recipe.privacy.seed) {
     write_warning(
-        "privacy.seed: whoever knows or guesses it can take the noise away; for more than tests leave "
-        "it out");
+        "privacy.seed: whoever knows or guesses it can take the noise away; use it for tests "
+        "alone");
   }
   if (recipe.soft_prompt.init.from == "adapter") {
     write_warning(
@@ -72,6 +72,10 @@ void check_privacy(const PreparedRun& run) {
     write_warning("canaries.repetitions: the noise hides one exemplar, not " +
                   std::to_string(*recipe.canaries.repetitions) + " that hold the same secret");
   }
+}
+
+int64_t charged_steps(const Recipe& recipe, int64_t steps_taken) {
+  return recipe.training.patience ? recipe.training.steps : steps_taken;
 }
 
 double epsilon_of_run(const Recipe& recipe, const TrainingData& data, int64_t steps) {

@@ -14,6 +14,11 @@ namespace prescript {
 /// the accountant cannot see is a warning. Nothing without privacy.
 void check_privacy(const PreparedRun& run);
 
+/// The steps that a finished private run is charged for. One that patience may end is charged for
+/// all: when it ended tells something, and its guarantee is that of the longest run it could be.
+/// Source   Feldman & Zrnic 2021, "Individual privacy accounting via a Renyi filter".
+int64_t charged_steps(const Recipe& recipe, int64_t steps_taken);
+
 /// Epsilon of a private run after so many steps.
 double epsilon_of_run(const Recipe& recipe, const TrainingData& data, int64_t steps);
 

@@ -316,11 +316,12 @@ Adapter adapter_of_run(const Recipe& recipe,
     }
   };
   add_settings(candidates_of(recipe).at(candidate), [](const std::string& key) {
-    // The hard prompt and the text of the first soft prompt have places of their own; who has the
-    // seed of the noise has no noise.
+    // The hard prompt and the text of the first soft prompt have places of their own.
     return !is_free(key) && !key.starts_with("data.") && key != "soft_prompt.init.text" &&
            key != "privacy.seed";
   });
+  // Who has the seed of the noise has no noise; that there was one, everybody may know.
+  if (recipe.privacy.seed) adapter.provenance["privacy.seed"] = kSecretKept;
   add_settings(recipe, [](const std::string& key) { return key.starts_with("search."); });
   if (recipe.search.seed && recipe.data.few_shot > 0) {
     adapter.provenance["data.few_shot (seed)"] = std::to_string(recipe.training.seed);

@@ -53,6 +53,9 @@ RunPlan settle_memory(Recipe& recipe, RunMemory& run);
 /// directory.
 inline constexpr const char* kNoiseKey = "privacy (noise key)";
 
+/// Stands for a secret where all else is shown.
+inline constexpr const char* kSecretKept = "kept secret";
+
 /// What a checkpoint of this run belongs to: every setting that changes its numbers, and hashes of
 /// base model, exemplars and first soft prompts in place of paths.
 RunIdentity identity_of(const PreparedRun& run, const AdapterIdentity& base);

@@ -196,9 +196,10 @@ int run(PreparedRun run, const Arguments& arguments) {
     }
   }
   Adapter adapter = adapter_of_run(run.recipe, best_candidate(state), base_identity, run.data);
+  const int64_t charged = charged_steps(run.recipe, state.step);
   if (options.privacy) {
     // Of all steps: the choice of the best looked at each.
-    adapter.metrics["privacy_epsilon"] = epsilon_of_run(run.recipe, run.data, state.step);
+    adapter.metrics["privacy_epsilon"] = epsilon_of_run(run.recipe, run.data, charged);
     adapter.metrics["privacy_delta"] = options.privacy->delta;
   }
   export_adapter(state, std::move(adapter), directory.adapter_path());
@@ -209,7 +210,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   write_losses(state);
   display.write_costs();
   if (options.privacy) {
-    write_result("privacy  " + describe_privacy(run.recipe, run.data, state.step));
+    write_result("privacy  " + describe_privacy(run.recipe, run.data, charged));
   }
   write_result("adapter  " + printable(directory.adapter_path()));
   return 0;

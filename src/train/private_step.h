@@ -48,9 +48,8 @@ struct PrivateStep {
 /// of the result is that of every step: the mean over all targets of the exemplars, without noise;
 /// not a number where there are none. `prompted` holds kExemplarsSideBySide soft prompts. Throws as
 /// PromptedDecoder::differentiate does.
-/// Cost     An exemplar's rows are its whole sequence: soft prompt and hard prompt are computed
-/// once
-///          for every exemplar, forward and backward.
+/// Cost     An exemplar's rows are its whole sequence: soft prompt and hard prompt are computed for
+///          every exemplar anew, forward and backward.
 /// Source   Abadi et al. 2016, "Deep learning with differential privacy", algorithm 1.
 PrivateStep differentiate_privately(PromptedDecoder& prompted,
                                     std::span<const TrainingExemplar* const> exemplars,

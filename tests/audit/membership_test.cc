@@ -64,6 +64,33 @@ TEST(Membership, CalibrationTakesOutHowHardATextIs) {
   EXPECT_GT(found.calibrated.true_positive_rate.low, found.by_loss.true_positive_rate.high);
 }
 
+TEST(Membership, FalsePositivesAreAllowedByTheHundred) {
+  EXPECT_EQ(false_positives_allowed(1), 0U);
+  EXPECT_EQ(false_positives_allowed(99), 0U);
+  EXPECT_EQ(false_positives_allowed(100), 1U);
+  EXPECT_EQ(false_positives_allowed(199), 1U);
+  for (size_t hundreds = 1; hundreds < 100; ++hundreds) {
+    EXPECT_EQ(false_positives_allowed(100 * hundreds), hundreds) << "29 / 2900 is 1 %";
+  }
+}
+
+// What infer_membership finds where there is nothing to find, on average of many samples.
+TEST(Membership, MembersFoundByChanceAreThoseOfRandomLosses) {
+  constexpr int kSamples = 300;
+  for (const size_t num_others : {4U, 24U, 150U}) {
+    double sum = 0;
+    for (int sample = 0; sample < kSamples; ++sample) {
+      const std::string purpose = std::to_string(num_others) + "/" + std::to_string(sample);
+      sum += infer_membership(random_losses(40, 2, 0.5, ("members " + purpose).c_str()),
+                              random_losses(num_others, 2, 0.5, ("others " + purpose).c_str()),
+                              {.replicas = 1})
+                 .by_loss.true_positive_rate.value;
+    }
+    const double chance = true_positive_rate_by_chance(num_others);
+    EXPECT_NEAR(sum / kSamples / chance, 1, 0.25) << num_others;
+  }
+}
+
 TEST(Membership, NeedsBothKinds) {
   EXPECT_THROW(infer_membership({}, Losses{{"a", 1, 1}}, {}), ContractError);
   EXPECT_THROW(infer_membership(Losses{{"a", 1, 1}}, {}, {}), ContractError);

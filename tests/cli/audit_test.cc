@@ -73,7 +73,8 @@ TEST_F(AuditCommand, LossesAreThoseOfScoreAndMembersThoseOfTheRun) {
   const ordered_json found = audit_json({"--questions", "0"});
   EXPECT_EQ(found["members"], "train.jsonl");
   EXPECT_EQ(found["non_members"], "validation.jsonl");
-  EXPECT_EQ(found["members_checked"], true);
+  EXPECT_EQ(found["members_are_of_training"], true);
+  EXPECT_EQ(found["non_members_chose_step"], true);
   EXPECT_EQ(found["canaries"].size(), 0U);
   EXPECT_EQ(found["epsilon"], nullptr);
   EXPECT_GT(found["does_not_show"].size(), 3U);
@@ -180,10 +181,45 @@ TEST_F(AuditCommand, TextOfExemplarsIsNotPrinted) {
   const ProcessResult result = audit({"--samples", "1", "--max-new-tokens", "8"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("AUC "));
+  EXPECT_THAT(result.out,
+              HasSubstr("% of members (chance 25.0 %) without a false positive among 3 "
+                        "non-members\n"));
+  EXPECT_THAT(result.out, HasSubstr("  members, base model\n"));
+  EXPECT_THAT(result.out, HasSubstr("they chose the step of the adapter"));
   EXPECT_THAT(result.out, HasSubstr("trained without"));
   EXPECT_THAT(result.out, HasSubstr("none was planted"));
   EXPECT_THAT(result.out, HasSubstr("It does not show"));
   EXPECT_THAT(result.out + result.err, Not(HasSubstr(kCanary)));
+}
+
+// The adapter of a private run holds no hash of its exemplars.
+TEST_F(AuditCommand, PrivacyIsToldWithWhatWeakensIt) {
+  const std::string privacy = "privacy={clip_norm: 0.5, noise: 1.3, delta: 1.0e-3}";
+  train_whole({privacy});
+  ProcessResult result = audit({"--questions", "0"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("train.jsonl, taken for the file that was trained on\n"));
+  EXPECT_THAT(result.out, HasSubstr(" at delta 0.001, by the accountant\n"));
+  const ordered_json found = audit_json({"--questions", "0"});
+  EXPECT_EQ(found["members_are_of_training"], nullptr);
+  EXPECT_GT(found["epsilon"], 0);
+  EXPECT_EQ(found["noise_follows_recipe"], false);
+  train_whole({privacy, "privacy.seed=3", "--overwrite"});
+  result = audit({"--questions", "0"});
+  EXPECT_THAT(result.out, HasSubstr("who knows that has no noise"));
+}
+
+TEST_F(AuditCommand, OtherMembersAndNonMembersAreSaidToBeOthers) {
+  train_whole();
+  directory_.write("some.jsonl", exemplar_line("some", "Ill?", "No."));
+  directory_.write("others.jsonl", exemplar_line("other", "Well?", "Yes."));
+  const ProcessResult result =
+      audit({"--questions", "0", "--members", "some.jsonl", "--non-members", "others.jsonl"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              HasSubstr("some.jsonl, by its hash not the file that was trained on; taken for "
+                        "exemplars of it\n"));
+  EXPECT_THAT(result.out, Not(HasSubstr("they chose the step")));
 }
 
 TEST_F(AuditCommand, WhatTheAdapterHoldsOpenlyIsSaidAndCountedApart) {
@@ -196,6 +232,10 @@ TEST_F(AuditCommand, WhatTheAdapterHoldsOpenlyIsSaidAndCountedApart) {
 TEST_F(AuditCommand, ExemplarsThatCannotBeComparedAreRefused) {
   train_whole();
   ProcessResult result = audit({"--non-members", "train.jsonl"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.err, HasSubstr("it is the file that the adapter was trained on, by its hash"));
+  directory_.write("mixed.jsonl", validation_lines() + training_lines());
+  result = audit({"--non-members", "mixed.jsonl"});
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, HasSubstr("members and non-members must be different exemplars"));
   directory_.write("train.jsonl", training_lines() + exemplar_line("new", "Ill?", "No."));

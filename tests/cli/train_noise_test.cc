@@ -82,6 +82,7 @@ TEST_F(TrainNoise, WithASeedItIsRepeatedAndTheSeedStaysInTheRun) {
   train_whole({kPrivacy, seed, "output=runs/again"});
   EXPECT_EQ(adapter(), adapter("again"));
   for (const auto& [name, bytes] : adapter()) EXPECT_THAT(bytes, Not(HasSubstr(kSeed))) << name;
+  EXPECT_EQ(prescript_json()["provenance"]["privacy.seed"], "kept secret");
   train_whole({"output=runs/usual"});
   EXPECT_NE(prompt(), prompt("usual"));
 }
@@ -117,6 +118,40 @@ TEST_F(TrainNoise, AResumedRunGoesOnWithItsKeyWhichIsNeverPrinted) {
   ASSERT_GT(key.size(), 10U);
   EXPECT_THAT(shown.out, Not(HasSubstr(key)));
   for (const auto& [name, text] : adapter()) EXPECT_THAT(text, Not(HasSubstr(key))) << name;
+}
+
+// When it ends depends on what was found, so ending early does not make it cheaper.
+TEST_F(TrainNoise, ARunThatPatienceEndsCostsWhatTheWholeWould) {
+  // So long a step that no later soft prompt is better than the first.
+  const Arguments settings = {kPrivacy,
+                              "privacy.seed=1",
+                              "optimizer.learning_rate=10",
+                              "training.evaluate_every=1",
+                              "training.steps=30"};
+  Arguments patient = settings;
+  patient.push_back("training.patience=1");
+  const ProcessResult result = train(patient);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  ASSERT_LT(metrics().size(), 30U) << "it ended early";
+  EXPECT_THAT(result.out, HasSubstr(" after 30 steps "));
+  Arguments whole = settings;
+  whole.insert(whole.begin(), {"validate", "recipe.yaml"});
+  whole.push_back("--json");
+  const json planned = json::parse(command(whole).out);
+  EXPECT_EQ(prescript_json()["metrics"]["privacy_epsilon"], planned["privacy"]["epsilon"]);
+}
+
+// Of a step that draws none there is no loss, and the noise moves the soft prompt all the same.
+TEST_F(TrainNoise, StepsWithoutExemplarsAreStepsToo) {
+  train_whole({kPrivacy, "privacy.seed=1", "training.batch_size=1", "training.steps=20"});
+  int64_t num_empty = 0;
+  for (const auto& line : metrics()) {
+    if (!line.contains("exemplars") || line["exemplars"] != 0) continue;
+    ++num_empty;
+    EXPECT_EQ(line["loss"], nullptr);
+    EXPECT_GT(line["grad_norm"], 0);
+  }
+  EXPECT_GT(num_empty, 0) << "of twenty, each with probability 0.35";
 }
 
 TEST_F(TrainNoise, WhatTheNoiseCannotHideIsRefused) {

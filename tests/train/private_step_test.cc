@@ -93,6 +93,25 @@ TEST_F(PrivateStepOfTinyRun, OneExemplarMoreMovesTheSumByTheClipNormAtMost) {
   }
 }
 
+// What else is in a pass rounds an exemplar's gradient otherwise at most, also where that is
+// coarse.
+TEST_F(PrivateStepOfTinyRun, InBfloat16TheSumMovesByTheClipNormUpToRounding) {
+  TinyBase base(make_cpu_ops(1), DType::kBFloat16);
+  PromptedDecoder prompted(base.decoder(), kExemplarsSideBySide, kP, {});
+  const auto sum_of = [&](const std::vector<const TrainingExemplar*>& exemplars) {
+    return differentiate_privately(
+               prompted, exemplars, prompt_.values_PD, {.clip_norm = 1e-3}, /*expected=*/1, 1)
+        .result.prompts[0]
+        .gradient;
+  };
+  const auto all = pointers(exemplars_);
+  for (size_t left_out = 0; left_out < all.size(); ++left_out) {
+    auto others = all;
+    others.erase(others.begin() + static_cast<ptrdiff_t>(left_out));
+    EXPECT_LE(distance(sum_of(all), sum_of(others)), 1e-3 * (1 + 1e-3)) << left_out;
+  }
+}
+
 TEST_F(PrivateStepOfTinyRun, ExemplarsBeyondThoseSideBySideCountToo) {
   std::vector<const TrainingExemplar*> many;
   for (int i = 0; i < 7; ++i) {
