@@ -171,6 +171,9 @@ void write_audit(const AuditResult& result, bool show) {
                " (base " + rounded(membership.member_base_loss, 3) + "), non-members " +
                rounded(membership.non_member_loss, 3) + " (base " +
                rounded(membership.non_member_base_loss, 3) + ")");
+  write_result(in_column("") + "intervals   95 %, percentile bootstrap of " +
+               std::to_string(BootstrapOptions{}.replicas) + " replicas, seed " +
+               std::to_string(result.seed));
   if (!result.recitations.empty()) {
     write_result(in_column("recitation") + "a greedy answer and " +
                  counted(result.samples, "sample") + " at temperature " +
