@@ -16,6 +16,7 @@ void add(const StepResult& forest, StepResult& whole) {
   whole.rows_unshared += forest.rows_unshared;
   whole.rows_padded += forest.rows_padded;
   whole.flops += forest.flops;
+  for (size_t i = 0; i < whole.phases.size(); ++i) whole.phases[i] += forest.phases[i];
   PromptResult& of_all = whole.prompts[0];
   for (const PromptResult& of_one : forest.prompts) {
     of_all.loss += of_one.loss * static_cast<double>(of_one.num_targets);
