@@ -5,8 +5,10 @@
 #include <iomanip>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -172,22 +174,61 @@ EvaluationDirectory::Mode mode_of(const Arguments& arguments) {
   return EvaluationDirectory::Mode::kNew;
 }
 
+/// How far an evaluation is: a sample that is drawn takes longer than an option that is scored.
+class AnswerProgress {
+ public:
+  AnswerProgress(const EvaluationRun& run, const std::set<RecordKey>& done) {
+    for (const Task& task : run.tasks) {
+      for (const NeededComputation& needed : needed_computations(task)) {
+        const int64_t work = work_of(task, needed, ask_options(run, task));
+        work_[{task.name, name_of(needed.prompt), needed.computation}] = work;
+        total_ += work * std::ssize(task.questions) * std::ssize(run.systems);
+      }
+    }
+    for (const RecordKey& key : done) add(key);
+    progress_.emplace("answers", num_answers_of(run), num_done_, share(0));
+  }
+
+  void add(const Task& task, std::span<const Record> records) {
+    for (const Record& record : records) add(record.key);
+    progress_->show(num_done_, task.name, share(0));
+  }
+
+  /// `work` of the answers that come next is done.
+  void show(const Task& task, const NeededComputation& needed, int64_t work) {
+    progress_->show(
+        num_done_,
+        task.name + ", " + name_of(needed.computation) + " of " + name_of(needed.prompt),
+        share(work));
+  }
+
+ private:
+  void add(const RecordKey& key) {
+    ++num_done_;
+    work_done_ += work_.at({key.task, key.prompt, key.computation});
+  }
+  double share(int64_t more) const {
+    return static_cast<double>(work_done_ + more) / static_cast<double>(total_);
+  }
+
+  std::map<std::tuple<std::string, std::string, Computation>, int64_t> work_;  // of one answer
+  int64_t total_ = 0;
+  int64_t work_done_ = 0;
+  size_t num_done_ = 0;
+  std::optional<Progress> progress_;
+};
+
 void ask_all(const EvaluationRun& run, EvaluationDirectory& directory) {
   std::set<RecordKey> done;
   for (const Record& record : directory.before().records) done.insert(record.key);
-  size_t total = 0;
-  for (const Task& task : run.tasks) {
-    total += needed_computations(task).size() * task.questions.size() * run.systems.size();
-  }
-  if (done.size() == total) return;
+  if (done.size() == num_answers_of(run)) return;
 
   ComputeOptions compute = run.inputs->compute_options();
   compute.num_threads = static_cast<int>(run.recipe.threads.value_or(0));
   BaseModel model(run.inputs->base(), compute);
   AdapterSet adapters(model.decoder());
   run.inputs->add_adapters_to(adapters);
-  size_t num_done = done.size();
-  Progress progress("answers", total, num_done);
+  AnswerProgress progress(run, done);
   for (const Task& task : run.tasks) {
     ask(
         task,
@@ -200,9 +241,9 @@ void ask_all(const EvaluationRun& run, EvaluationDirectory& directory) {
           std::string lines;
           for (const Record& record : records) lines += line_of(record);
           directory.append(lines + line_of(work));
-          num_done += records.size();
-          progress.show(num_done, task.name);
-        });
+          progress.add(task, records);
+        },
+        [&](const NeededComputation& needed, int64_t work) { progress.show(task, needed, work); });
   }
 }
 

@@ -312,6 +312,16 @@ AskOptions ask_options(const EvaluationRun& run, const Task& task) {
   return options;
 }
 
+size_t num_answers_of(const EvaluationRun& run, const Task& task) {
+  return needed_computations(task).size() * task.questions.size() * run.systems.size();
+}
+
+size_t num_answers_of(const EvaluationRun& run) {
+  size_t count = 0;
+  for (const Task& task : run.tasks) count += num_answers_of(run, task);
+  return count;
+}
+
 EvaluationRun prepare_evaluation(const std::string& recipe,
                                  const std::vector<std::string>& overrides) {
   EvaluationRun run;

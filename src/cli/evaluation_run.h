@@ -31,4 +31,8 @@ EvaluationRun prepare_evaluation(const std::string& recipe,
 /// The options of one task.
 AskOptions ask_options(const EvaluationRun& run, const Task& task);
 
+/// How many answers an evaluation takes, or a task of it: computations of a question by a system.
+size_t num_answers_of(const EvaluationRun& run);
+size_t num_answers_of(const EvaluationRun& run, const Task& task);
+
 }  // namespace prescript

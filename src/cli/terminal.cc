@@ -60,6 +60,10 @@ std::string folded(const std::string& line, size_t width) {
   return lines;
 }
 
+double share_of(size_t done, size_t total) {
+  return total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+}
+
 /// Takes the last `lines` lines of a terminal away; the cursor is in the last.
 std::string erased(int64_t lines) {
   return (lines > 1 ? "\033[" + std::to_string(lines - 1) + "A" : "") + "\r\033[J";
@@ -118,11 +122,11 @@ void write_warning(std::string_view text) {
   write_message("warning: " + std::string(text));
 }
 
-Progress::Progress(std::string what, size_t total, size_t done)
+Progress::Progress(std::string what, size_t total, size_t done, std::optional<double> share)
     : what_(std::move(what)),
       total_(total),
-      done_before_(done),
       is_terminal_(::isatty(STDERR_FILENO) == 1),
+      share_before_(share.value_or(share_of(done, total))),
       begin_(Clock::now()),
       shown_(begin_) {}
 
@@ -130,7 +134,7 @@ Progress::~Progress() {
   end();
 }
 
-void Progress::show(size_t done, std::string_view note) {
+void Progress::show(size_t done, std::string_view note, std::optional<double> share) {
   constexpr double kLineEverySeconds = 10;  // where lines stay
   constexpr double kRewriteEverySeconds = 0.1;
   const auto now = Clock::now();
@@ -141,9 +145,9 @@ void Progress::show(size_t done, std::string_view note) {
   shown_ = now;
   std::string line = std::to_string(done) + " of " + std::to_string(total_) + " " + what_;
   if (!note.empty()) line += ", " + std::string(note);
-  if (done > done_before_ && done < total_) {
-    const double seconds_each = since(begin_) / static_cast<double>(done - done_before_);
-    const double left = seconds_each * static_cast<double>(total_ - done);
+  const double now_done = share.value_or(share_of(done, total_));
+  if (now_done > share_before_ && now_done < 1) {
+    const double left = since(begin_) * (1 - now_done) / (now_done - share_before_);
     line += ", " + duration(left) + " left";
   }
   if (!is_terminal_) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,14 +30,16 @@ void write_warning(std::string_view text);
 /// elsewhere.
 class Progress {
  public:
-  /// `what` names the things counted ("questions"), `done` of which are done before it begins.
-  Progress(std::string what, size_t total, size_t done = 0);
+  /// `what` names the things counted ("questions"), `done` of which are done before it begins, and
+  /// with them `share` of the work, where the things are not alike.
+  Progress(std::string what, size_t total, size_t done = 0, std::optional<double> share = {});
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   /// `note` is shown behind the count; where a terminal is narrow, it is broken behind its commas.
-  void show(size_t done, std::string_view note = {});
+  /// `share` of the work is done; absent: as of the things.
+  void show(size_t done, std::string_view note = {}, std::optional<double> share = {});
   /// Takes it away from a terminal, so that others may write.
   void end();
 
@@ -45,8 +48,8 @@ class Progress {
 
   std::string what_;
   size_t total_;
-  size_t done_before_;
   bool is_terminal_;
+  double share_before_;
   int64_t lines_open_ = 0;
   Clock::time_point begin_;
   Clock::time_point shown_;

@@ -14,7 +14,7 @@ namespace prescript {
 namespace {
 
 /// Rows, unshared, that are scored in one forest.
-constexpr int64_t kMaxForestRows = 1 << 17;
+constexpr int64_t kMaxForestRows = 1 << 15;
 
 /// Rows whose K/V a batch of generations keeps.
 constexpr int64_t kMaxKeptRows = 1 << 14;
@@ -46,7 +46,8 @@ class Asking {
          const NeededComputation& needed,
          BaseModel& model,
          const AdapterSet& adapters,
-         const AskOptions& options)
+         const AskOptions& options,
+         const std::function<void(const NeededComputation&, int64_t)>& on_work)
       : task_(task),
         needed_(needed),
         model_(model),
@@ -58,6 +59,8 @@ class Asking {
     generation_.max_pass_rows = options.max_pass_rows;
     generation_.max_kept_rows = kMaxKeptRows;
     generation_.sampling.seed = options.seed;
+    if (on_work)
+      generation_.on_tokens = [this, &on_work](int64_t tokens) { on_work(needed_, tokens); };
     if (needed.computation == Computation::kSamples) {
       num_samples_ = options.num_samples;
       generation_.sampling.temperature = options.temperature;
@@ -240,6 +243,12 @@ std::vector<NeededComputation> needed_computations(const Task& task) {
   return needed;
 }
 
+int64_t work_of(const Task& task, const NeededComputation& needed, const AskOptions& options) {
+  if (needed.computation == Computation::kOptions) return 64;
+  const int64_t num_texts = needed.computation == Computation::kSamples ? options.num_samples : 1;
+  return num_texts * max_new_tokens_of(task, needed, options);
+}
+
 int64_t num_samples_of(const Task& task, int64_t self_consistency, int64_t selective) {
   return std::max(task.has(Strategy::kSelfConsistency) ? self_consistency : 0,
                   task.has(Strategy::kSelectivePrediction) ? selective : 0);
@@ -279,9 +288,10 @@ void ask(const Task& task,
          std::span<const AskedSystem> systems,
          const AskOptions& options,
          const std::function<bool(const RecordKey&)>& is_done,
-         const std::function<void(std::span<const Record>, const WorkRecord&)>& on_records) {
+         const std::function<void(std::span<const Record>, const WorkRecord&)>& on_records,
+         const std::function<void(const NeededComputation&, int64_t)>& on_work) {
   for (const NeededComputation& needed : needed_computations(task)) {
-    Asking asking(task, needed, model, adapters, options);
+    Asking asking(task, needed, model, adapters, options, on_work);
     const auto compute = [&] {
       if (asking.is_empty()) return;
       const auto [records, work] = asking.compute();

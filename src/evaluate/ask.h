@@ -41,6 +41,11 @@ struct NeededComputation {
 /// few_shot, an answer behind that of chain_of_thought, and samples behind the same.
 std::vector<NeededComputation> needed_computations(const Task& task);
 
+/// What a computation of one question by one system takes, in tokens that it may draw; for how far
+/// an evaluation is. The options of a question, whose rows go through the decoder at once, are
+/// about as much as 64 tokens drawn one by one.
+int64_t work_of(const Task& task, const NeededComputation& needed, const AskOptions& options);
+
 /// How many samples a task's strategies draw: of selective prediction, else of self-consistency.
 int64_t num_samples_of(const Task& task, int64_t self_consistency, int64_t selective);
 
@@ -54,13 +59,14 @@ void check_questions_fit(const Task& task,
 
 /// Computes what `task` needs and `is_done` does not know yet; a system's prompt, and what all
 /// options or samples of a question begin with, once. `on_records` gets them as they come, with
-/// their work.
+/// their work; meanwhile `on_work` is told how much of the work (work_of) of the next ones is done.
 void ask(const Task& task,
          BaseModel& model,
          const AdapterSet& adapters,
          std::span<const AskedSystem> systems,
          const AskOptions& options,
          const std::function<bool(const RecordKey&)>& is_done,
-         const std::function<void(std::span<const Record>, const WorkRecord&)>& on_records);
+         const std::function<void(std::span<const Record>, const WorkRecord&)>& on_records,
+         const std::function<void(const NeededComputation&, int64_t)>& on_work = {});
 
 }  // namespace prescript

@@ -60,7 +60,10 @@ std::vector<Generation> generate(Decoder& decoder,
     const auto remaining = requests.subspan(generations.size());
     const auto batch = remaining.first(batch_size(remaining, options));
     GenerationBatch computation(decoder, adapters, batch, options);
-    std::vector<Generation> done = computation.run();
+    const auto before = static_cast<int64_t>(generations.size()) * options.max_new_tokens;
+    std::vector<Generation> done = computation.run([&](int64_t tokens_each) {
+      if (options.on_tokens) options.on_tokens(before + std::ssize(batch) * tokens_each);
+    });
     if (rows_computed != nullptr) *rows_computed += computation.rows_computed();
     for (Generation& generation : done) {
       generations.push_back(std::move(generation));

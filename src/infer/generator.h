@@ -30,6 +30,9 @@ struct GenerationOptions {
   int64_t max_pass_rows = 2048;          // rows that go through the decoder together
   int64_t max_kept_rows =
       1 << 14;  // rows whose K/V are kept: requests beyond go into the next batch
+  /// Told after every pass that draws, with how many of the tokens that all requests may draw lie
+  /// behind: what a request ends early with counts as drawn.
+  std::function<void(int64_t)> on_tokens = {};
 };
 
 /// Throws InputError(kData) naming the request whose prompt and new tokens exceed the model's

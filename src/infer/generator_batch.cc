@@ -54,9 +54,12 @@ KeyValueRun* GenerationBatch::keep(int64_t num_rows) {
   return owned_.back().get();
 }
 
-std::vector<Generation> GenerationBatch::run() {
+std::vector<Generation> GenerationBatch::run(const std::function<void(int64_t)>& on_token) {
   prefill();
-  while (!active_.empty()) decode_one_token();
+  for (int64_t token = 1; !active_.empty(); ++token) {
+    on_token(token);
+    decode_one_token();
+  }
   return std::move(generations_);
 }
 

@@ -17,8 +17,9 @@ class GenerationBatch {
                   std::span<const GenerationRequest> requests,
                   const GenerationOptions& options);
 
-  /// Computes the prompts, then one token of every unfinished request at a time.
-  std::vector<Generation> run();
+  /// Computes the prompts, then one token of every unfinished request at a time; after each,
+  /// `on_token` gets how many a request may have by now.
+  std::vector<Generation> run(const std::function<void(int64_t)>& on_token);
 
   /// Rows that went through the decoder.
   int64_t rows_computed() const { return rows_computed_; }

@@ -60,6 +60,17 @@ TEST(Progress, OnAWideTerminalIsOneLineThatIsRewritten) {
   EXPECT_EQ(terminal.text(), "\r\033[J");
 }
 
+TEST(Progress, TellsTheTimeThatIsLeftByTheShareOfTheWorkWhereThereIsOne) {
+  const TerminalOnStderr terminal(200);
+  Progress progress("answers", 4, 2, 0.1);
+  wait_until_it_is_rewritten();
+  progress.show(3, "quiz", 0.1);
+  EXPECT_EQ(terminal.text(), "\r\033[J3 of 4 answers, quiz") << "there is nothing to tell it by";
+  wait_until_it_is_rewritten();
+  progress.show(3, "quiz", 0.9);
+  EXPECT_EQ(terminal.text(), "\r\033[J3 of 4 answers, quiz, 0:00 left");
+}
+
 TEST(Progress, OnANarrowTerminalIsBrokenBehindCommasAndTakenAwayAsAWhole) {
   const TerminalOnStderr terminal(20);
   Progress progress("steps", 4);

@@ -170,6 +170,22 @@ TEST(Generator, ReportsEveryFinishedRequestOnce) {
   EXPECT_EQ(done, (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6}));
 }
 
+TEST(Generator, TellsHowManyTokensLieBehindOverAllBatches) {
+  TinyBase base(make_cpu_ops(1), DType::kFloat32);
+  AdapterSet adapters(base.decoder());
+  add_adapters(adapters);
+  const auto told = [&](int64_t max_kept_rows) {
+    std::vector<int64_t> tokens;
+    GenerationOptions options = greedy(3);
+    options.max_kept_rows = max_kept_rows;
+    options.on_tokens = [&](int64_t now) { tokens.push_back(now); };
+    generate(base.decoder(), adapters, requests(), options);
+    return tokens;
+  };
+  EXPECT_EQ(told(1 << 14), (std::vector<int64_t>{7, 14}));
+  EXPECT_EQ(told(1), (std::vector<int64_t>{1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20}));
+}
+
 TEST(Generator, AContextThatIsTooSmallIsAnErrorThatNamesTheRequest) {
   TinyBase base(make_cpu_ops(1), DType::kFloat32, {.max_positions = 64});
   AdapterSet adapters(base.decoder());
