@@ -15,7 +15,9 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/number_option.h"
+#include "evaluate/evaluation_directory.h"
 #include "io/quote.h"
+#include "recipe/evaluation_recipe.h"
 
 namespace prescript {
 namespace {
@@ -23,7 +25,16 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-enum class Kind { kModel, kAdapter, kExemplars, kRecipe, kRun, kCheckpoint };
+enum class Kind {
+  kModel,
+  kAdapter,
+  kExemplars,
+  kRecipe,
+  kEvaluationRecipe,
+  kRun,
+  kEvaluation,
+  kCheckpoint
+};
 
 struct Arguments {
   std::string path;
@@ -36,8 +47,8 @@ struct Arguments {
   throw InputError(ExitCode::kUsage,
                    path + ": " + found +
                        "; inspect reads a model (GGUF file or Hugging Face directory), an adapter "
-                       "directory, exemplars (.jsonl), a recipe (.yaml, .json), a run's output "
-                       "directory, or a checkpoint of it");
+                       "directory, exemplars (.jsonl), a recipe (.yaml, .json), the output "
+                       "directory of a run or of an evaluation, or a run's checkpoint");
 }
 
 bool begins_as_gguf(const std::string& path) {
@@ -50,6 +61,7 @@ Kind kind_of_directory(const fs::path& dir) {
   const auto holds = [&](const char* name) { return is_there(dir / name, ExitCode::kUsage); };
   if (holds("prescript.json") || holds("adapter_config.json")) return Kind::kAdapter;
   if (holds("config.json")) return Kind::kModel;
+  if (holds(kEvaluationJson)) return Kind::kEvaluation;
   if (holds("recipe.yaml")) return Kind::kRun;
   refuse(dir, "this directory holds nothing that is known");
 }
@@ -63,7 +75,9 @@ Kind kind_of(const std::string& path) {
   if (!fs::is_regular_file(status)) refuse(path, "it is neither a file nor a directory");
   const std::string extension = fs::path(path).extension();
   if (extension == ".jsonl") return Kind::kExemplars;
-  if (extension == ".yaml" || extension == ".yml" || extension == ".json") return Kind::kRecipe;
+  if (extension == ".yaml" || extension == ".yml" || extension == ".json") {
+    return is_evaluation_recipe(path) ? Kind::kEvaluationRecipe : Kind::kRecipe;
+  }
   if (extension == ".safetensors") return Kind::kCheckpoint;
   if (extension == ".gguf" || begins_as_gguf(path)) return Kind::kModel;
   refuse(path, "this kind of file is not known");
@@ -81,6 +95,10 @@ ordered_json facts_of(Kind kind,
       return inspect_exemplars(path);
     case Kind::kRecipe:
       return inspect_recipe(path, overrides);
+    case Kind::kEvaluationRecipe:
+      return inspect_evaluation_recipe(path, overrides);
+    case Kind::kEvaluation:
+      return inspect_evaluation(path);
     case Kind::kRun:
       return inspect_run(path);
     case Kind::kCheckpoint:
@@ -91,7 +109,8 @@ ordered_json facts_of(Kind kind,
 
 int inspect(const Arguments& arguments) {
   const Kind kind = kind_of(arguments.path);
-  if (kind != Kind::kRecipe && !arguments.overrides.empty()) {
+  const bool is_recipe = kind == Kind::kRecipe || kind == Kind::kEvaluationRecipe;
+  if (!is_recipe && !arguments.overrides.empty()) {
     throw InputError(ExitCode::kUsage,
                      quote(arguments.overrides.front()) + ": " + arguments.path +
                          " is not a recipe; only a recipe has settings to replace");
@@ -106,7 +125,8 @@ int inspect(const Arguments& arguments) {
   if (kind != Kind::kRecipe) {
     throw InputError(ExitCode::kUsage,
                      "--example: " + arguments.path +
-                         " is not a recipe; only a recipe says what the model sees of an exemplar");
+                         " is no recipe of a training, and only that says what the model sees of "
+                         "an exemplar");
   }
   inspect_example(arguments.path, arguments.overrides, *arguments.example, arguments.json);
   return 0;
@@ -117,14 +137,16 @@ int inspect(const Arguments& arguments) {
 void add_inspect(CLI::App& program, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = program.add_subcommand(
-      "inspect", "Say what a model, adapter, exemplars, recipe, run or checkpoint holds");
+      "inspect",
+      "Say what a model, adapter, exemplars, recipe, run, evaluation or checkpoint holds");
   command->footer(
       "Example: prescript inspect recipes/demo.yaml data.few_shot=2 --example 0\n"
       "Of a model it says whether it is supported (exit 4: no), and what training with the "
       "defaults "
       "would take.\n"
-      "Of a recipe it says what it feeds: counts, tokens, the hard prompt, the rows of a step. "
-      "With --example\n"
+      "Of a recipe it says what it feeds: counts, tokens, the hard prompt, the rows of a step; of "
+      "an evaluation's,\nwhat it asks: questions, answers, tokens to generate at most. With "
+      "--example\n"
       "it shows the text of one training exemplar (from 0, few-shot ones left out) as the model "
       "sees it, the\n"
       "soft prompt's place and the scored tokens marked; with --json also their ids. No other "

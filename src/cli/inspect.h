@@ -17,6 +17,10 @@ nlohmann::ordered_json inspect_adapter(const std::string& dir);
 nlohmann::ordered_json inspect_exemplars(const std::string& path);
 nlohmann::ordered_json inspect_recipe(const std::string& path,
                                       const std::vector<std::string>& overrides);
+nlohmann::ordered_json inspect_evaluation_recipe(const std::string& path,
+                                                 const std::vector<std::string>& overrides);
+/// `num_answers` are those that lie there; a recipe's, those that it asks for.
+nlohmann::ordered_json inspect_evaluation(const std::string& dir);
 nlohmann::ordered_json inspect_checkpoint(const std::string& path);
 nlohmann::ordered_json inspect_run(const std::string& dir);
 

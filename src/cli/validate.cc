@@ -1,7 +1,9 @@
 // prescript validate: everything that a run checks, short of loading weights.
 
+#include <array>
 #include <filesystem>
 #include <memory>
+#include <span>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -9,12 +11,14 @@
 
 #include "base/counted.h"
 #include "cli/commands.h"
+#include "cli/evaluation_run.h"
 #include "cli/facts.h"
 #include "cli/prepared_run.h"
 #include "cli/private_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
+#include "evaluate/evaluation_directory.h"
 
 namespace prescript {
 namespace {
@@ -27,8 +31,11 @@ struct Arguments {
   bool json = false;
 };
 
-/// Whether a run could write into `output` or make it. Nothing is made now.
-void check_output(const std::string& output) {
+/// Whether a run could write into `output` or make it. Nothing is made now. Where one of `marks`
+/// lies there, `command` refuses to write.
+void check_output(const std::string& output,
+                  std::span<const char* const> marks,
+                  const std::string& command) {
   const auto refuse = [&](const fs::path& at, const char* found) {
     throw InputError(ExitCode::kUsage,
                      "output: " + output + ": " + at.string() + " is not " + found +
@@ -41,17 +48,39 @@ void check_output(const std::string& output) {
   }
   if (!fs::is_directory(existing, error)) refuse(existing, "a directory");
   if (::access(existing.c_str(), W_OK | X_OK) != 0) refuse(existing, "writable");
-  for (const char* mark : {"recipe.yaml", "metrics.jsonl", "checkpoints", "adapter"}) {
+  for (const char* mark : marks) {
     if (!fs::exists(fs::symlink_status(fs::path(output) / mark, error))) continue;
-    write_warning("output: " + output +
-                  " holds a run already; train will need --resume or --overwrite");
+    write_warning("output: " + output + " holds a run already; " + command +
+                  " will need --resume or --overwrite");
     return;
   }
 }
 
-int validate(const Arguments& arguments) {
+int validate_evaluation(const Arguments& arguments) {
+  constexpr std::array<const char*, 3> kMarks = {kEvaluationRecipe, kEvaluationJson, kRecords};
+  const EvaluationRun run = prepare_evaluation(arguments.run.recipe, arguments.run.overrides);
+  check_output(run.recipe.output, kMarks, "evaluate");
+  size_t num_questions = 0;
+  for (const Task& task : run.tasks) num_questions += task.questions.size();
+  if (arguments.json) {
+    write_result(json_line({{"ok", true},
+                            {"systems", run.systems.size()},
+                            {"tasks", run.tasks.size()},
+                            {"questions", num_questions},
+                            {"answers", num_answers_of(run)}}));
+    return 0;
+  }
+  write_result("ok: " + counted(num_questions, "question") + " in " +
+               counted(run.tasks.size(), "task") + " for " + counted(run.systems.size(), "system") +
+               ", " + counted(num_answers_of(run), "answer"));
+  return 0;
+}
+
+int validate_training(const Arguments& arguments) {
+  constexpr std::array<const char*, 4> kMarks = {
+      "recipe.yaml", "metrics.jsonl", "checkpoints", "adapter"};
   PreparedRun run = prepare_run(arguments.run.recipe, arguments.run.overrides);
-  check_output(run.recipe.output);
+  check_output(run.recipe.output, kMarks, "train");
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_ops(run.recipe);
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
@@ -90,11 +119,16 @@ void add_validate(CLI::App& program, Action& action) {
       "Example: prescript validate recipes/demo.yaml training.steps=60\n"
       "Checks the recipe, the model's files, every exemplar's rendering and length, how the soft "
       "prompt begins,\n"
-      "memory, and the output directory. Writes nothing but one line, \"ok\" with counts.");
+      "memory, and the output directory; of an evaluation's recipe, the adapters and every "
+      "question.\nWrites nothing but one line, \"ok\" with counts.");
   add_recipe_arguments(*command, arguments->run);
   command->add_flag("--json", arguments->json, "one JSON object");
-  command->callback(
-      [arguments, &action] { action = [arguments] { return validate(*arguments); }; });
+  command->callback([arguments, &action] {
+    action = [arguments] {
+      const bool is_evaluation = is_evaluation_recipe(arguments->run.recipe);
+      return is_evaluation ? validate_evaluation(*arguments) : validate_training(*arguments);
+    };
+  });
 }
 
 }  // namespace prescript

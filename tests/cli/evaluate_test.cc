@@ -164,6 +164,30 @@ TEST_F(EvaluateCommand, WhatDoesNotFitIsRefusedBeforeAnythingRuns) {
   EXPECT_EQ(run_prescript({"evaluate", "--rescore", directory_ / "nothing"}).exit_code, 2);
 }
 
+TEST_F(EvaluateCommand, ValidateAndInspectSayWhatARecipeAsksAndWhatAnEvaluationHolds) {
+  // quiz: options, answers and samples of 3 questions; talk: answers to 2; each of two systems.
+  const auto valid = run_prescript({"validate", recipe_});
+  EXPECT_EQ(valid.exit_code, 0) << valid.err;
+  EXPECT_EQ(valid.out, "ok: 5 questions in 2 tasks for 2 systems, 22 answers\n");
+  const auto asked = json::parse(run_prescript({"inspect", recipe_, "base=false", "--json"}).out);
+  EXPECT_EQ(asked.at("kind"), "evaluation recipe");
+  EXPECT_EQ(asked.at("systems"), json({"kind"}));
+  EXPECT_EQ(asked.at("num_answers"), 11);
+  EXPECT_EQ(asked.at("tasks").at("quiz").at("most_new_tokens"), 3 * (3 + 3 * 6));
+  EXPECT_EQ(asked.at("tasks").at("talk").at("form"), "long_form");
+  EXPECT_FALSE(std::filesystem::exists(output()));
+
+  ASSERT_EQ(evaluate().exit_code, 0);
+  EXPECT_THAT(run_prescript({"validate", recipe_}).err, HasSubstr("evaluate will need --resume"));
+  const auto held = json::parse(run_prescript({"inspect", output(), "--json"}).out);
+  EXPECT_EQ(held.at("kind"), "evaluation");
+  EXPECT_EQ(held.at("num_answers"), 22);
+  EXPECT_EQ(held.at("report"), output() + "/report.html");
+  const auto damaged = run_prescript({"validate", recipe_, "tasks.quiz.limit=0"});
+  EXPECT_EQ(damaged.exit_code, 2);
+  EXPECT_THAT(damaged.err, HasSubstr("tasks.quiz.limit"));
+}
+
 TEST_F(EvaluateCommand, AThresholdIsStoredAndGenerateDefersByIt) {
   const auto before = read_adapter(directory_ / "kind");
   const std::vector<std::string> defer = {"--adapter", directory_ / "kind", "--defer", "--json"};
