@@ -38,6 +38,17 @@ bool begins_with(std::string_view text, std::string_view what) {
          std::ranges::equal(text.substr(0, what.size()), what, {}, lower, lower);
 }
 
+/// Up to a line, but the first one, that begins with "Question:": there a model that runs on asks
+/// itself another question.
+std::string_view before_next_question(std::string_view text) {
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+    if (begins_with(trim(text.substr(at)), "question:") && !trim(text.substr(0, at)).empty()) {
+      return text.substr(0, at);
+    }
+  }
+  return text;
+}
+
 bool ends_line(std::string_view rest) {
   const auto stop = std::ranges::find_if_not(rest, [](char c) { return c == ' ' || c == '\t'; });
   return stop == rest.end() || *stop == '\n' || *stop == '\r';
@@ -54,7 +65,7 @@ bool ends_sentence(std::string_view rest) {
 class Parser {
  public:
   Parser(std::string_view text, std::span<const AnswerOption> options)
-      : text_(without_emphasis(text)), options_(options) {
+      : text_(before_next_question(without_emphasis(text))), options_(options) {
     constexpr std::array<std::string_view, 3> kWords = {"yes", "no", "maybe"};
     asks_for_words_ = std::ranges::all_of(options, [&](const AnswerOption& option) {
       return std::ranges::any_of(kWords, [&](std::string_view word) {
@@ -155,9 +166,24 @@ class Parser {
     return std::nullopt;
   }
 
+  /// Whether "(X)" at `position` is one of a list of options: it begins its line, and the line
+  /// before or behind begins with another option.
+  bool is_listed(size_t position, const std::string& letter) const {
+    const std::string_view text = text_;
+    const size_t begin = text.find_last_of('\n', position) + 1;
+    if (!trim(text.substr(begin, position - begin)).empty()) return false;
+    const std::string_view above = trim(text.substr(0, begin));
+    const size_t end = text.find('\n', position);
+    const Letter before = bracketed(trim(above.substr(above.rfind('\n') + 1)), false);
+    const Letter behind =
+        end == std::string::npos ? std::nullopt : bracketed(trim(text.substr(end)), false);
+    return (before && *before != letter) || (behind && *behind != letter);
+  }
+
   Letter last_in_brackets() const {
     for (size_t position = text_.size(); position-- > 0;) {
-      if (auto letter = bracketed(std::string_view(text_).substr(position), false)) return letter;
+      const auto letter = bracketed(std::string_view(text_).substr(position), false);
+      if (letter && !is_listed(position, *letter)) return letter;
     }
     return std::nullopt;
   }

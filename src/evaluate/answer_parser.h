@@ -17,13 +17,15 @@ namespace prescript {
 ///       "(X)"                    not joined to another option ("(A) or (B)" states nothing);
 ///       an option's whole text   and then the end of the sentence or line;
 ///       "X" or "X)", "X."        and then the end of the line, or that option's whole text.
-///  2. The last "(X)" in the text.
+///  2. The last "(X)" in the text that is no entry of a list: that does not begin a line beside one
+///     that begins with another option.
 ///  3. The whole text: "X", "X)" or "X.", or an option's text, with or without full stop.
 ///  4. Where all options are yes, no or maybe: the first word, where punctuation ends it.
-/// X is the letter of an option. A bare letter never counts inside a sentence, nor at all where
-/// options are yes, no and maybe, whose letters nobody asks for: "vitamin D", "grade A" and
-/// "hepatitis B" state nothing. Texts are compared without regard to case and to white space around
-/// them.
+/// Only what stands before the next line that begins with "Question:" is read: behind it, a model
+/// answers what it asks itself. X is the letter of an option. A bare letter never counts inside a
+/// sentence, nor at all where options are yes, no and maybe, whose letters nobody asks for:
+/// "vitamin D", "grade A" and "hepatitis B" state nothing. Texts are compared without regard to
+/// case and to white space around them.
 std::optional<std::string> parse_answer(std::string_view text,
                                         std::span<const AnswerOption> options);
 

@@ -73,6 +73,26 @@ TEST(ParseAnswer, WithoutAStatementTheLastBracketsCount) {
               {"( A )", ""}});
 }
 
+TEST(ParseAnswer, WhatAModelAsksItselfIsNotRead) {
+  expect_all(kDrugs,
+             {{"(C)\n\nQuestion: Which is cheap?\n(A) One\n(B) Two\n(D) Four", "C"},
+              {"It blocks the wall.\nAnswer: (C)\n\nquestion: Next?\nAnswer: (D)", "C"},
+              {"It blocks the wall.\n Question: Next?\nAnswer: (D)", ""},
+              {"\nQuestion: Which one?\nAnswer: (B)", "B"},
+              {"This raises the Question: which?\nAnswer: (B)", "B"}});
+}
+
+TEST(ParseAnswer, AListOfOptionsStatesNothing) {
+  expect_all(kDrugs,
+             {{"The options are\n(A) Gentamicin\n(B) Ciprofloxacin\n(D) Vitamin D", ""},
+              {"(A) Gentamicin\n\n  (B) Ciprofloxacin", ""},
+              {"I would give (C), of these:\n(A) Gentamicin\n(B) Ciprofloxacin", "C"},
+              {"(A) Gentamicin\n(B) Ciprofloxacin\nAnswer: (B)", "B"},
+              {"(A) Gentamicin\n(B) Ciprofloxacin\nI choose (A).", "A"},
+              {"(B) Ciprofloxacin\n\nIt is cheap.", "B"},
+              {"(B)\n(B)", "B"}});
+}
+
 TEST(ParseAnswer, ABareLetterCountsAloneOnly) {
   expect_all(kDrugs,
              {{"B", "B"},
