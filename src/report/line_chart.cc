@@ -178,7 +178,8 @@ bool in_band(const ChartPoint& point) {
   return on_line(point) && std::isfinite(point.low) && std::isfinite(point.high);
 }
 
-/// The band of a series; of a single point, a bar.
+/// The band of a series, with its edges in the line's dashes, which tell bands apart where they
+/// overlap; of a single point, a bar.
 std::string band_svg(const Frame& frame,
                      const ChartSeries& series,
                      bool steps,
@@ -200,7 +201,9 @@ std::string band_svg(const Frame& frame,
     const std::vector<Point> back = corners(low, steps);
     outline.insert(outline.end(), back.rbegin(), back.rend());
     svg += "<path d=\"" + path_data(frame, outline) + "Z\" fill=\"" + std::string(style.colour) +
-           "\" fill-opacity=\"0.13\"/>";
+           "\" fill-opacity=\"0.1\" stroke=\"" + std::string(style.colour) +
+           "\" stroke-opacity=\"0.55\" stroke-width=\"0.9\" stroke-dasharray=\"" +
+           std::string(style.dash) + "\"/>";
   }
   return svg;
 }

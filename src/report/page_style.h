@@ -30,7 +30,7 @@ tbody tr { border-top: 1px solid #999; }
 tbody tr.more { border-top: 1px solid #e4e4e4; }
 tbody tr:first-child { border-top: 0; }
 tbody tr:last-child { border-bottom: 1px solid #1a1a1a; }
-tr.more th { color: #999; }
+tr.more th { color: #707070; }
 .number { text-align: right; white-space: nowrap; }
 thead th.number { white-space: normal; }
 small { color: #555; font-size: .85em; }
@@ -58,6 +58,10 @@ pre { font-size: .8rem; line-height: 1.4; white-space: pre-wrap; overflow-wrap: 
 @media print, (max-width: 52rem) {
   th, td { padding-right: .6rem; }
   .number small { display: block; }
+}
+@media screen and (max-width: 52rem) {
+  table { font-size: .8rem; }
+  .strip { min-width: 8rem; }
 }
 @page { size: A4; margin: 16mm 14mm; }
 @media print {
