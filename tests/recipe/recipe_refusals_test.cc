@@ -157,10 +157,10 @@ TEST_F(RecipeTest, WhatPrivacyCannotHideIsRefused) {
                kRequired,
                {"privacy={clip_norm: 1, noise: 1}"});
   expect_error("privacy.noise: missing", kRequired, {"privacy.seed=3"});
-  expect_error("privacy.noise: found the number 0; allowed is a number in",
-               kRequired,
-               {"privacy.noise=0"});
-  expect_error("data.few_shot: the adapter holds the text", kRequired, {complete, "data.few_shot=2"});
+  expect_error(
+      "privacy.noise: found the number 0; allowed is a number in", kRequired, {"privacy.noise=0"});
+  expect_error(
+      "data.few_shot: the adapter holds the text", kRequired, {complete, "data.few_shot=2"});
   expect_error("a search trains several soft prompts on the same exemplars",
                kSearched,
                {complete, "search.seed=[1, 2]"});
