@@ -77,9 +77,8 @@ TEST(Canary, OtherExemplarsAreNone) {
     std::string bad = good;
     bad.replace(bad.find(from), std::string(from).size(), to);
     const std::string path = directory.write("canaries.jsonl", bad);
-    expect_input_error(ExitCode::kData, "canaries.jsonl:1: not a canary", [&] {
-      read_canaries(path);
-    });
+    expect_input_error(
+        ExitCode::kData, "canaries.jsonl:1: not a canary", [&] { read_canaries(path); });
   }
 }
 
