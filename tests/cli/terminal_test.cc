@@ -68,7 +68,7 @@ TEST(Progress, TellsTheTimeThatIsLeftByTheShareOfTheWorkWhereThereIsOne) {
   EXPECT_EQ(terminal.text(), "\r\033[J3 of 4 answers, quiz") << "there is nothing to tell it by";
   wait_until_it_is_rewritten();
   progress.show(3, "quiz", 0.9);
-  EXPECT_EQ(terminal.text(), "\r\033[J3 of 4 answers, quiz, 0:00 left");
+  EXPECT_THAT(terminal.text(), testing::MatchesRegex("\r\033.J3 of 4 answers, quiz, 0:.* left"));
 }
 
 TEST(Progress, OnANarrowTerminalIsBrokenBehindCommasAndTakenAwayAsAWhole) {
