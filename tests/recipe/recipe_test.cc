@@ -75,6 +75,7 @@ training: {steps: 5, batch_size: 6, micro_batch_tokens: 8, memory_gb: 1.5, threa
 output: d
 )");
   Recipe expected = {.base_model = "a", .dtype = "fp32", .device = "cpu", .output = "d"};
+  expected.weights = {.format = "converted", .residence = "device"};
   expected.soft_prompt = {.num_virtual_tokens = 7, .position = "after_bos"};
   expected.soft_prompt.init.from = "uniform";
   expected.soft_prompt.init.scale = 0.5;

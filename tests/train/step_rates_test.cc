@@ -30,7 +30,8 @@ TEST(StepRates, LayingOutIsMeasuredByTheFile) {
   const auto ops = make_cpu_ops(1);
   const auto tensors = open_safetensors_directory(directory / "tiny");
   const DecoderConfig config = decoder_config_from_hf(directory / "tiny");
-  const double rate = measure_layout_rate(*ops, *tensors, config, DType::kBFloat16);
+  const double rate =
+      measure_layout_rate(*ops, *tensors, config, DType::kBFloat16, WeightFormat::kAsStored);
   EXPECT_GT(rate, 1e3);
   EXPECT_TRUE(std::isfinite(rate));
 }
