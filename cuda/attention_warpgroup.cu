@@ -7,9 +7,9 @@
 //              step and P·V of this one computed while the other takes exponentials
 //   Traffic    q and out once; K/V once a tile, from L2 where tiles share it
 //   Roofline   4·E·G FLOP a key and query: bound by the matrix units
-//   Measured   4096 causal rows, H 32, K 8, E 128: 275 µs, 499 TFLOP/s, 50 % of 989; 8192 rows:
-//              55 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27
+//   Measured   4096 causal rows, H 32, K 8, E 128: 297 µs, 463 TFLOP/s, 47 % of 989; 8192 rows:
+//              51 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     FlashAttention-3, arXiv 2407.08608, section 3.2
 
 #include "cuda/attention_launch.h"

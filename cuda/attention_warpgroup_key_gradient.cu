@@ -12,9 +12,9 @@
 //              one thread: no atomics
 //   Traffic    K/V and their gradients once; q and dout once a tile, from L2
 //   Roofline   8·E FLOP a query, head and key: bound by the matrix units
-//   Measured   4096 causal rows, H 32, K 8, E 128: 645 µs of the 1040 of dQ, dK and dV, which are
-//              331 TFLOP/s by the five products that are needed, 33 % of 989; 8192 rows: 37 %
-//              H100 80GB HBM3, CUDA 13.0, 2026-11-27
+//   Measured   4096 causal rows, H 32, K 8, E 128: 1078 µs together with the kernel of dQ, 319
+//              TFLOP/s by the five products that are needed, 32 % of 989; 8192 rows: 37 %
+//              H100 80GB HBM3, CUDA 13.0, 2026-11-27 (prescript_cuda_benchmark)
 //   Source     FlashAttention-3, arXiv 2407.08608
 
 #include "cuda/attention_launch.h"
