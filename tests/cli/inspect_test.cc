@@ -357,7 +357,7 @@ TEST_F(InspectCommand, WhatIsNotKnownIsExitTwo) {
            {{path, "--example", "-1"}, "--example: found \"-1\""},
            {{path, "--example", ""}, "allowed is a whole number in [0, "},
            {{path, "--example", "9223372036854775808"}, "--example: found"},
-           {{directory_ / "train.jsonl", "--example", "0"}, "is not a recipe"}}) {
+           {{directory_ / "train.jsonl", "--example", "0"}, "is no recipe of a training"}}) {
     const auto result = inspect(arguments[0], {arguments.begin() + 1, arguments.end()});
     EXPECT_EQ(result.exit_code, 2) << message << result.err;
     EXPECT_THAT(result.err, HasSubstr(message));

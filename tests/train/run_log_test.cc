@@ -61,7 +61,8 @@ TEST_F(RunLogFiles, OfSeveralCandidatesEachHasLinesAndTheStepHasOne) {
   ASSERT_EQ(found.size(), 5U);
   EXPECT_EQ(found[0], R"({"step":7,"candidate":1,"loss":1,"grad_norm":2,"learning_rate":3})");
   EXPECT_EQ(found[1], R"({"step":7,"candidate":3,"loss":null,"grad_norm":5,"learning_rate":6})");
-  EXPECT_TRUE(found[2].starts_with(R"({"step":7,"seconds":1.5,"rows_computed":100,)")) << found[2];
+  EXPECT_TRUE(found[2].starts_with(R"({"step":7,"seconds":1.5,"seconds_forward":0.5,)"))
+      << found[2];
   EXPECT_EQ(found[3], R"({"step":7,"candidate":1,"validation_loss":4})");
   EXPECT_EQ(found[4], R"({"step":7,"candidate":3,"validation_loss":5})");
   for (const char* tag : {"loss/1", "grad_norm/3", "learning_rate/3", "validation_loss/3"}) {
