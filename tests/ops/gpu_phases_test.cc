@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ops/gpu_phases.h"
 #include "ops/ops_test.h"
 
 namespace prescript {
@@ -30,6 +31,27 @@ TEST_P(GpuPhasesTest, TellsTheSecondsOfEachPhaseOnce) {
             5 * seconds[static_cast<size_t>(Phase::kForward)]);
   EXPECT_EQ(seconds[static_cast<size_t>(Phase::kHead)], 0);
   EXPECT_EQ(ops().take_phase_seconds(), PhaseSeconds{});
+}
+
+/// As where a model generates for hours, and nobody asks for the seconds.
+TEST_P(GpuPhasesTest, LosesNothingOfMorePhasesThanItHolds) {
+  const Tensor x = bench().take(1000, 1000, DType::kFloat32);
+  const Tensor y = bench().take(1000, 1000, DType::kFloat32);
+  const size_t count = 2 * GpuPhases::kMostMarks + 10;
+  const auto seconds_of = [&](bool in_one) {
+    ops().take_phase_seconds();
+    ops().begin_phase(Phase::kForward);
+    for (size_t i = 0; i < count; ++i) {
+      ops().copy(x, y);
+      if (!in_one) ops().begin_phase(Phase::kForward);
+    }
+    return ops().take_phase_seconds()[static_cast<size_t>(Phase::kForward)];
+  };
+  ops().zero(x);
+  seconds_of(true);
+  const double in_one = seconds_of(true);
+  EXPECT_GT(in_one, 0);
+  EXPECT_GT(seconds_of(false), 0.8 * in_one);
 }
 
 }  // namespace
