@@ -61,7 +61,7 @@ PassBytes bytes_of(const BackendTraits& ops,
                    DType dtype,
                    const Pass& pass,
                    const KeepPlan& keep) {
-  return PassRun::bytes_apart(
+  return PassRun::bytes(
       ops, config, dtype, pass.num_rows(), pass.num_output_rows(), std::ssize(pass.targets), keep);
 }
 
@@ -269,15 +269,7 @@ ForestBytes forest_bytes(const BackendTraits& ops,
     for (const Pass& pass : group) {
       const PassBytes bytes = bytes_of(ops, config, dtype, pass, keep);
       const bool stays = training && &pass == &schedule.passes.front();
-      const size_t block = is_apart ? bytes.own
-                                    : PassRun::bytes(ops,
-                                                     config,
-                                                     dtype,
-                                                     pass.num_rows(),
-                                                     pass.num_output_rows(),
-                                                     std::ssize(pass.targets),
-                                                     keep);
-      (stays ? first : of_group).add(block);
+      (stays ? first : of_group).add(is_apart ? bytes.own : bytes.total());
     }
     others.raise_to(of_group);
   }
@@ -300,12 +292,12 @@ size_t training_bytes(const BackendTraits& ops,
   const size_t shared = KeyValueRun::bytes(config, dtype, rows) +
                         KeyValueRun::bytes(config, ops.kv_gradient_dtype(), rows);
   if (plan.rows_together == 0) {
-    return 2 * PassRun::bytes(ops, config, dtype, rows, rows, rows, keep) + shared;
+    return 2 * PassRun::bytes(ops, config, dtype, rows, rows, rows, keep).total() + shared;
   }
   const int64_t held = std::min(most_rows, std::max(plan.rows_together, rows) + rows);
   const int64_t most = std::min(most_rows, rows);
-  return PassRun::bytes_apart(ops, config, dtype, held, held, held, keep).own +
-         PassRun::bytes_apart(ops, config, dtype, most, most, most, keep).scratch + shared;
+  return PassRun::bytes(ops, config, dtype, held, held, held, keep).own +
+         PassRun::bytes(ops, config, dtype, most, most, most, keep).scratch + shared;
 }
 
 }  // namespace prescript

@@ -137,44 +137,23 @@ PassRun::PassRun(Ops& ops,
   const Extents extents{
       pass.num_rows(), pass.num_output_rows(), static_cast<int64_t>(pass.targets.size())};
   const auto [N, A, T] = extents;
-  if (scratch == nullptr) {
-    const size_t size = bytes(ops, config, dtype, N, A, T, plan);
-    block_ = ops.allocate(size);
-    Arena arena(block_.get(), size);
-    lay_out(arena, arena, ops, config, dtype, extents);
-  } else {
-    const PassBytes size = bytes_apart(ops, config, dtype, N, A, T, plan);
-    block_ = ops.allocate(size.own);
-    Arena own(block_.get(), size.own);
-    Arena shared(scratch, size.scratch);
-    lay_out(own, shared, ops, config, dtype, extents);
-  }
+  const PassBytes size = bytes(ops, config, dtype, N, A, T, plan);
+  block_ = ops.allocate(scratch == nullptr ? size.total() : size.own);
+  if (scratch == nullptr) scratch = static_cast<std::byte*>(block_.get()) + size.own;
+  Arena own(block_.get(), size.own);
+  Arena shared(scratch, size.scratch);
+  lay_out(own, shared, ops, config, dtype, extents);
   for (const int32_t row : pass.output_rows) output_positions_.push_back(pass.positions[row]);
   for (const PassTarget& target : pass.targets) target_rows_.push_back(target.output_row);
 }
 
-size_t PassRun::bytes(const BackendTraits& ops,
-                      const DecoderConfig& config,
-                      DType dtype,
-                      int64_t num_rows,
-                      int64_t num_output_rows,
-                      int64_t num_targets,
-                      KeepPlan plan) {
-  PassRun measured;
-  measured.plan_ = plan;
-  Arena measuring;
-  const Extents extents{num_rows, num_output_rows, num_targets};
-  measured.lay_out(measuring, measuring, ops, config, dtype, extents);
-  return measuring.used();
-}
-
-PassBytes PassRun::bytes_apart(const BackendTraits& ops,
-                               const DecoderConfig& config,
-                               DType dtype,
-                               int64_t num_rows,
-                               int64_t num_output_rows,
-                               int64_t num_targets,
-                               KeepPlan plan) {
+PassBytes PassRun::bytes(const BackendTraits& ops,
+                         const DecoderConfig& config,
+                         DType dtype,
+                         int64_t num_rows,
+                         int64_t num_output_rows,
+                         int64_t num_targets,
+                         KeepPlan plan) {
   PassRun measured;
   measured.plan_ = plan;
   Arena own;

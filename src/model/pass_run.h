@@ -55,6 +55,8 @@ struct KeepPlan {
 struct PassBytes {
   size_t own = 0;
   size_t scratch = 0;
+
+  size_t total() const { return own + scratch; }
 };
 
 class PassRun {
@@ -70,24 +72,14 @@ class PassRun {
           KeepPlan plan,
           void* scratch = nullptr);
 
-  /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes, with its own
-  /// scratch.
-  static size_t bytes(const BackendTraits& ops,
-                      const DecoderConfig& config,
-                      DType dtype,
-                      int64_t num_rows,
-                      int64_t num_output_rows,
-                      int64_t num_targets,
-                      KeepPlan plan);
-
-  /// Of one that is given its scratch.
-  static PassBytes bytes_apart(const BackendTraits& ops,
-                               const DecoderConfig& config,
-                               DType dtype,
-                               int64_t num_rows,
-                               int64_t num_output_rows,
-                               int64_t num_targets,
-                               KeepPlan plan);
+  /// Bytes that a run over `num_rows` rows and `num_output_rows` of them takes.
+  static PassBytes bytes(const BackendTraits& ops,
+                         const DecoderConfig& config,
+                         DType dtype,
+                         int64_t num_rows,
+                         int64_t num_output_rows,
+                         int64_t num_targets,
+                         KeepPlan plan);
 
   const Pass& pass() const { return *pass_; }
   std::span<KeyValueRun* const> kept() const { return kept_; }
@@ -127,7 +119,6 @@ class PassRun {
  private:
   struct Extents;
   PassRun() = default;
-  /// `own` and `scratch` may be one.
   void lay_out(Arena& own,
                Arena& scratch,
                const BackendTraits& ops,

@@ -322,7 +322,7 @@ TEST(ForestRun, HoldsTheFirstPassAndTheLargestOther) {
   const Schedule schedule = make_schedule(two_branches(), 8);
   ASSERT_EQ(schedule.passes.size(), 3U);  // the shared rows, and each branch
   const auto bytes = [&](int64_t rows, int64_t targets, const KeepPlan& keep) {
-    return PassRun::bytes(*ops, c, DType::kBFloat16, rows, targets, targets, keep);
+    return PassRun::bytes(*ops, c, DType::kBFloat16, rows, targets, targets, keep).total();
   };
   const KeepPlan kept{Keep::kActivations, 2};
   const ForestBytes training =
@@ -342,7 +342,7 @@ TEST(ForestRun, OfPassesTogetherHoldsWhatStaysOfEachAndTheScratchOfOne) {
   const DecoderConfig c = tiny_config();
   const Schedule schedule = make_schedule(two_branches(), 8);  // passes of 5, 8 and 8 rows
   const auto bytes = [&](int64_t rows, int64_t targets, const KeepPlan& keep) {
-    return PassRun::bytes_apart(*ops, c, DType::kBFloat16, rows, targets, targets, keep);
+    return PassRun::bytes(*ops, c, DType::kBFloat16, rows, targets, targets, keep);
   };
   const KeepPlan kept{Keep::kActivations, 1};
   const auto training = [&](int64_t rows_together) {
@@ -380,7 +380,7 @@ TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
   const DecoderConfig c = tiny_config();
   for (const int64_t kept : {0, 1, 3}) {
     const size_t pass =
-        PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {Keep::kActivations, kept});
+        PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {Keep::kActivations, kept}).total();
     // K and V of 64 rows in 3 layers, in bfloat16 and their gradients in float64.
     const size_t shared = 3 * 2 * 64 * 16 * (2 + 8);
     EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, {.max_rows = 64, .kept_layers = kept}),
