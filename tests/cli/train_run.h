@@ -10,6 +10,7 @@
 
 #include "cli/program.h"
 #include "io/safetensors.h"
+#include "support/measured_keys.h"
 #include "support/tiny_training.h"
 
 namespace prescript {
@@ -67,16 +68,7 @@ class TrainRun : public testing::Test {
     std::istringstream text(bytes_of_file(output(name) + "/metrics.jsonl"));
     std::vector<nlohmann::ordered_json> lines;
     for (std::string line; std::getline(text, line);) {
-      lines.push_back(nlohmann::ordered_json::parse(line));
-      for (const char* key : {"seconds",
-                              "seconds_forward",
-                              "seconds_head",
-                              "seconds_backward",
-                              "flops_per_second",
-                              "share_of_peak",
-                              "peak_rss_bytes"}) {
-        lines.back().erase(key);
-      }
+      lines.push_back(without_measured(nlohmann::ordered_json::parse(line)));
     }
     return lines;
   }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "emulator/memory.h"
+#include "support/late_upload.h"
 
 namespace prescript::emulator {
 namespace {
@@ -21,30 +22,6 @@ uint16_t nearest_bf16(float value) {
   if (value != value) return static_cast<uint16_t>(bits >> 16 | 1U);
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
-
-/// What is copied arrives as late as it may; until then, what was there is spoiled.
-class EmulatedUpload final : public Upload {
- public:
-  EmulatedUpload(BytePieces pieces, void* to) : pieces_(std::move(pieces)), to_(to) {
-    size_t bytes = 0;
-    for (const auto& piece : pieces_) bytes += piece.size();
-    std::memset(to_, kSpoiled, bytes);
-  }
-
-  void finish() override {
-    auto* to = static_cast<std::byte*>(to_);
-    for (const auto& piece : pieces_) {
-      std::memcpy(to, piece.data(), piece.size());
-      to += piece.size();
-    }
-  }
-
- private:
-  static constexpr int kSpoiled = 0xFF;  // a number in no dtype
-
-  BytePieces pieces_;
-  void* to_;
-};
 
 class EmulatedDevice final : public cuda::Device {
  public:
@@ -73,7 +50,7 @@ class EmulatedDevice final : public cuda::Device {
     std::memcpy(to, from, bytes);
   }
   std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
-    return std::make_unique<EmulatedUpload>(std::move(pieces), to);
+    return std::make_unique<LateUpload>(std::move(pieces), to);
   }
   void to_host(const void* from, void* to, size_t bytes) override { std::memcpy(to, from, bytes); }
 

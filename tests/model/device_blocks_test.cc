@@ -9,6 +9,7 @@
 #include "io/gguf_quantization.h"
 #include "support/backends.h"
 #include "support/forwarding_ops.h"
+#include "support/late_upload.h"
 #include "support/tiny_decoder.h"
 
 namespace prescript {
@@ -20,21 +21,8 @@ class BlockOps final : public ForwardingOps {
   BlockOps() : ForwardingOps(make_cpu_ops(1)) {}
 
   bool holds_blocks() const override { return true; }
-  /// Copies when it has to be done.
   std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
-    class Late final : public Upload {
-     public:
-      Late(BytePieces pieces, void* to) : pieces_(std::move(pieces)), to_(to) {}
-      void finish() override {
-        auto* to = static_cast<std::byte*>(to_);
-        for (const auto& piece : pieces_) to = std::copy(piece.begin(), piece.end(), to);
-      }
-
-     private:
-      BytePieces pieces_;
-      void* to_;
-    };
-    return std::make_unique<Late>(std::move(pieces), to);
+    return std::make_unique<LateUpload>(std::move(pieces), to);
   }
   void decode_blocks(
       uint32_t type, const void* blocks, Weight weight, int64_t begin, int64_t count) override {

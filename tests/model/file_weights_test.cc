@@ -10,6 +10,7 @@
 #include "model/batch.h"
 #include "model/device_blocks.h"
 #include "support/forwarding_ops.h"
+#include "support/late_upload.h"
 #include "support/tiny_decoder.h"
 
 namespace prescript {
@@ -27,24 +28,9 @@ class BlockOps final : public ForwardingOps {
   bool holds_blocks() const override { return true; }
 
   std::unique_ptr<Upload> start_upload(BytePieces pieces, void* to) override {
-    class Late final : public Upload {
-     public:
-      Late(BytePieces pieces, void* to) : pieces_(std::move(pieces)), to_(to) {
-        size_t bytes = 0;
-        for (const auto& piece : pieces_) bytes += piece.size();
-        std::memset(to_, 0xFF, bytes);
-        num_uploaded += bytes;
-      }
-      void finish() override {
-        auto* to = static_cast<std::byte*>(to_);
-        for (const auto& piece : pieces_) to = std::copy(piece.begin(), piece.end(), to);
-      }
-
-     private:
-      BytePieces pieces_;
-      void* to_;
-    };
-    return std::make_unique<Late>(std::move(pieces), to);
+    auto upload = std::make_unique<LateUpload>(std::move(pieces), to);
+    num_uploaded += upload->bytes();
+    return upload;
   }
 
   void decode_blocks(

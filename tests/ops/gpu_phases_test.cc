@@ -1,8 +1,9 @@
 // Seconds by the card's clock.
 
+#include "ops/gpu_phases.h"
+
 #include <gtest/gtest.h>
 
-#include "ops/gpu_phases.h"
 #include "ops/ops_test.h"
 
 namespace prescript {

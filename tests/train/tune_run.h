@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "support/measured_keys.h"
 #include "support/tiny_base.h"
 #include "train/tiny_run.h"
 #include "train/tune.h"
@@ -93,17 +94,7 @@ class Tune : public testing::Test {
     std::istringstream text(bytes_of_file(directory_ / (name + "/metrics.jsonl")));
     std::vector<std::string> lines;
     for (std::string line; std::getline(text, line);) {
-      auto values = nlohmann::ordered_json::parse(line);
-      for (const char* key : {"seconds",
-                              "seconds_forward",
-                              "seconds_head",
-                              "seconds_backward",
-                              "flops_per_second",
-                              "share_of_peak",
-                              "peak_rss_bytes"}) {
-        values.erase(key);
-      }
-      lines.push_back(values.dump());
+      lines.push_back(without_measured(nlohmann::ordered_json::parse(line)).dump());
     }
     return lines;
   }
