@@ -172,10 +172,17 @@ ComputeOptions compute_options(const Recipe& recipe) {
           .weights = weight_format(recipe)};
 }
 
+namespace {
+
+/// Soft prompts that go through the decoder together.
+int64_t num_side_by_side(const Recipe& recipe) {
+  return recipe.privacy.noise ? kExemplarsSideBySide : std::ssize(candidates_of(recipe));
+}
+
+}  // namespace
+
 int64_t num_virtual_tokens(const Recipe& recipe) {
-  const int64_t side_by_side =
-      recipe.privacy.noise ? kExemplarsSideBySide : std::ssize(candidates_of(recipe));
-  return side_by_side * recipe.soft_prompt.num_virtual_tokens;
+  return num_side_by_side(recipe) * recipe.soft_prompt.num_virtual_tokens;
 }
 
 std::unique_ptr<Ops> make_ops(const Recipe& recipe) {
@@ -186,6 +193,7 @@ RunMemory run_memory(const Recipe& recipe,
                      const BackendTraits& ops,
                      const BaseModelFiles& files,
                      const TrainingData& data) {
+  const int64_t exemplars_of_each = recipe.privacy.noise ? 1 : recipe.training.batch_size;
   return {.ops = ops,
           .config = files.config,
           .dtype = compute_dtype(recipe),
@@ -194,8 +202,8 @@ RunMemory run_memory(const Recipe& recipe,
           .held = {.head_start = recipe.training.share ? std::ssize(data.head_start) : 0,
                    .virtual_tokens = num_virtual_tokens(recipe),
                    .most_of_step = most_rows_of_step(data,
-                                                     recipe.training.batch_size,
-                                                     std::ssize(candidates_of(recipe)),
+                                                     exemplars_of_each,
+                                                     num_side_by_side(recipe),
                                                      recipe.soft_prompt.num_virtual_tokens,
                                                      recipe.training.share),
                    .optimizer = optimizer_kind(recipe)},
