@@ -45,6 +45,17 @@ DecoderConfig llama(int64_t hidden, int64_t layers, int64_t heads, int64_t feed_
   return config;
 }
 
+/// SmolLM2-135M, whose operations are so short that the host may not keep up with the card.
+DecoderConfig smollm2() {
+  DecoderConfig config = llama(576, 30, 9, 1536);
+  config.vocabulary_size = 49152;
+  config.num_kv_heads = 3;
+  config.head_size = 64;
+  config.rotary_size = 64;
+  config.rope.theta = 100000;
+  return config;
+}
+
 /// Few layers of few columns, to show that a case runs.
 void shrink(StepCase& c) {
   c.config = llama(256, 2, 4, 512);
@@ -173,14 +184,22 @@ int64_t layers_that_fit(CardBench& bench, const StepCase& c) {
 }  // namespace
 
 void measure_step(CardBench& bench) {
-  StepCase c{.name = "8B, bf16", .config = llama(4096, 32, 32, 14336)};
-  if (bench.extents().is_small) shrink(c);
-  {
-    const auto weights = random_weights(bench, c.config);
-    c.kept_layers = layers_that_fit(bench, c);
-    run(bench, c, *weights);
+  StepCase large{.name = "8B, bf16", .config = llama(4096, 32, 32, 14336)};
+  StepCase small{.name = "135M, bf16", .config = smollm2(), .virtual_tokens = 20, .shared = 236};
+  // As few rows as there can be: next to nothing to compute, so that it takes what the host needs
+  // to issue a step.
+  StepCase fewest = small;
+  fewest.name = "135M, bf16, one short exemplar";
+  fewest.virtual_tokens = fewest.shared = fewest.leaf = fewest.leaves = fewest.targets = 1;
+  for (StepCase c : {large, small, fewest}) {
+    if (bench.extents().is_small) shrink(c);
+    {
+      const auto weights = random_weights(bench, c.config);
+      c.kept_layers = layers_that_fit(bench, c);
+      run(bench, c, *weights);
+    }
+    bench.forget();
   }
-  bench.forget();
 }
 
 void measure_quantized_step(CardBench& bench) {

@@ -53,23 +53,36 @@ function(prescript_test_headers)
     <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp> <filesystem> <fstream> <functional>)
 endfunction()
 
-# prescript_test(<folder> SOURCES ... [LINKS ...] [COMPUTES])
-# declares the test program of tests/<folder>; each of its tests becomes a CTest test. One that
-# COMPUTES much itself is optimised as the program is.
+# prescript_test(<folder> SOURCES ... [LINKS ...] [BY_SUITE] [COMPUTES])
+# declares the test program of tests/<folder>. Each of its tests becomes a CTest test, or BY_SUITE each suite: for
+# programs that start LibTorch, which takes longer than most tests. One that COMPUTES much itself is optimised
+# as the program is.
 function(prescript_test folder)
-  cmake_parse_arguments(ARG "COMPUTES" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "BY_SUITE;COMPUTES" "" "SOURCES;LINKS" ${ARGN})
   add_executable(prescript_${folder}_test ${ARG_SOURCES})
   target_include_directories(prescript_${folder}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(prescript_${folder}_test PRIVATE
     PRESCRIPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(prescript_${folder}_test
-    PRIVATE ${ARG_LINKS} prescript_warnings GTest::gmock GTest::gtest_main)
+    PRIVATE ${ARG_LINKS} prescript_warnings GTest::gmock)
   if(NOT ARG_COMPUTES)
     target_link_libraries(prescript_${folder}_test PRIVATE prescript_quick_compile)
     if(NOT "TorchWheel::cpu" IN_LIST ARG_LINKS)  # whose headers are compiled for OpenMP
       target_precompile_headers(prescript_${folder}_test REUSE_FROM prescript_test_headers)
     endif()
   endif()
-  gtest_discover_tests(prescript_${folder}_test
-    TEST_PREFIX ${folder}/ DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  if(ARG_BY_SUITE)
+    target_sources(prescript_${folder}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/main.cc)
+    target_link_libraries(prescript_${folder}_test PRIVATE GTest::gtest)
+    set(_suites ${CMAKE_CURRENT_BINARY_DIR}/prescript_${folder}_test.suites.cmake)
+    add_custom_command(TARGET prescript_${folder}_test POST_BUILD
+      COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:prescript_${folder}_test> -D PREFIX=${folder}/
+        -D OUTPUT=${_suites} -P ${CMAKE_SOURCE_DIR}/cmake/list_suites.cmake
+      BYPRODUCTS ${_suites} VERBATIM)
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${_suites})
+  else()
+    target_link_libraries(prescript_${folder}_test PRIVATE GTest::gtest_main)
+    gtest_discover_tests(prescript_${folder}_test
+      TEST_PREFIX ${folder}/ DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  endif()
 endfunction()

@@ -103,8 +103,8 @@ def measurement_tables(measured, peak):
         rows = []
         for m in measured.of("step"):
             rate = m["flops"] / m["seconds"]
-            phases = ", ".join(f"{m['seconds_' + phase]:.3f}" for phase in ("forward", "head", "backward"))
-            rows.append([m["name"], m["shape"], int(m["rows"]), f"{m['seconds']:.3f}", phases, f"{m['flops']:.3g}", f"{1e-12 * rate:.1f}",
+            phases = ", ".join(f"{m['seconds_' + phase]:.4f}" for phase in ("forward", "head", "backward"))
+            rows.append([m["name"], m["shape"], int(m["rows"]), f"{m['seconds']:.4f}", phases, f"{m['flops']:.3g}", f"{1e-12 * rate:.1f}",
                          percent(rate, peak), percent(rate, measured.product), f"{m['weight_bytes'] / 2**30:.1f}",
                          f"{m['bytes_taken'] / 2**30:.1f}", "all" if m["kept_layers"] < 0 else int(m["kept_layers"])])
         lines += ["## Training steps on random weights", "",
