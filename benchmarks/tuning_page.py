@@ -1,0 +1,120 @@
+"""The tables of docs/TUNING.md, of the rows that scripts/dev tuning kept."""
+
+import json
+import statistics
+
+import numpy
+
+from worker import ROOT
+
+PAGE = ROOT / "docs" / "TUNING.md"
+BEGIN, END = "<!-- scripts/dev tuning writes from here -->\n", "<!-- to here -->\n"
+DEFAULT_TEXT = ("You are a careful clinician. Answer the medical question accurately, safely and helpfully, with the consensus of "
+                "medical science. ")
+SETS = {"answers": "Long answers", "choices": "Multiple choice"}
+REPLICAS, BOOTSTRAP_SEED = 10_000, 1
+
+
+def stored(path):
+    """A line that was cut off is none."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def means(rows, side, name):
+    """(setting, rate) -> the lowest validation loss, mean over seeds."""
+    found = {}
+    for row in rows:
+        if (row["phase"], row["side"], row["set"]) == ("try", side, name):
+            found.setdefault((row["setting"], row["rate"]), []).append(lowest(row))
+    return {key: statistics.mean(values) for key, values in found.items()}
+
+
+def lowest(row):
+    """What is not a number is no loss that was reached."""
+    return min(loss for loss in row["losses"] if loss == loss)
+
+
+def line(*cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def table(titles, lines):
+    return [line(*titles), "|" + "---|" * len(titles), *lines, ""]
+
+
+def tried(rows, side, name):
+    """A line a setting, a column a rate: mean over seeds and their spread."""
+    own = [row for row in rows if (row["phase"], row["side"], row["set"]) == ("try", side, name)]
+    rates = sorted({row["rate"] for row in own})
+    best = min(means(rows, side, name).items(), key=lambda item: item[1], default=(None, None))[0]
+
+    def cell(setting, rate):
+        losses = [lowest(row) for row in own if (row["setting"], row["rate"]) == (setting, rate)]
+        if not losses:
+            return ""
+        text = f"{statistics.mean(losses):.3f} ± {(max(losses) - min(losses)) / 2:.3f}"
+        return f"**{text}**" if (setting, rate) == best else text
+
+    settings = list(dict.fromkeys(row["setting"] for row in own))
+    return table([side, *(f"rate {rate:g}" for rate in rates)],
+                 [line(setting, *(cell(setting, rate) for rate in rates)) for setting in settings])
+
+
+def interval(values):
+    low, high = numpy.percentile(values, [2.5, 97.5])
+    return f"{low:.3f} to {high:.3f}"
+
+
+def compared(rows, name):
+    """Every finalist, its seeds together, on the same exemplars or questions, and how far it is from PEFT's best."""
+    own = [row for row in rows if (row["phase"], row["set"]) == ("compare", name)]
+    if not own:
+        return []
+    ids = [judged[0] for judged in own[0]["judged"]]
+    systems = {}
+    for row in own:
+        by_id = {identity: values for identity, *values in row["judged"]}
+        systems.setdefault((row["side"], row["setting"], row["rate"]), []).append([by_id[identity] for identity in ids])
+    # Of each system what was measured of an exemplar or question, summed over seeds: [items, 1 or 2].
+    systems = {key: numpy.array(values, float).sum(0) for key, values in systems.items()}
+    seeds = {key: sum((row["side"], row["setting"], row["rate"]) == key for row in own) for key in systems}
+    draws = numpy.random.default_rng(BOOTSTRAP_SEED).integers(0, len(ids), (REPLICAS, len(ids)))
+
+    def value(key, drawn):
+        picked = systems[key][drawn].sum(-2)
+        return -picked[..., 0] / picked[..., 1] if name == "answers" else picked[..., 0] / seeds[key] / len(ids)
+
+    everything = numpy.arange(len(ids))
+    peers = [key for key in systems if key[0] == "PEFT"]
+    pick = min if name == "answers" else max
+    best = pick(peers, key=lambda key: value(key, everything)) if peers else None
+    lines = []
+    for key in systems:
+        side, setting, rate = key
+        drawn = value(key, draws)
+        beside = "" if best in (None, key) else \
+            f"{value(key, everything) - value(best, everything):+.3f} ({interval(drawn - value(best, draws))})"
+        validation = [lowest(row) for row in own if (row["side"], row["setting"], row["rate"]) == key and row["losses"]]
+        lines.append(line(side, setting, f"{rate:g}" if rate else "", seeds[key], f"{value(key, everything):.3f} ({interval(drawn)})",
+                          beside, f"{statistics.mean(validation):.3f}" if validation else ""))
+    what = f"loss of {len(ids)} validation exemplars (95 %)" if name == "answers" else f"accuracy on {len(ids)} questions (95 %)"
+    return table(["", "setting", "rate", "seeds", what, "less that of PEFT's best (95 %)", "validation loss in training"], lines)
+
+
+def write(rows):
+    lines = []
+    for name, title in SETS.items():
+        lines += [f"### {title}: what was tried", ""]
+        for side in ("prescript", "PEFT"):
+            lines += tried(rows, side, name)
+        lines += [f"### {title}: the best, trained anew", "", *compared(rows, name)]
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + END + after)

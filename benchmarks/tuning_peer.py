@@ -1,0 +1,101 @@
+"""Prompt tuning of SmolLM2 by PEFT as its documentation has it: right padding, labels -100 outside of the targets, AdamW.
+
+    tuning_peer.py TRAIN.jsonl VALIDATION.jsonl      a job a line on stdin, its answer a line on stdout; "ready" comes first
+
+A job is JSON: `init` (RANDOM, SAMPLE_VOCAB or TEXT), `schedule` (constant or linear), `rate`, `seed`, `num_virtual_tokens`,
+`text`, `steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
+the lowest is saved in `output` where that is not null. bfloat16 weights, a float32 soft prompt, on the card where there is one.
+"""
+
+import json
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "interop"))
+
+import peers  # noqa: E402  (SmolLM2 from its GGUF)
+import peft  # noqa: E402
+import torch  # noqa: E402
+
+PADDING = 2
+VALIDATION_BATCH = 16
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def batch_of(sequences):
+    longest = max(len(s.ids) for s in sequences)
+    ids = torch.full((len(sequences), longest), PADDING)
+    mask = torch.zeros_like(ids)
+    labels = torch.full_like(ids, -100)
+    for i, s in enumerate(sequences):
+        ids[i, :len(s.ids)] = torch.tensor(s.ids)
+        mask[i, :len(s.ids)] = 1
+        labels[i, s.begin:s.end] = ids[i, s.begin:s.end]
+    return {"input_ids": ids.to(DEVICE), "attention_mask": mask.to(DEVICE), "labels": labels.to(DEVICE)}
+
+
+def new_peft(base, job):
+    # PEFT asks for a tokenizer by name, which a GGUF alone does not give; its own lines then fill the rows from token ids.
+    config = peft.PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=job["num_virtual_tokens"],
+        prompt_tuning_init="SAMPLE_VOCAB" if job["init"] == "SAMPLE_VOCAB" else "RANDOM")
+    torch.manual_seed(job["seed"])
+    model = peft.get_peft_model(base, config)
+    if job["init"] == "TEXT":
+        rows = peers.rows_of_text(job["text"], job["num_virtual_tokens"])
+        model.prompt_encoder["default"].embedding.weight.data.copy_(rows)
+    return model
+
+
+@torch.no_grad()
+def validation_loss(model, batches):
+    """Mean over all targets."""
+    total = targets = 0
+    for batch in batches:
+        count = int((batch["labels"] != -100).sum())
+        total += model(**batch).loss.item() * count
+        targets += count
+    return total / targets
+
+
+def tune(base, train, validation, job):
+    model = new_peft(base, job)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=job["rate"])
+    falling = (lambda step: 1 - step / job["steps"]) if job["schedule"] == "linear" else (lambda step: 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falling)
+    losses = []
+
+    def validate():
+        losses.append(validation_loss(model, validation))
+        if job["output"] and losses[-1] == min(losses):
+            model.save_pretrained(job["output"])
+
+    validate()
+    order, queue = random.Random(job["seed"]), []
+    for step in range(1, job["steps"] + 1):
+        while len(queue) < job["batch"]:
+            queue += order.sample(train, len(train))
+        taken, queue = queue[:job["batch"]], queue[job["batch"]:]
+        optimizer.zero_grad()
+        model(**batch_of(taken)).loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % job["every"] == 0:
+            validate()
+    return losses
+
+
+def main():
+    train, validation = ([peers.training_sequence(json.loads(line)) for line in pathlib.Path(path).read_text().splitlines()]
+                         for path in sys.argv[1:3])
+    base = peers.new_model(peers.state_dict(), torch.bfloat16).to(DEVICE)
+    batches = [batch_of(validation[i:i + VALIDATION_BATCH]) for i in range(0, len(validation), VALIDATION_BATCH)]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(tune(base, train, batches, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
