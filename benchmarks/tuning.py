@@ -75,7 +75,7 @@ class Study:
 
     def split(self, name):
         lines = [json.loads(line) for line in (self.arguments.folder / EXEMPLARS[name]).read_text().splitlines()]
-        return {part: self.write(f"{name}.{part}.jsonl", [line for line in lines if line["split"] == part])
+        return {part: self.write(f"{name}-{part}.jsonl", [line for line in lines if line["split"] == part])
                 for part in ("train", "validation")}
 
     def write(self, name, exemplars):
@@ -125,7 +125,7 @@ class Study:
         def one(name, setting, rates):
             if self.is_over() or not self.lacks(phase="try", side="prescript", set=name, setting=setting):
                 return
-            output = self.folder / f"{name}.{list(ALL).index(setting)}"
+            output = self.folder / f"{name}-{list(ALL).index(setting)}"
             self.keep(*({"phase": "try", "side": "prescript", "set": name, "setting": setting, "rate": rate, "seed": seed,
                          "losses": losses} for rate, seed, losses in self.train(name, setting, rates, SEEDS, output)))
 
@@ -194,7 +194,7 @@ class Study:
         adapters, losses = {}, {}
         jobs = [(*finalist, seed) for finalist in self.finalists(name) for seed in FRESH_SEEDS]
         for number, job in enumerate(jobs):
-            adapters[job] = self.folder / f"{name}.finalist{number}" / "adapter"
+            adapters[job] = self.folder / f"{name}-finalist{number}" / "adapter"
 
         def ours(job):
             _, setting, rate, seed = job

@@ -51,6 +51,8 @@ def table(titles, lines):
 def tried(rows, side, name):
     """A line a setting, a column a rate: mean over seeds and their spread."""
     own = [row for row in rows if (row["phase"], row["side"], row["set"]) == ("try", side, name)]
+    if not own:
+        return []
     rates = sorted({row["rate"] for row in own})
     best = min(means(rows, side, name).items(), key=lambda item: item[1], default=(None, None))[0]
 
@@ -113,7 +115,8 @@ def write(rows):
         lines += [f"### {title}: what was tried", ""]
         for side in ("prescript", "PEFT"):
             lines += tried(rows, side, name)
-        lines += [f"### {title}: the best, trained anew", "", *compared(rows, name)]
+        if best := compared(rows, name):
+            lines += [f"### {title}: the best, trained anew", "", *best]
     text = PAGE.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)

@@ -11,6 +11,6 @@ foreach(_suite IN LISTS _suites)
   string(REGEX REPLACE "[\n.]" "" _suite "${_suite}")
   string(APPEND _lines
     "add_test(\"${PREFIX}${_suite}\" \"${PROGRAM}\" \"--gtest_filter=${_suite}.*\")\n"
-    "set_tests_properties(\"${PREFIX}${_suite}\" PROPERTIES TIMEOUT 1200 SKIP_RETURN_CODE 77)\n")
+    "set_tests_properties(\"${PREFIX}${_suite}\" PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77)\n")
 endforeach()
 file(WRITE ${OUTPUT} "${_lines}")
