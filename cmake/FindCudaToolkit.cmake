@@ -27,6 +27,9 @@ find_package_handle_standard_args(CudaToolkit
 
 if(CudaToolkit_FOUND AND NOT TARGET CudaToolkit::runtime)
   set(CMAKE_CUDA_COMPILER ${CudaToolkit_DIR}/bin/nvcc)
+  # nvcc looks for its libraries in lib64, which is lib in the wheels.
+  get_filename_component(_libraries ${CudaToolkit_RUNTIME} DIRECTORY)
+  string(APPEND CMAKE_CUDA_FLAGS " -L${_libraries}")
   add_library(CudaToolkit::runtime UNKNOWN IMPORTED)
   set_target_properties(CudaToolkit::runtime PROPERTIES
     IMPORTED_LOCATION ${CudaToolkit_RUNTIME}

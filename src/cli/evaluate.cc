@@ -134,12 +134,13 @@ void write_thresholds(const EvaluationRun& run, const Evaluation& evaluation) {
              c.strategy == name_of(Strategy::kSelectivePrediction);
     });
     if (condition == evaluation.conditions.end()) continue;
-    const DeferralThreshold& threshold = *condition->selective->threshold;
+    const DeferralThreshold threshold =
+        condition->selective->threshold.value_or(DeferralThreshold());
     const std::string& dir = run.recipe.adapters[system.adapter].second;
     if (!threshold.reached) {
       write_warning(dir + ": no threshold is stored: no vote share reaches the accuracy " +
-                    number(threshold.target_accuracy) + " on task " + task.name +
-                    "; ask for a lower selective_prediction.target_accuracy");
+                    number(run.recipe.selective_prediction.target_accuracy) + " on task " +
+                    task.name + "; ask for a lower selective_prediction.target_accuracy");
       continue;
     }
     Adapter adapter = run.inputs->adapters()[system.adapter];

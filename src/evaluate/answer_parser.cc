@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 namespace prescript {
 namespace {
@@ -76,7 +77,7 @@ class Parser {
 
   std::optional<std::string> parse() const {
     if (auto stated = last_stated()) return *stated;
-    if (auto in_brackets = last_in_brackets()) return in_brackets;
+    if (auto in_brackets = last_in_brackets(0)) return in_brackets;
     if (auto whole = whole_text()) return whole;
     return asks_for_words_ ? first_word() : std::nullopt;
   }
@@ -126,24 +127,35 @@ class Parser {
         return Letter(option.letter);
       }
     }
+    const Letter letter = lettered(rest);
+    return letter ? std::optional<Letter>(letter) : std::nullopt;
+  }
+
+  /// "X", "X)" or "X." at the beginning, and then the end of the line or that option's text.
+  Letter lettered(std::string_view rest) const {
     if (asks_for_words_ || rest.empty()) return std::nullopt;
     const AnswerOption* const option = find(rest.front());
     if (option == nullptr) return std::nullopt;
     rest.remove_prefix(1);
     if (!rest.empty() && (rest.front() == ')' || rest.front() == '.')) rest.remove_prefix(1);
-    if (ends_line(rest)) return Letter(option->letter);
+    if (ends_line(rest)) return option->letter;
     const std::string_view behind = trim(rest);
     const bool is_its_text = behind.size() < rest.size() &&
                              begins_with(behind, trim(option->text)) &&
                              ends_sentence(behind.substr(trim(option->text).size()));
-    return is_its_text ? std::optional<Letter>(option->letter) : std::nullopt;
+    return is_its_text ? Letter(option->letter) : std::nullopt;
   }
 
-  /// What stands behind "Answer: " at `position`; npos where nothing is stated there.
-  size_t behind_statement(size_t position) const {
-    if (position > 0 && is_word(text_[position - 1])) return std::string::npos;
+  struct Statement {
+    size_t behind = 0;       // where what it states begins
+    bool has_colon = false;  // else "answer is"
+  };
+
+  /// "Answer: " or "answer is " at `position`.
+  std::optional<Statement> statement_at(size_t position) const {
+    if (position > 0 && is_word(text_[position - 1])) return std::nullopt;
     std::string_view rest = std::string_view(text_).substr(position);
-    if (!begins_with(rest, "answer")) return std::string::npos;
+    if (!begins_with(rest, "answer")) return std::nullopt;
     rest.remove_prefix(6);
     const auto skip_spaces = [&rest] {
       while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
@@ -154,14 +166,17 @@ class Parser {
     skip_spaces();
     const bool has_colon = rest.starts_with(':');
     if (has_colon) rest.remove_prefix(1);
-    return has_is || has_colon ? text_.size() - rest.size() : std::string::npos;
+    if (!has_is && !has_colon) return std::nullopt;
+    return Statement{text_.size() - rest.size(), has_colon};
   }
 
   std::optional<Letter> last_stated() const {
     for (size_t position = text_.size(); position-- > 0;) {
-      const size_t behind = behind_statement(position);
-      if (behind == std::string::npos) continue;
-      if (auto answer = answer_at(std::string_view(text_).substr(behind))) return answer;
+      const auto statement = statement_at(position);
+      if (!statement) continue;
+      const std::string_view rest = std::string_view(text_).substr(statement->behind);
+      if (auto answer = answer_at(rest)) return answer;
+      if (statement->has_colon && !trim(rest).empty()) return last_in_brackets(statement->behind);
     }
     return std::nullopt;
   }
@@ -180,21 +195,39 @@ class Parser {
     return (before && *before != letter) || (behind && *behind != letter);
   }
 
-  Letter last_in_brackets() const {
-    for (size_t position = text_.size(); position-- > 0;) {
-      const auto letter = bracketed(std::string_view(text_).substr(position), false);
-      if (letter && !is_listed(position, *letter)) return letter;
+  /// Whether "not" or "n't" stands before `position`.
+  bool is_denied(size_t position) const {
+    const std::string_view before = trim(std::string_view(text_).substr(0, position));
+    for (const std::string_view word : {"not", "n't"}) {
+      if (before.size() < word.size()) continue;
+      const size_t begin = before.size() - word.size();
+      const bool is_whole = word == "n't" || begin == 0 || !is_word(before[begin - 1]);
+      if (is_whole && begins_with(before.substr(begin), word)) return true;
     }
-    return std::nullopt;
+    return false;
+  }
+
+  /// Behind `begin`.
+  Letter last_in_brackets(size_t begin) const {
+    const std::string_view text = text_;
+    Letter last;
+    bool is_joined = false;  // to the one before
+    for (size_t position = begin; position < text.size(); ++position) {
+      const Letter letter = bracketed(text.substr(position), false);
+      if (!letter) continue;
+      const bool joins = joins_another(text.substr(position + 3), *letter);
+      const bool stands_alone = !std::exchange(is_joined, joins) && !joins;
+      if (stands_alone && !is_listed(position, *letter) && !is_denied(position)) last = letter;
+    }
+    return last;
   }
 
   Letter whole_text() const {
     std::string_view whole = trim(text_);
-    if (whole.ends_with('.') || whole.ends_with(')')) whole.remove_suffix(1);
-    if (whole.size() == 1 && !asks_for_words_) {
-      const AnswerOption* const option = find(whole.front());
-      if (option != nullptr) return option->letter;
+    if (whole.find('\n') == std::string_view::npos) {
+      if (const Letter letter = lettered(whole)) return letter;
     }
+    if (whole.ends_with('.') || whole.ends_with(')')) whole.remove_suffix(1);
     for (const AnswerOption& option : options_) {
       std::string_view wanted = trim(option.text);
       for (const std::string_view said : {trim(text_), whole}) {

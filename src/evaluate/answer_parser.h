@@ -17,9 +17,13 @@ namespace prescript {
 ///       "(X)"                    not joined to another option ("(A) or (B)" states nothing);
 ///       an option's whole text   and then the end of the sentence or line;
 ///       "X" or "X)", "X."        and then the end of the line, or that option's whole text.
-///  2. The last "(X)" in the text that is no entry of a list: that does not begin a line beside one
-///     that begins with another option.
-///  3. The whole text: "X", "X)" or "X.", or an option's text, with or without full stop.
+///     Behind "Answer: " and anything else only what follows is read, by rule 2.
+///  2. The last "(X)" in the text that is not
+///       an entry of a list: that begins a line beside one that begins with another option,
+///       denied: behind "not" or "n't",
+///       joined to another option: "(B) and (C)".
+///  3. The whole text: "X", "X)" or "X.", an option's text, with or without full stop, or the one
+///     before the other in a single line.
 ///  4. Where all options are yes, no or maybe: the first word, where punctuation ends it.
 /// Only what stands before the next line that begins with "Question:" is read: behind it, a model
 /// answers what it asks itself. X is the letter of an option. A bare letter never counts inside a

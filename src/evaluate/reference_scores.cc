@@ -62,11 +62,14 @@ RougeL rouge_l(std::string_view reference, std::string_view answer) {
 double word_recall(std::string_view statement, std::string_view answer) {
   const auto said_list = rouge_words(answer);
   const std::set<std::string> said(said_list.begin(), said_list.end());
-  std::set<std::string> wanted;
+  std::set<std::string> all;
+  std::set<std::string> content;
   for (const std::string& word : rouge_words(statement)) {
-    if (is_content(word)) wanted.insert(word);
+    all.insert(word);
+    if (is_content(word)) content.insert(word);
   }
-  if (wanted.empty()) return 1;
+  const std::set<std::string>& wanted = content.empty() ? all : content;
+  if (wanted.empty()) return 0;
   const auto found =
       std::ranges::count_if(wanted, [&](const std::string& word) { return said.contains(word); });
   return static_cast<double>(found) / static_cast<double>(wanted.size());

@@ -25,7 +25,7 @@ struct RougeL {
 RougeL rouge_l(std::string_view reference, std::string_view answer);
 
 /// The share of the statement's content words (four letters or more, or with a digit; each once)
-/// that occur in the answer; 1 for a statement without any.
+/// that occur in the answer; of all its words where none is a content word, and 0 without words.
 double word_recall(std::string_view statement, std::string_view answer);
 
 /// A must-have statement counts as covered where the answer has at least this share of its content

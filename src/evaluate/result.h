@@ -86,7 +86,7 @@ struct DeferralThreshold {
 };
 
 /// What becomes of accuracy when the least sure answers are deferred. An unparsed answer has
-/// confidence 0 and is wrong.
+/// confidence 0 and is wrong; the curve counts it as given at a deferral rate of 0, no threshold does.
 struct Selective {
   std::vector<CalibrationBin> bins = {};  // accuracy by confidence
   std::string confidence;                 // "vote share", or "option probability"
@@ -98,6 +98,7 @@ struct Selective {
   Estimate brier = {};
   /// Of confidence telling right answers from wrong ones; nothing where all are one kind.
   std::optional<Estimate> auroc = {};
+  /// Nothing where no question has an answer.
   std::optional<DeferralThreshold> threshold = {};
 };
 

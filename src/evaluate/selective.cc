@@ -87,9 +87,14 @@ Selective selective_of(std::span<const JudgedAnswer> answers,
       *resampled([](auto drawn) { return calibration(drawn, kCalibrationBins).brier; });
   selective.auroc = resampled([](auto drawn) { return auroc(drawn); });
 
-  auto chosen = least_deferral_for_accuracy(curve, target_accuracy);
+  // Where nobody voted there is no answer to give: such questions are deferred at any threshold.
+  const auto can_be_given =
+      std::ranges::find_if(curve, [](const CoveragePoint& point) { return point.threshold > 0; });
+  const std::span<const CoveragePoint> points(can_be_given, curve.end());
+  if (points.empty()) return selective;
+  auto chosen = least_deferral_for_accuracy(points, target_accuracy);
   const bool is_reached = chosen.has_value();
-  if (!is_reached) chosen = *std::ranges::max_element(curve, {}, &CoveragePoint::accuracy);
+  if (!is_reached) chosen = *std::ranges::max_element(points, {}, &CoveragePoint::accuracy);
   selective.threshold = DeferralThreshold{.target_accuracy = target_accuracy,
                                           .reached = is_reached,
                                           .vote_share = chosen->threshold,

@@ -56,9 +56,13 @@ const std::vector<Pattern>& patterns() {
     add(IdentifierKind::kDate, "(?i)" + kNumberBegin + "\\b" + kDatePattern + kNumberEnd);
     add(IdentifierKind::kAgeOver89,
         "(?i)" + kNumberBegin + "(?:9\\d|1[01]\\d)(?:[ -]years?[ -](?:old|of age)|[ -]?y/?o)\\b");
+    add(IdentifierKind::kAgeOver89,
+        "(?i)\\bage[ds]?(?: of| is|:)? ?(?:9\\d|1[01]\\d)" + kNumberEnd);
+    add(IdentifierKind::kAgeOver89,
+        "(?i)\\bin (?:his|her|their|my) (?:early |mid-?|late )?(?:(?:9|1[01])0s|nineties)\\b");
     add(IdentifierKind::kRecordNumber,
         "(?i)\\b(?:MRN|(?:(?:medical )?record|hospital|patient|chart|case|admission|accession|"
-        "insurance|policy|account|NHS|member)(?:'s)? (?:ID|number|no\\.?|nr\\.?|#))"
+        "insurance|policy|account|NHS|member|passport)(?:'s)? (?:ID|number|no\\.?|nr\\.?|#))"
         "(?: is| was)?[ :#]{0,3}(?=[A-Z/-]{0,6}\\d)[A-Z0-9][A-Z0-9/-]{3,}\\b");
     add(IdentifierKind::kSocialSecurity,
         kNumberBegin + "(?!000|666|9)\\d{3}-(?!00)\\d\\d-(?!0000)\\d{4}" + kNumberEnd);
@@ -74,7 +78,7 @@ const std::vector<Pattern>& patterns() {
             kNumberEnd);
     add(IdentifierKind::kPhoneNumber,
         "(?i)\\b(?:tel|telephone|phone|mobile|cell|fax|call|text)(?: (?:number|no))?[ .:]{0,2}"
-        "(?:is |me at |us at |me on |on |at )?\\(?\\d(?:[ .()-]{0,2}\\d){6,14}" +
+        "(?:is |me at |us at |me on |on |at )?\\(?\\d(?:[ .()/-]{0,3}\\d){6,14}" +
             kNumberEnd);
     add(IdentifierKind::kNameWithTitle,
         "\\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor)\\.? (?:\\p{Lu}\\.? ?){0,2}"

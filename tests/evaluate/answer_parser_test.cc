@@ -73,6 +73,28 @@ TEST(ParseAnswer, WithoutAStatementTheLastBracketsCount) {
               {"( A )", ""}});
 }
 
+TEST(ParseAnswer, WhatIsDeniedOrJoinedIsNotStated) {
+  expect_all(kDrugs,
+             {{"The answer is not (C).", ""},
+              {"The answer isn't (C).", ""},
+              {"The answer is not (C) but (B).", "B"},
+              {"Options (B) and (C) are wrong", ""},
+              {"(A) it is; (B) and (C) are wrong", "A"},
+              {"(B), (C) and (D) are wrong", ""},
+              {"It is knot (C)", "C"}});
+}
+
+TEST(ParseAnswer, BehindAnAnswerThatCannotBeReadNothingBeforeItCounts) {
+  expect_all(kDrugs,
+             {{"It is (B). Answer: none of the above", ""},
+              {"(B)\nAnswer: I do not know", ""},
+              {"Answer: (B)\nAnswer: unclear", ""},
+              {"Answer: the right option is (B)", "B"},
+              {"The answer is clear: (B)", "B"},
+              {"Answer: (B)\nAnswer:", "B"},
+              {"Answer: (B)\nAnswer: \n", "B"}});
+}
+
 TEST(ParseAnswer, WhatAModelAsksItselfIsNotRead) {
   expect_all(kDrugs,
              {{"(C)\n\nQuestion: Which is cheap?\n(A) One\n(B) Two\n(D) Four", "C"},
@@ -117,6 +139,10 @@ TEST(ParseAnswer, ABareLetterCountsAloneOnly) {
               {"Vaccinate against hepatitis B", ""},
               {"Hepatitis B", ""},
               {"option B", ""},
+              {"B) Ciprofloxacin", "B"},
+              {"B. ciprofloxacin.", "B"},
+              {"A) Gentamicin\nB) Ciprofloxacin", ""},
+              {"B) Ceftriaxone", ""},
               {"A B", ""}});
   expect_all(kGerms, {{"Answer: E. coli", ""}, {"Answer: Hepatitis B", "A"}});
 }

@@ -41,6 +41,19 @@ TEST(Selective, AnAccuracyThatNothingReachesIsSaid) {
   EXPECT_DOUBLE_EQ(selective.threshold->accuracy.value, 1.0 / 3);
 }
 
+TEST(Selective, AQuestionThatNobodyAnsweredIsDeferredAtAnyThreshold) {
+  const std::vector<JudgedAnswer> answers = {
+      {0, false}, {0, false}, {0.25, true}, {0.5, false}, {1, true}};
+  const Selective selective = selective_of(answers, 0.1, kBootstrap);
+  ASSERT_TRUE(selective.threshold->reached);
+  EXPECT_EQ(selective.threshold->vote_share, 0.25);
+  EXPECT_DOUBLE_EQ(selective.threshold->deferral_rate, 0.4);
+  EXPECT_DOUBLE_EQ(selective.threshold->accuracy.value, 2.0 / 3);
+
+  const std::vector<JudgedAnswer> unanswered = {{0, false}, {0, false}};
+  EXPECT_FALSE(selective_of(unanswered, 0, kBootstrap).threshold);
+}
+
 TEST(Selective, WithoutAWrongAnswerNothingIsToldApart) {
   const std::vector<JudgedAnswer> answers = {{0.5, true}, {0.7, true}};
   EXPECT_FALSE(selective_of(answers, 0.9, kBootstrap).auroc);

@@ -58,6 +58,13 @@ INSTANTIATE_TEST_SUITE_P(Identifiers,
                                          Case{kDate, "12-Dec-2023"},
                                          Case{kAgeOver89, "a 93-year-old man"},
                                          Case{kAgeOver89, "101 years old"},
+                                         Case{kAgeOver89, "patient aged 93, male"},
+                                         Case{kAgeOver89, "age: 95"},
+                                         Case{kAgeOver89, "at the age of 91"},
+                                         Case{kAgeOver89, "in her late 90s"},
+                                         Case{kAgeOver89, "in his nineties"},
+                                         Case{kRecordNumber, "passport number X1234567"},
+                                         Case{kPhoneNumber, "Tel. 030 / 1234567"},
                                          Case{kRecordNumber, "MRN 00451287"},
                                          Case{kRecordNumber, "patient ID: AB-44712"},
                                          Case{kRecordNumber, "hospital number is 4471299"},
@@ -95,6 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         "Dates 31/13/2024 and 2024-13-01, the year 2024, March 2024, 3 March.",
         "10 mg per day by the way, 5 St. John's wort tablets, ages 90-95 and 89-year-old.",
         "Call 911 or 112 at once; phone 111.",
+        "Dosage 90 mg, average 95, at age 9.5, aged 19 or 89, in the 90s, pages 90 to 110.",
         "DNA 5'-ACGT-3', 0.05 < p, 2-3/4 cups, 10^9/L, 24/7, 1/2/3 times."));
 
 TEST(Identifiers, StandWhereTheyStand) {
