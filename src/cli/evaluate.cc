@@ -239,9 +239,10 @@ void ask_all(const EvaluationRun& run, EvaluationDirectory& directory) {
         ask_options(run, task),
         [&](const RecordKey& key) { return done.contains(key); },
         [&](std::span<const Record> records, const WorkRecord& work) {
-          std::string lines;
+          // First: of a batch that is cut off some answers count, and the work for all was done.
+          std::string lines = line_of(work);
           for (const Record& record : records) lines += line_of(record);
-          directory.append(lines + line_of(work));
+          directory.append(lines);
           progress.add(task, records);
         },
         [&](const NeededComputation& needed, int64_t work) { progress.show(task, needed, work); });

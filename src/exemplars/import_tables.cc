@@ -49,6 +49,9 @@ std::map<std::string, size_t> columns_of(const CsvRow& header,
   const auto refuse = [&](const std::string& message) {
     throw InputError(ExitCode::kUsage, place_of(path, header) + ": " + message);
   };
+  if (is_divided_by_semicolons(header)) {
+    refuse("the columns are divided by semicolons; save the table with commas");
+  }
   const auto& asked = collector.options().columns;
   std::map<std::string, size_t> columns;
   for (size_t i = 0; i < header.size(); ++i) {
@@ -68,9 +71,7 @@ std::map<std::string, size_t> columns_of(const CsvRow& header,
     if (!columns.contains(field)) refuse("no column is headed " + quote(name));
   }
   if (!columns.contains("question")) {
-    const bool has_semicolons = header.size() == 1 && header[0].text.find(';') != std::string::npos;
-    refuse(has_semicolons ? "the columns are divided by semicolons; save the table with commas"
-                          : "no column is headed question; name it with --column question=HEADER");
+    refuse("no column is headed question; name it with --column question=HEADER");
   }
   return columns;
 }

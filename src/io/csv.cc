@@ -85,6 +85,10 @@ std::vector<CsvRow> parse_csv(std::string_view text, const std::string& place, E
   return Parser(text, place, code).rows();
 }
 
+bool is_divided_by_semicolons(const CsvRow& header) {
+  return header.size() == 1 && header.front().text.find(';') != std::string::npos;
+}
+
 std::string csv_row(std::span<const std::string> cells) {
   std::string row;
   for (const std::string& cell : cells) {

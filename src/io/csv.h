@@ -26,6 +26,10 @@ using CsvRow = std::vector<CsvCell>;
 /// are not text in UTF-8. Source   RFC 4180.
 std::vector<CsvRow> parse_csv(std::string_view text, const std::string& place, ExitCode code);
 
+/// Whether a header is that of a table whose cells are divided by semicolons, as spreadsheets write
+/// CSV in countries whose numbers have a decimal comma.
+bool is_divided_by_semicolons(const CsvRow& header);
+
 /// A row with its line end (LF); cells are quoted where they must be.
 std::string csv_row(std::span<const std::string> cells);
 

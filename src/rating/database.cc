@@ -27,9 +27,14 @@ constexpr int kBusyTimeoutMilliseconds = 10'000;
     case SQLITE_LOCKED:
       throw DeviceError(path + ": another program holds it; end that one and try again");
     default:
-      throw DeviceError(path + ": " +
-                        (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)));
+      break;
   }
+  // Where the file of a transaction cannot grow, SQLite tells an I/O error.
+  const bool is_full = (code & 0xFF) == SQLITE_FULL ||
+                       (database != nullptr && sqlite3_system_errno(database) == ENOSPC);
+  if (is_full) throw DeviceError(path + ": the disk is full; make room and try again");
+  throw DeviceError(path + ": " +
+                    (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)));
 }
 
 void check(const std::string& path, sqlite3* database, int code) {

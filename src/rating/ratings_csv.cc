@@ -62,6 +62,9 @@ class Reader {
   }
 
   void read_header(const CsvRow& header) {
+    if (is_divided_by_semicolons(header)) {
+      fail(header.front(), "the columns are divided by semicolons; save the table with commas");
+    }
     const auto columns = columns_of(study_);
     for (const CsvCell& cell : header) {
       if (std::find(columns.begin(), columns.end(), cell.text) == columns.end()) {

@@ -45,6 +45,7 @@ TEST_F(RatingsCsv, MistakesAreNamedByLineAndColumn) {
   const std::string good = "R1,1,addresses,helpful,\n";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "r.csv: empty"},
+      {"rater;task;intent\n", "r.csv:1:1: the columns are divided by semicolons"},
       {"rater,task,intent,mood\n", "r.csv:1:19: unknown column \"mood\""},
       {"rater,task,intent,intent\n", "r.csv:1:19: the column intent comes twice"},
       {"rater,task,intent\n", "r.csv:1:1: the column helpfulness is missing"},
