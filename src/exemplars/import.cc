@@ -27,6 +27,9 @@ const std::vector<Reader>& readers() {
       {{"medquad", "MedQuAD: XML documents with QAPairs, or directories of them"},
        import_medquad,
        {}},
+      {{"liveqa", "LiveQA of TREC 2017: XML, the test set and the training sets"},
+       import_liveqa,
+       {}},
       {{"pubmedqa", "PubMedQA: JSON, ori_pqal.json; options yes, no, maybe"}, import_pubmedqa, {}},
       {{"mmlu", "MMLU: CSV without a header: question, options, letter"}, import_mmlu, {}},
       {{"medqa", "MedQA: JSONL, four or five options"}, import_medqa, {"options", "answer_idx"}},
@@ -106,6 +109,7 @@ std::string detect_import_format(const std::string& path) {
   const std::string bytes = read_file(path, kMaxImportBytes, ExitCode::kData);
   const std::string head = bytes.substr(0, 4096);
   if (head.find("<Document") != head.npos && bytes.find("<QAPairs") != bytes.npos) return "medquad";
+  if (head.find("<NLM-QUESTION") != head.npos) return "liveqa";
   nlohmann::json record;
   try {
     record = first_record(bytes, path);

@@ -18,7 +18,7 @@ struct ImportFormat {
   std::string_view description;  // what its files hold, in one line
 };
 
-/// medquad, pubmedqa, mmlu, medqa, medmcqa, kqa, alpaca, messages, csv.
+/// medquad, liveqa, pubmedqa, mmlu, medqa, medmcqa, kqa, alpaca, messages, csv.
 const std::vector<ImportFormat>& import_formats();
 
 struct ImportOptions {

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kMaxDefectsShown = 20;
+constexpr const char* kWithoutAnswer = "without an answer";
 
 std::string letter(size_t option) {
   return std::string(1, static_cast<char>('A' + option));
@@ -62,7 +63,7 @@ void ImportCollector::add(ImportedExemplar exemplar) {
   // What a command would refuse later is a defect of this record now.
   const Exemplar parsed = parse_exemplar(line, exemplar.place, /*need_answer=*/false);
   if (!parsed.answer && !options_.keep_unanswered) {
-    leave_out("without an answer");
+    leave_out(kWithoutAnswer);
     return;
   }
   const auto [other, is_new] = place_of_id_.try_emplace(exemplar.id, exemplar.place);
@@ -98,7 +99,11 @@ ImportedSet ImportCollector::take(const std::string& place) {
     for (const auto& [reason, count] : set_.left_out) {
       found = counted(count, "record") + " " + reason + " and no other";
     }
-    throw InputError(ExitCode::kData, place + ": " + found + "; nothing is imported");
+    const bool are_questions = set_.left_out.contains(kWithoutAnswer);
+    throw InputError(
+        ExitCode::kData,
+        place + ": " + found + "; nothing is imported" +
+            (are_questions ? " without --keep-unanswered, which keeps questions" : ""));
   }
   return std::move(set_);
 }

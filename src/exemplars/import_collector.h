@@ -75,6 +75,7 @@ void for_each_json_record(const std::string& path,
 
 // The readers, one for each format.
 void import_medquad(const std::vector<std::string>& paths, ImportCollector& collector);
+void import_liveqa(const std::vector<std::string>& paths, ImportCollector& collector);
 void import_pubmedqa(const std::vector<std::string>& paths, ImportCollector& collector);
 void import_mmlu(const std::vector<std::string>& paths, ImportCollector& collector);
 void import_medqa(const std::vector<std::string>& paths, ImportCollector& collector);

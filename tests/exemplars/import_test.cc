@@ -106,6 +106,110 @@ TEST_F(Import, OfMedquadNamesEveryDefectByLine) {
   EXPECT_THAT(error_of("medquad", "a.xml", "<!DOCTYPE a><a/>"), HasSubstr("DOCTYPE"));
 }
 
+TEST_F(Import, OfLiveqaTestSetsTakesTheFirstReferenceAnswer) {
+  const ImportedSet set = import("liveqa", "test.xml", R"(<?xml version="1.0" encoding="UTF-8"?>
+<LiveQA2017-Medical-Test-Set-Full>
+<NLM-QUESTION qid="TQ1">
+  <Original-Question qfile="71.txt">
+    <Subject> testitis pills </Subject>
+    <Message>	are they &lt;safe&gt;
+		for  me?	</Message>
+  </Original-Question>
+  <Paraphrase>Is testitis harmless?</Paraphrase>
+  <Annotations>
+    <Q-Focus fid="F1" fcategory="Problem">testitis</Q-Focus>
+    <Q-Type tid="T1" hasFocus="F1">SIDE_EFFECT</Q-Type>
+    <Q-Type tid="T2" hasFocus="F1">DOSAGE</Q-Type>
+    <Q-Type tid="T3" hasFocus="F1">SIDE_EFFECT</Q-Type>
+  </Annotations>
+  <ReferenceAnswers>
+    <RefAnswer aid="TQ1A1"><Answer> </Answer><AnswerURL>x</AnswerURL></RefAnswer>
+    <RefAnswer aid="TQ1A2">
+      <Answer>Yes.
+
+      Two a day. </Answer>
+      <AnswerURL> https://pills.example </AnswerURL><Comment>good</Comment>
+    </RefAnswer>
+    <RefAnswer aid="TQ1A3"><Answer>Mostly.</Answer></RefAnswer>
+  </ReferenceAnswers>
+</NLM-QUESTION>
+<NLM-QUESTION qid="TQ2">
+  <Original-Question><SUBJECT/><MESSAGE>What is it?</MESSAGE></Original-Question>
+  <NIST-PARAPHRASE>x</NIST-PARAPHRASE><NLM-Summary>What is testitis?</NLM-Summary>
+  <ANNOTATIONS><FOCUS>testitis</FOCUS><TYPE tid="T1">INFORMATION</TYPE></ANNOTATIONS>
+  <ReferenceAnswers>
+    <ReferenceAnswer aid="TQ2A1"><ANSWER>A test.</ANSWER><COMMENT/></ReferenceAnswer>
+  </ReferenceAnswers>
+</NLM-QUESTION>
+<NLM-QUESTION qid="TQ3">
+  <Original-Question><Subject>Nobody answers?</Subject><Message></Message></Original-Question>
+  <ReferenceAnswers></ReferenceAnswers>
+</NLM-QUESTION>
+</LiveQA2017-Medical-Test-Set-Full>
+)");
+  EXPECT_EQ(
+      set.jsonl,
+      R"({"id":"liveqa-TQ1","source":"LiveQA","topic":"side_effect, dosage",)"
+      R"("question":"testitis pills\nare they <safe>\nfor  me?","answer":"Yes.\n\nTwo a day."})"
+      "\n"
+      R"({"id":"liveqa-TQ2","source":"LiveQA","topic":"information","question":"What is it?",)"
+      R"("answer":"A test."})"
+      "\n");
+  EXPECT_THAT(
+      set.left_out,
+      ElementsAre(Pair("of further answers to a question", 1), Pair("without an answer", 1)));
+  EXPECT_THAT(
+      set.unused_fields,
+      ElementsAre(
+          "AnswerURL", "COMMENT", "Comment", "NIST-PARAPHRASE", "NLM-Summary", "Paraphrase"));
+}
+
+const char* const kLiveqaTraining = R"(<NLM-QUESTIONS>
+<NLM-QUESTION questionid="Q6" fRef="17730">
+  <SUBJECT>testitis</SUBJECT>
+  <MESSAGE>What is it and what causes it?</MESSAGE>
+  <SUB-QUESTIONS>
+    <SUB-QUESTION subqid="Q6-S1">
+      <ANNOTATIONS><FOCUS>testitis</FOCUS><TYPE>information</TYPE></ANNOTATIONS>
+      <ANSWERS>
+        <ANSWER answerid="Q6-S1-A1" pairid="8">A disease.</ANSWER>
+        <ANSWER answerid="Q6-S1-A2" pairid="9">An illness.</ANSWER>
+      </ANSWERS>
+    </SUB-QUESTION>
+    <SUB-QUESTION subqid="Q6-S2">
+      <ANNOTATIONS><FOCUS>testitis</FOCUS><TYPE>Cause</TYPE></ANNOTATIONS>
+      <ANSWERS><ANSWER answerid="Q6-S2-A1" pairid="12">Tests.</ANSWER></ANSWERS>
+    </SUB-QUESTION>
+  </SUB-QUESTIONS>
+</NLM-QUESTION>
+</NLM-QUESTIONS>
+)";
+
+TEST_F(Import, OfLiveqaTrainingSetsJoinsTheAnswersToTheParts) {
+  const ImportedSet set = import("liveqa", "train.xml", kLiveqaTraining);
+  EXPECT_EQ(set.jsonl,
+            R"({"id":"liveqa-Q6","source":"LiveQA","topic":"information, cause",)"
+            R"("question":"testitis\nWhat is it and what causes it?",)"
+            R"("answer":"A disease.\n\nTests."})"
+            "\n");
+  EXPECT_THAT(set.left_out, ElementsAre(Pair("of further answers to a question", 1)));
+}
+
+TEST_F(Import, OfLiveqaNamesEveryDefectByLine) {
+  const std::string error =
+      error_of("liveqa",
+               "a.xml",
+               "<NLM-QUESTIONS>\n<NLM-QUESTION><MESSAGE>Secret?</MESSAGE></NLM-QUESTION>\n"
+               "<NLM-QUESTION qid=\"1\"><SUBJECT> </SUBJECT></NLM-QUESTION>\n"
+               "<QUESTION qid=\"2\"><MESSAGE>Secret?</MESSAGE></QUESTION></NLM-QUESTIONS>");
+  EXPECT_THAT(error, HasSubstr("3 defects; nothing is imported"));
+  EXPECT_THAT(error, HasSubstr("a.xml:2: NLM-QUESTION: without the attribute qid or questionid"));
+  EXPECT_THAT(error, HasSubstr("a.xml:3: NLM-QUESTION: neither Subject nor Message has a text"));
+  EXPECT_THAT(error, HasSubstr("a.xml:4: QUESTION: expected NLM-QUESTION"));
+  EXPECT_THAT(error, Not(HasSubstr("Secret")));
+  EXPECT_THAT(error_of("liveqa", "a.xml", "<html/>"), HasSubstr("a.xml: no records"));
+}
+
 TEST_F(Import, OfPubmedqaIsAChoiceWithTheAbstractAsContext) {
   const ImportedSet set = import("pubmedqa", "ori_pqal.json", R"({
     "123": {"QUESTION": "Does it help?", "CONTEXTS": ["We asked.", "We saw."],
@@ -299,7 +403,8 @@ TEST_F(Import, IdsThatComeTwiceAreADefect) {
 TEST_F(Import, OfNothingIsADefect) {
   EXPECT_THAT(error_of("alpaca", "a.json", "[]"), HasSubstr("no records"));
   EXPECT_THAT(error_of("csv", "t.csv", "question\nQ?"),
-              HasSubstr("1 record without an answer and no other"));
+              testing::AllOf(HasSubstr("1 record without an answer and no other"),
+                             HasSubstr("--keep-unanswered")));
   EXPECT_THAT(error_of("alpaca", "a.json", "[{"), HasSubstr("a.json:1:"));
   EXPECT_THAT(error_of("squad", "a.json", "[]"), HasSubstr("is not one of auto, medquad, "));
   EXPECT_THAT(error_of("alpaca", "a.json", "[]", {.first_option = 1}),
@@ -326,6 +431,7 @@ TEST_F(Import, FormatsAreDetectedWhereThereIsNoDoubt) {
     }
   };
   EXPECT_EQ(detect(kDocument), "medquad");
+  EXPECT_EQ(detect(kLiveqaTraining), "liveqa");
   EXPECT_EQ(detect(R"({"1": {"QUESTION": "Q?", "CONTEXTS": []}})"), "pubmedqa");
   EXPECT_EQ(detect("{\n \"1\": {\"QUESTION\": \"Q?\", \"CONTEXTS\": []}}"), "pubmedqa");
   EXPECT_EQ(detect(R"({"question": "Q?", "options": {}, "answer_idx": "A"})"), "medqa");
@@ -338,7 +444,7 @@ TEST_F(Import, FormatsAreDetectedWhereThereIsNoDoubt) {
   EXPECT_THAT(detect("[]"), HasSubstr("no record"));
   EXPECT_THAT(detect(R"({"messages": [], "instruction": "", "output": ""})"),
               HasSubstr("not those of one format"));
-  EXPECT_EQ(import_formats().size(), 9u);
+  EXPECT_EQ(import_formats().size(), 10u);
 }
 
 }  // namespace
