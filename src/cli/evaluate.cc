@@ -20,9 +20,11 @@
 #include "cli/commands.h"
 #include "cli/evaluation_run.h"
 #include "cli/facts.h"
+#include "cli/output_kind.h"
 #include "cli/recipe_arguments.h"
 #include "cli/terminal.h"
 #include "evaluate/evaluation_directory.h"
+#include "evaluate/judge.h"
 #include "evaluate/report_html.h"
 #include "evaluate/report_json.h"
 #include "evaluate/summarize.h"
@@ -112,8 +114,7 @@ void write_answers(const EvaluationFiles& files, const std::string& dir) {
 }
 
 /// Writes the reports from what the directory holds. The same files give the same bytes.
-Evaluation report(const std::string& dir) {
-  const EvaluationFiles files = read_evaluation(dir);
+Evaluation report(const EvaluationFiles& files, const std::string& dir) {
   Evaluation evaluation = summarize(files);
   write_file_durably(dir + "/" + kReportJson, report_json(evaluation));
   write_file_durably(dir + "/" + kReportHtml, report_html(evaluation));
@@ -249,15 +250,32 @@ void ask_all(const EvaluationRun& run, EvaluationDirectory& directory) {
   }
 }
 
+/// A report of a part would look like that of the whole, and the questions that were asked first
+/// are no sample of all.
+void check_finished(const EvaluationFiles& files, const std::string& dir) {
+  const Answered so_far = answered(files);
+  if (so_far.answers == so_far.answers_needed) return;
+  throw InputError(
+      ExitCode::kUsage,
+      dir + ": the evaluation is not finished: " + std::to_string(so_far.questions_finished) +
+          " of " + counted(so_far.questions, "question") + " (" + std::to_string(so_far.answers) +
+          " of " + counted(so_far.answers_needed, "answer") +
+          "), so no report is written; prescript evaluate " + dir + "/" + kEvaluationRecipe +
+          " --resume goes on with it and then reports");
+}
+
 int evaluate(const Arguments& arguments) {
   if (!arguments.rescore.empty()) {
-    report(arguments.rescore);
+    const EvaluationFiles files = read_evaluation(arguments.rescore);
+    check_finished(files, arguments.rescore);
+    report(files, arguments.rescore);
     return 0;
   }
   const EvaluationRun run = prepare_evaluation(arguments.run.recipe, arguments.run.overrides);
+  check_output_kind(run.recipe.output, OutputKind::kEvaluation);
   EvaluationDirectory directory(run.recipe.output, mode_of(arguments), run.description, run.tasks);
   ask_all(run, directory);
-  const Evaluation evaluation = report(directory.path());
+  const Evaluation evaluation = report(read_evaluation(directory.path()), directory.path());
   write_thresholds(run, evaluation);
   write_message("wrote " + directory.path() + "/" + kReportHtml + " and " + kReportJson);
   return 0;

@@ -7,6 +7,7 @@
 #include "cli/evaluation_run.h"
 #include "cli/inspect.h"
 #include "evaluate/evaluation_directory.h"
+#include "evaluate/judge.h"
 
 namespace prescript {
 namespace {
@@ -71,13 +72,15 @@ ordered_json inspect_evaluation(const std::string& dir) {
                         {"num_in_file", task.num_in_file},
                         {"strategies", task.strategies}};
   }
+  const Answered so_far = answered(files);
   const std::string report = dir + "/" + kReportHtml;
   return {{"kind", "evaluation"},
           {"path", dir},
           {"base_model", description.identity.base_model},
           {"date", description.identity.date},
           {"systems", systems},
-          {"num_answers", files.records.records.size()},
+          {"num_answers", so_far.answers},
+          {"num_answers_needed", so_far.answers_needed},
           {"report", std::filesystem::exists(report) ? ordered_json(report) : ordered_json()},
           {"tasks", tasks}};
 }

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/dry_run.h"
 #include "cli/initial_soft_prompts.h"
+#include "cli/output_kind.h"
 #include "cli/planned_tuning.h"
 #include "cli/prepared_run.h"
 #include "cli/private_run.h"
@@ -126,6 +127,7 @@ void tell_of_another_device(const Recipe* recorded, const Recipe& recipe) {
 
 int run(PreparedRun run, const Arguments& arguments) {
   using Mode = RunDirectory::Mode;
+  check_output_kind(run.recipe.output, OutputKind::kTrainingRun);
   RunDirectory directory(run.recipe.output,
                          arguments.resume      ? Mode::kResume
                          : arguments.overwrite ? Mode::kOverwrite

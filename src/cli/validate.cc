@@ -1,9 +1,7 @@
 // prescript validate: everything that a run checks, short of loading weights.
 
-#include <array>
 #include <filesystem>
 #include <memory>
-#include <span>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -13,12 +11,12 @@
 #include "cli/commands.h"
 #include "cli/evaluation_run.h"
 #include "cli/facts.h"
+#include "cli/output_kind.h"
 #include "cli/prepared_run.h"
 #include "cli/private_run.h"
 #include "cli/recipe_arguments.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
-#include "evaluate/evaluation_directory.h"
 
 namespace prescript {
 namespace {
@@ -31,11 +29,9 @@ struct Arguments {
   bool json = false;
 };
 
-/// Whether a run could write into `output` or make it. Nothing is made now. Where one of `marks`
-/// lies there, `command` refuses to write.
-void check_output(const std::string& output,
-                  std::span<const char* const> marks,
-                  const std::string& command) {
+/// Whether the command whose output it is could write into `output` or make it. Nothing is made
+/// now.
+void check_output(const std::string& output, OutputKind kind) {
   const auto refuse = [&](const fs::path& at, const char* found) {
     throw InputError(ExitCode::kUsage,
                      "output: " + output + ": " + at.string() + " is not " + found +
@@ -48,18 +44,19 @@ void check_output(const std::string& output,
   }
   if (!fs::is_directory(existing, error)) refuse(existing, "a directory");
   if (::access(existing.c_str(), W_OK | X_OK) != 0) refuse(existing, "writable");
-  for (const char* mark : marks) {
-    if (!fs::exists(fs::symlink_status(fs::path(output) / mark, error))) continue;
-    write_warning("output: " + output + " holds a run already; " + command +
-                  " will need --resume or --overwrite");
-    return;
-  }
+  check_output_kind(output, kind);
+  if (!is_occupied(output, kind)) return;
+  const bool is_evaluation = kind == OutputKind::kEvaluation;
+  write_warning(
+      "output: " + output + " holds " +
+      (is_evaluation ? "an evaluation already; evaluate" : "a training run already; train") +
+      " will need --resume, which goes on with it, or --overwrite, which drops it; "
+      "output=DIR takes another directory");
 }
 
 int validate_evaluation(const Arguments& arguments) {
-  constexpr std::array<const char*, 3> kMarks = {kEvaluationRecipe, kEvaluationJson, kRecords};
   const EvaluationRun run = prepare_evaluation(arguments.run.recipe, arguments.run.overrides);
-  check_output(run.recipe.output, kMarks, "evaluate");
+  check_output(run.recipe.output, OutputKind::kEvaluation);
   size_t num_questions = 0;
   for (const Task& task : run.tasks) num_questions += task.questions.size();
   if (arguments.json) {
@@ -77,10 +74,8 @@ int validate_evaluation(const Arguments& arguments) {
 }
 
 int validate_training(const Arguments& arguments) {
-  constexpr std::array<const char*, 4> kMarks = {
-      "recipe.yaml", "metrics.jsonl", "checkpoints", "adapter"};
   PreparedRun run = prepare_run(arguments.run.recipe, arguments.run.overrides);
-  check_output(run.recipe.output, kMarks, "train");
+  check_output(run.recipe.output, OutputKind::kTrainingRun);
   run.recipe = resolve(run.recipe, nullptr);
   const auto ops = make_ops(run.recipe);
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);

@@ -113,8 +113,8 @@ EvaluationDirectory::EvaluationDirectory(std::string path,
     }
     write(kQuestions, questions);
   }
-  write(kEvaluationRecipe, description.identity.recipe);
   write(kEvaluationJson, description_text(description));
+  write(kEvaluationRecipe, description.identity.recipe);  // beside the former, it is our own
   records_.emplace(in(path_, kRecords), before_.whole_bytes);
 }
 

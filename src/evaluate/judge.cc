@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "evaluate/answer_parser.h"
@@ -77,6 +78,14 @@ std::vector<Way> ways_of(const EvaluatedTask& task, const EvaluationSettings& se
   return ways;
 }
 
+RecordKey key_of(const AskedQuestion& question, const Way& way, const EvaluatedSystem& system) {
+  return {.task = question.task,
+          .prompt = name_of(way.prompt),
+          .computation = way.computation,
+          .system = system.name,
+          .id = question.exemplar.id};
+}
+
 Judgement judge_one(const AskedQuestion& asked, const Record& record, const Way& way) {
   const Exemplar& question = asked.exemplar;
   if (way.computation == Computation::kOptions) {
@@ -140,6 +149,29 @@ Judgement judge_texts(const Exemplar& question,
   return judgement;
 }
 
+Answered answered(const EvaluationFiles& files) {
+  std::set<RecordKey> records;
+  for (const Record& record : files.records.records) records.insert(record.key);
+  Answered answered = {.questions = files.questions.size()};
+  for (const AskedQuestion& question : files.questions) {
+    const auto task =
+        std::ranges::find(files.description.tasks, question.task, &EvaluatedTask::name);
+    if (task == files.description.tasks.end()) continue;
+    std::set<RecordKey> needed;  // several ways may judge one answer
+    for (const Way& way : ways_of(*task, files.description.settings)) {
+      for (const EvaluatedSystem& system : files.description.systems) {
+        needed.insert(key_of(question, way, system));
+      }
+    }
+    const auto found =
+        std::ranges::count_if(needed, [&](const RecordKey& key) { return records.contains(key); });
+    answered.answers += found;
+    answered.answers_needed += needed.size();
+    answered.questions_finished += found == std::ssize(needed) ? 1 : 0;
+  }
+  return answered;
+}
+
 std::vector<JudgedCondition> judge(const EvaluationFiles& files) {
   std::map<RecordKey, const Record*> records;
   for (const Record& record : files.records.records) records.emplace(record.key, &record);
@@ -151,11 +183,7 @@ std::vector<JudgedCondition> judge(const EvaluationFiles& files) {
             task.name, system.name, name_of(way.strategy), way.scoring, {}};
         for (const AskedQuestion& question : files.questions) {
           if (question.task != task.name) continue;
-          const auto found = records.find({.task = task.name,
-                                           .prompt = name_of(way.prompt),
-                                           .computation = way.computation,
-                                           .system = system.name,
-                                           .id = question.exemplar.id});
+          const auto found = records.find(key_of(question, way, system));
           if (found == records.end()) continue;
           condition.judgements.push_back(judge_one(question, *found->second, way));
         }

@@ -42,6 +42,16 @@ Judgement judge_texts(const Exemplar& question,
                       std::span<const GeneratedText> texts,
                       size_t num_texts);
 
+/// How far an evaluation is. A question is finished when every system has answered it under every
+/// strategy.
+struct Answered {
+  size_t questions_finished = 0;
+  size_t questions = 0;
+  size_t answers = 0;
+  size_t answers_needed = 0;
+};
+Answered answered(const EvaluationFiles& files);
+
 /// Every condition that has records, in the order of tasks, strategies, scorings and systems.
 /// `files` must outlive the result.
 std::vector<JudgedCondition> judge(const EvaluationFiles& files);

@@ -125,7 +125,7 @@ RunDirectory::RunDirectory(std::string path, Mode mode)
        {recipe_path(), metrics_path(), checkpoints_path(), adapter_path()}) {
     if (!exists(mark)) continue;
     throw InputError(ExitCode::kUsage,
-                     "output: " + path_ + " holds a run already (" +
+                     "output: " + path_ + " holds a training run already (" +
                          fs::path(mark).filename().string() +
                          "); --resume goes on with it, --overwrite drops it, output=DIR takes "
                          "another directory");

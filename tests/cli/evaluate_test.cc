@@ -120,6 +120,83 @@ TEST_F(EvaluateCommand, RescoringGivesTheIdenticalReportWithoutTheModel) {
   EXPECT_EQ(file("report.json"), report);
 }
 
+TEST_F(EvaluateCommand, AnUnfinishedEvaluationIsNotRescoredAndSaysHowToGoOn) {
+  ASSERT_EQ(evaluate().exit_code, 0);
+  const std::string report = file("report.json");
+  // quiz comes first, talk last: of 22 answers the last three are taken away, both of t2 and the
+  // adapter's of t1.
+  std::string records;
+  for (const auto& line : json_lines(file("records.jsonl"))) {
+    const bool is_of_talk = line.value("task", "") == "talk" && line.contains("id");
+    if (is_of_talk && (line.at("id") == "t2" || line.at("system") == "kind")) continue;
+    records += line.dump() + "\n";
+  }
+  directory_.write("out/records.jsonl", records);
+  for (const char* name : {"report.json", "report.html"}) {
+    std::filesystem::remove(output() + "/" + name);
+  }
+  const auto result = run_prescript({"evaluate", "--rescore", output()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("not finished: 3 of 5 questions (19 of 22 answers)"));
+  EXPECT_THAT(result.err,
+              HasSubstr("prescript evaluate " + output() + "/recipe.yaml --resume goes on"));
+  for (const char* name : {"report.json", "report.html"}) {
+    EXPECT_FALSE(std::filesystem::exists(output() + "/" + name)) << name;
+  }
+  const auto held = json::parse(run_prescript({"inspect", output(), "--json"}).out);
+  EXPECT_EQ(held.at("num_answers"), 19);
+  EXPECT_EQ(held.at("num_answers_needed"), 22);
+
+  const auto resumed = run_prescript({"evaluate", output() + "/recipe.yaml", "--resume"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(json::parse(file("report.json")).at("conditions"),
+            json::parse(report).at("conditions"));
+  directory_.write("out/records.jsonl", "");
+  EXPECT_THAT(run_prescript({"evaluate", "--rescore", output()}).err,
+              HasSubstr("0 of 5 questions (0 of 22 answers)"));
+}
+
+TEST_F(EvaluateCommand, ATrainingRunAndAnEvaluationDoNotShareADirectory) {
+  const std::string recipe =
+      directory_.write("t.yaml",
+                       "base_model: " + model() + "\ndtype: fp32\ntraining.steps: 1\ndata.train: " +
+                           directory_.write("train.jsonl", R"({"question":"Q?","answer":"A."})") +
+                           "\noutput: " + directory_ / "run" + "\n");
+  ASSERT_EQ(evaluate().exit_code, 0);
+  ASSERT_EQ(run_prescript({"train", recipe}).exit_code, 0);
+  const std::string of_run = bytes_of_file(directory_ / "run/recipe.yaml");
+  const std::string of_evaluation = file("recipe.yaml");
+  for (const std::string flag : {"", "--resume", "--overwrite"}) {
+    std::vector<std::string> train = {"train", recipe, "output=" + output()};
+    std::vector<std::string> evaluate = {"evaluate", recipe_, "output=" + directory_ / "run"};
+    if (!flag.empty()) train.push_back(flag);
+    if (!flag.empty()) evaluate.push_back(flag);
+    const auto trained = run_prescript(train);
+    EXPECT_EQ(trained.exit_code, 2) << flag;
+    EXPECT_THAT(trained.err, HasSubstr("holds an evaluation (evaluation.json)"));
+    const auto evaluated = run_prescript(evaluate);
+    EXPECT_EQ(evaluated.exit_code, 2) << flag;
+    EXPECT_THAT(evaluated.err, HasSubstr("holds a training run (metrics.jsonl)"));
+  }
+  EXPECT_EQ(bytes_of_file(directory_ / "run/recipe.yaml"), of_run);
+  EXPECT_EQ(file("recipe.yaml"), of_evaluation);
+  // validate says the same beforehand.
+  const auto train = run_prescript({"validate", recipe, "output=" + output()});
+  EXPECT_EQ(train.exit_code, 2);
+  EXPECT_THAT(train.err, HasSubstr("holds an evaluation (evaluation.json)"));
+  const auto evaluation = run_prescript({"validate", recipe_, "output=" + directory_ / "run"});
+  EXPECT_EQ(evaluation.exit_code, 2);
+  EXPECT_THAT(evaluation.err, HasSubstr("holds a training run (metrics.jsonl)"));
+  // A recipe that lies where its output goes is not written over.
+  std::filesystem::create_directory(directory_ / "own");
+  directory_.write("own/recipe.yaml", bytes_of_file(recipe_));
+  const auto own = run_prescript(
+      {"evaluate", directory_ / "own/recipe.yaml", "--overwrite", "output=" + directory_ / "own"});
+  EXPECT_EQ(own.exit_code, 2);
+  EXPECT_THAT(own.err, HasSubstr("holds a recipe that no evaluation wrote (recipe.yaml)"));
+}
+
 TEST_F(EvaluateCommand, AStoppedRunGoesOnToTheSameReport) {
   ASSERT_EQ(evaluate().exit_code, 0);
   const std::string records = file("records.jsonl");
@@ -178,7 +255,8 @@ TEST_F(EvaluateCommand, ValidateAndInspectSayWhatARecipeAsksAndWhatAnEvaluationH
   EXPECT_FALSE(std::filesystem::exists(output()));
 
   ASSERT_EQ(evaluate().exit_code, 0);
-  EXPECT_THAT(run_prescript({"validate", recipe_}).err, HasSubstr("evaluate will need --resume"));
+  EXPECT_THAT(run_prescript({"validate", recipe_}).err,
+              HasSubstr("holds an evaluation already; evaluate will need --resume"));
   const auto held = json::parse(run_prescript({"inspect", output(), "--json"}).out);
   EXPECT_EQ(held.at("kind"), "evaluation");
   EXPECT_EQ(held.at("num_answers"), 22);
@@ -186,6 +264,54 @@ TEST_F(EvaluateCommand, ValidateAndInspectSayWhatARecipeAsksAndWhatAnEvaluationH
   const auto damaged = run_prescript({"validate", recipe_, "tasks.quiz.limit=0"});
   EXPECT_EQ(damaged.exit_code, 2);
   EXPECT_THAT(damaged.err, HasSubstr("tasks.quiz.limit"));
+}
+
+TEST_F(EvaluateCommand, LongFormSetsAreImportedAndAnsweredWithReferencesOrWithout) {
+  const auto import = [&](std::vector<std::string> arguments, const std::string& set) {
+    arguments.insert(arguments.begin(), {"exemplars", "import"});
+    arguments.insert(arguments.end(), {"--keep-unanswered", "--output", directory_ / set});
+    const auto imported = run_prescript(arguments);
+    EXPECT_EQ(imported.exit_code, 0) << imported.err;
+  };
+  import({"liveqa",
+          directory_.write("live.xml",
+                           "<NLM-QUESTIONS><NLM-QUESTION qid=\"1\"><MESSAGE>Why?</MESSAGE>"
+                           "<ReferenceAnswers><RefAnswer><ANSWER>So.</ANSWER></RefAnswer>"
+                           "</ReferenceAnswers></NLM-QUESTION></NLM-QUESTIONS>")},
+         "live.jsonl");
+  import({"csv",
+          directory_.write("medication.csv",
+                           "Question,Focus (Drug),Question Type,Answer,Section Title,URL\n"
+                           "How much?,pills,Dose,Two.,,\nHow long?,pills,Usage,,,\n"),
+          "--column",
+          "question=Question",
+          "--column",
+          "answer=Answer"},
+         "medication.jsonl");
+  import({"csv",
+          directory_.write("search.csv", "Question\nAre they serious?\n"),
+          "--column",
+          "question=Question"},
+         "search.jsonl");
+  std::string recipe = "base_model: " + model() +
+                       "\nmax_new_tokens.long_form: 3\noutput: " + output() +
+                       "\nbootstrap.replicas: 10\ntasks:\n";
+  for (const std::string task : {"live", "medication", "search"}) {
+    recipe += "  " + task + ": {questions: " + (directory_ / (task + ".jsonl")) + "}\n";
+  }
+  const auto result = run_prescript({"evaluate", directory_.write("long.yaml", recipe)});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(file("report.json"));
+  const std::vector<std::pair<int, int>> expected = {{1, 1}, {2, 1}, {1, 0}};
+  ASSERT_EQ(report.at("conditions").size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const json& condition = report["conditions"][i];
+    EXPECT_EQ(condition.at("num_questions"), expected[i].first);
+    EXPECT_EQ(condition.value("num_references", 0), expected[i].second);
+  }
+  const auto answers = json_lines(file("answers/search.zero_shot.jsonl"));
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].at("question"), "Are they serious?");
 }
 
 TEST_F(EvaluateCommand, AThresholdIsStoredAndGenerateDefersByIt) {

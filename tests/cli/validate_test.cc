@@ -90,7 +90,7 @@ TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   directory_.write("out/run/metrics.jsonl", "");
   const auto occupied = validate();
   EXPECT_EQ(occupied.exit_code, 0);
-  EXPECT_THAT(occupied.err, HasSubstr("holds a run already"));
+  EXPECT_THAT(occupied.err, HasSubstr("holds a training run already; train will need --resume"));
 }
 
 TEST_F(ValidateCommand, EachMistakeHasItsExitCodeAndMessageWithoutExemplarText) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "evaluate/small_evaluation.h"
 #include "support/expect_error.h"
 
 namespace prescript {
@@ -86,6 +87,23 @@ TEST(JudgeTexts, FewerSamplesThanVotesAreAnError) {
   const Exemplar asked = question();
   expect_input_error(
       ExitCode::kData, "has 1 samples, but 2 vote", [&] { judge_texts(asked, texts({"(A)"}), 2); });
+}
+
+TEST(Answered, CountsTheAnswersThatJudgingTakes) {
+  EvaluationFiles files = small_evaluation();
+  const auto counts = [&] {
+    const Answered so_far = answered(files);
+    return std::vector<size_t>{
+        so_far.questions_finished, so_far.questions, so_far.answers, so_far.answers_needed};
+  };
+  EXPECT_EQ(counts(), (std::vector<size_t>{5, 5, 10, 10}));
+  files.description.tasks[0].scoring = {"letter", "text"};  // both from the same record
+  EXPECT_EQ(counts(), (std::vector<size_t>{5, 5, 10, 10}));
+  files.records.records.erase(files.records.records.begin());
+  files.records.records.push_back(files.records.records.back());  // counts once
+  EXPECT_EQ(counts(), (std::vector<size_t>{4, 5, 9, 10}));
+  files.description.tasks[1].strategies = {"zero_shot", "few_shot"};
+  EXPECT_EQ(counts(), (std::vector<size_t>{3, 5, 9, 12}));
 }
 
 }  // namespace
