@@ -12,29 +12,6 @@
 namespace prescript {
 namespace {
 
-/// Takes `count` exemplars out of `exemplars`, drawn by seed; both keep the order of the file.
-std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
-                                    int64_t count,
-                                    uint64_t seed,
-                                    const std::string& path) {
-  if (count >= static_cast<int64_t>(exemplars.size())) {
-    throw InputError(ExitCode::kData,
-                     path + ": data.few_shot: " + std::to_string(count) + " of " +
-                         counted(exemplars.size(), "exemplar") +
-                         " would leave none to train on; use fewer");
-  }
-  auto drawn = shuffled_indices(exemplars.size(), RandomStream(seed, "few-shot exemplars"));
-  drawn.resize(static_cast<size_t>(count));
-  const std::set<size_t> chosen(drawn.begin(), drawn.end());
-  std::vector<Exemplar> few_shot;
-  std::vector<Exemplar> rest;
-  for (size_t i = 0; i < exemplars.size(); ++i) {
-    (chosen.contains(i) ? few_shot : rest).push_back(std::move(exemplars[i]));
-  }
-  exemplars = std::move(rest);
-  return few_shot;
-}
-
 /// Reads a file once: the hash is that of the exemplars, whatever happens to the file. Those that
 /// their review has not accepted are counted and left out.
 std::vector<Exemplar> read_hashed(const std::string& path,
@@ -107,6 +84,28 @@ std::vector<Row> common_head_start(const TrainingData& data, PromptPosition posi
 }
 
 }  // namespace
+
+std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
+                                    int64_t count,
+                                    uint64_t seed,
+                                    const std::string& path) {
+  if (count >= static_cast<int64_t>(exemplars.size())) {
+    throw InputError(ExitCode::kData,
+                     path + ": data.few_shot: " + std::to_string(count) + " of " +
+                         counted(exemplars.size(), "exemplar") +
+                         " would leave none to train on; use fewer");
+  }
+  auto drawn = shuffled_indices(exemplars.size(), RandomStream(seed, "few-shot exemplars"));
+  drawn.resize(static_cast<size_t>(count));
+  const std::set<size_t> chosen(drawn.begin(), drawn.end());
+  std::vector<Exemplar> few_shot;
+  std::vector<Exemplar> rest;
+  for (size_t i = 0; i < exemplars.size(); ++i) {
+    (chosen.contains(i) ? few_shot : rest).push_back(std::move(exemplars[i]));
+  }
+  exemplars = std::move(rest);
+  return few_shot;
+}
 
 TrainingData load_training_data(const BaseModelFiles& base, const TrainingDataOptions& options) {
   TrainingData data;

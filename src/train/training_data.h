@@ -48,6 +48,13 @@ struct TrainingData {
   std::vector<std::string> unused_fields;  // fields of the files that nothing reads, sorted
 };
 
+/// Takes `count` exemplars out of `exemplars`, drawn by seed; both keep the order of the file.
+/// Throws InputError(kData) naming `path` where none would be left.
+std::vector<Exemplar> draw_few_shot(std::vector<Exemplar>& exemplars,
+                                    int64_t count,
+                                    uint64_t seed,
+                                    const std::string& path);
+
 /// Draws `few_shot` exemplars of the training set by seed: they go into the hard prompt and leave
 /// the set. Throws InputError(kData) naming an exemplar that is longer than the model's context, a
 /// training set that the draw or reviews leave empty, and as read_exemplars and Renderer do.

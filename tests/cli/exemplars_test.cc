@@ -57,7 +57,7 @@ TEST_F(ExemplarsCommand, CheckNamesWhatToLookAtAndShowsNoText) {
                               path + ":1 \"one\", with another answer\n"),
                     HasSubstr("Repeated answers: none\n"),
                     HasSubstr("--against\n"),
-                    HasSubstr("--model\n")));
+                    HasSubstr("--model, or a training recipe with --recipe\n")));
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("Texts that may identify somebody: 1\n  " + path +
                               ":1 \"one\": answer: name with a title 1\n"),
@@ -136,6 +136,78 @@ TEST_F(ExemplarsCommand, LengthIsInTokensWithAllThatIsFed) {
   EXPECT_EQ(with("4").at("too_long").size(), 0u);
   EXPECT_EQ(with("5").at("too_long").at(0).at("tokens"), 65);
   EXPECT_EQ(check(exemplar.dump(), {"--format", "plain"}).exit_code, 2);  // of which model?
+}
+
+TEST_F(ExemplarsCommand, ARecipesFilesAreCheckedAsItWouldFeedThem) {
+  write_tiny_model(directory_ / "short", {.max_positions = 150});
+  std::string train;
+  for (const char* id : {"a", "b", "c"}) {
+    train +=
+        ordered_json{{"id", id}, {"question", std::string(30, *id)}, {"answer", "Yes."}}.dump() +
+        "\n";
+  }
+  // Not fed, and so not measured.
+  train += ordered_json{{"id", "d"},
+                        {"question", std::string(200, 'd')},
+                        {"answer", "Yes."},
+                        {"review", {{"status", "rejected"}, {"version", 1}}}}
+               .dump();
+  const std::string recipe = directory_.write(
+      "r.yaml",
+      "base_model: " + directory_ / "short" + "\nsoft_prompt.num_virtual_tokens: 7\ndata:\n" +
+          "  {train: " + directory_.write("t.jsonl", train) + ", validation: " +
+          directory_.write("v.jsonl",
+                           ordered_json{{"id", "v"}, {"question", std::string(31, 'a')}}.dump()) +
+          ", format: plain, instruction: Be kind., few_shot: 1}\noutput: out\n");
+  const auto result = exemplars({"check", "--recipe", recipe, "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const ordered_json found = ordered_json::parse(result.out);
+  EXPECT_EQ(found.at("files").size(), 2u);
+  EXPECT_EQ(found.at("num_exemplars"), 5);
+  EXPECT_EQ(found.at("context"), 150);
+  // Two of a, b, c; the third stands in each as "Question: " 30 "\nAnswer: Yes.\n\n". A token is a
+  // byte; the instruction and its blank line take 10, virtual tokens 7, <|endoftext|> 1.
+  EXPECT_EQ(found.at("tokens").at("total"), 2 * found.at("tokens").at("max").get<int>());
+  EXPECT_EQ(found.at("tokens").at("max"), 10 + (10 + 30 + 13 + 2) + (10 + 30 + 13) + 7 + 1);
+  EXPECT_EQ(found.at("without_answer").at(0).at("id"), "v");
+  // It agrees with what the recipe's commands say.
+  directory_.write("v.jsonl", R"({"id": "v", "question": "Why?", "answer": "Yes."})");
+  const auto inspected = run_prescript({"inspect", recipe, "--json"});
+  ASSERT_EQ(inspected.exit_code, 0) << inspected.err;
+  EXPECT_EQ(ordered_json::parse(inspected.out).at("train").at("tokens").at("max"),
+            found.at("tokens").at("max").get<int>() - 7);
+  EXPECT_EQ(exemplars({"check", "--recipe", recipe, "--model", model()}).exit_code, 2);
+  EXPECT_EQ(exemplars({"check", directory_ / "t.jsonl", "--recipe", recipe}).exit_code, 2);
+  EXPECT_EQ(exemplars({"check"}).exit_code, 2);
+}
+
+TEST_F(ExemplarsCommand, AnEvaluationsExemplarsAreCheckedAgainstItsQuestions) {
+  const std::string shown =
+      directory_.write("s.jsonl", R"({"question": "Fever?", "answer": "No."})");
+  const std::string tasks =
+      "base_model: nowhere\noutput: out\ntasks:\n  talk:\n    questions: " +
+      directory_.write("q.jsonl", "{\"question\": \"Secret fever?\"}\n{\"question\": \"Fever\"}");
+  const std::string few_shot = "\n    few_shot: {from: " + shown + ", count: 1}";
+  const std::string recipe = directory_.write(
+      "e.yaml", tasks + few_shot + "\nexemplars: [" + directory_.write("a.jsonl", kAdvice) + "]\n");
+  const auto result = exemplars({"check", "--recipe", recipe, "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const ordered_json found = ordered_json::parse(result.out);
+  EXPECT_EQ(found.at("files").size(), 2u);
+  ASSERT_EQ(found.at("overlap").size(), 2u);
+  EXPECT_EQ(found.at("overlap").at(0).at("exemplar").at("id"), "one");
+  EXPECT_EQ(found.at("overlap").at(1).at("exemplar").at("place"), shown + ":1");
+  // Few-shot exemplars drawn from a file of questions are none of those that are asked.
+  const std::string asked =
+      directory_.write("asked.yaml",
+                       tasks + "\n    few_shot: {from: " + directory_ / "q.jsonl" + ", count: 1}" +
+                           "\nexemplars: [" + directory_ / "a.jsonl" + "]");
+  const auto again = ordered_json::parse(exemplars({"check", "--recipe", asked, "--json"}).out);
+  EXPECT_EQ(again.at("files").size(), 1u);
+  EXPECT_EQ(again.at("overlap").size(), 1u);
+  const auto none = exemplars({"check", "--recipe", directory_.write("n.yaml", tasks + "\n")});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("it names no exemplars"));
 }
 
 TEST_F(ExemplarsCommand, ImportedExemplarsAreCheckedAndScored) {
