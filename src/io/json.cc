@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
+#include "io/lfs_pointer.h"
 #include "io/quote.h"
 
 namespace prescript {
@@ -194,7 +195,9 @@ json parse_json_line(std::string_view line, const std::string& place, ExitCode c
 }
 
 json parse_json_file(const std::string& path, ExitCode code, const JsonLimits& limits) {
-  return parse_json(read_file(path, limits.max_bytes, code), path, code, limits);
+  const std::string text = read_file(path, limits.max_bytes, code);
+  refuse_lfs_pointer(text, path, code);
+  return parse_json(text, path, code, limits);
 }
 
 JsonCursor::JsonCursor(const json& root, std::string place, ExitCode code)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file_error.h"
+#include "io/lfs_pointer.h"
 
 namespace prescript {
 namespace {
@@ -94,8 +95,10 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, Exit
   const int error_number = errno;
   ::close(descriptor);
   if (data == MAP_FAILED) throw_file_error(path, "cannot map", error_number);
-  return std::shared_ptr<const MappedFile>(
+  std::shared_ptr<const MappedFile> file(
       new MappedFile(path, static_cast<const std::byte*>(data), size));
+  refuse_lfs_pointer({static_cast<const char*>(data), size}, path, code);
+  return file;
 }
 
 MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)

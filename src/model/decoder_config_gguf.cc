@@ -208,11 +208,23 @@ void read_sizes(const Metadata& metadata, DecoderConfig& c) {
       metadata.number(is_rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
 }
 
+// What llama.cpp takes for a Gemma 2 whose file leaves it out, as those written first do.
+constexpr double kGemma2ScoreCap = 50;
+constexpr double kGemma2LogitCap = 30;
+constexpr int64_t kGemma2Window = 4096;
+
+bool is_gemma2(const Metadata& metadata) {
+  return metadata.name() == "gemma2";
+}
+
 void read_scores(const Metadata& metadata, DecoderConfig& c) {
-  c.score_cap = metadata.find_number("attn_logit_softcapping").value_or(0);
-  c.logit_cap = metadata.find_number("final_logit_softcapping").value_or(0);
+  const bool has_caps = is_gemma2(metadata);
+  c.score_cap =
+      metadata.find_number("attn_logit_softcapping").value_or(has_caps ? kGemma2ScoreCap : 0);
+  c.logit_cap =
+      metadata.find_number("final_logit_softcapping").value_or(has_caps ? kGemma2LogitCap : 0);
   // llama.cpp knows the models of 27 billion parameters by their layers.
-  const bool is_27b = (metadata.name() == "gemma2" && c.num_layers == 46) ||
+  const bool is_27b = (is_gemma2(metadata) && c.num_layers == 46) ||
                       (metadata.name() == "gemma3" && c.num_layers == 62);
   const int64_t scalar = c.hidden_size / c.num_heads;
   if (is_27b) c.query_scalar = static_cast<double>(scalar);
@@ -221,7 +233,8 @@ void read_scores(const Metadata& metadata, DecoderConfig& c) {
 void read_window(const Metadata& metadata, DecoderConfig& c) {
   const char* const key = "attention.sliding_window";
   const SlidingLayers sliding = metadata.family().sliding;
-  const int64_t window = metadata.find_integer(key, 0, kMaxPositions).value_or(0);
+  const int64_t window = metadata.find_integer(key, 0, kMaxPositions)
+                             .value_or(is_gemma2(metadata) ? kGemma2Window : 0);
   // A Mistral is stored as a llama. Which layers of a Qwen slide GGUF does not say.
   const bool is_readable = metadata.name() == "llama" ||
                            (sliding != SlidingLayers::kNone && sliding != SlidingLayers::kUpper);

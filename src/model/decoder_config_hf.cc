@@ -32,6 +32,7 @@ const Family& family_of(const std::string& name, const std::string& place) {
 /// What a family's files leave out where it equals what its class in transformers has by default.
 json defaults_of(std::string_view family) {
   if (family == "gpt2") return {{"vocab_size", 50257}};
+  if (family == "gpt_neox") return {{"rotary_pct", 0.25}};
   if (family == "gemma2") {
     return {{"attn_logit_softcapping", 50.0},
             {"final_logit_softcapping", 30.0},
@@ -170,8 +171,7 @@ class ConfigReader {
     features.parallel_residual =
         features.parallel_residual && is_set("use_parallel_residual", true);
     features.scores_by_inverse_layer = is_set(kScoresByInverseLayer);
-    auto activation = config_.find(family_.keys.activation);
-    if (!activation) activation = config_.find("hidden_act");
+    const auto activation = config_.find(family_.keys.activation);
     if (activation) features.activation = read_activation(*activation);
   }
 
@@ -179,7 +179,9 @@ class ConfigReader {
     const std::string& name = value.string();
     if (name == "silu" || name == "swish") return Activation::kSilu;
     if (name == "gelu") return Activation::kGelu;
-    if (name == "gelu_new" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+    for (const char* tanh : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"}) {
+      if (name == tanh) return Activation::kGeluTanh;
+    }
     refuse_model(place_, "activation " + quote(name) + " is not implemented");
   }
 
@@ -201,6 +203,10 @@ class ConfigReader {
           {.theta = family_.keys.rope_theta, .rotary_share = family_.keys.rotary_share});
       c.max_positions = rope.max_positions(context);
       c.rotary_size = rope.rotary_size(c.head_size);
+      // transformers ignores it in the other families, and may not be what the model was made with.
+      if (c.rotary_size != c.head_size && !family_.turns_part_of_heads) {
+        refuse_in_family("partial_rotary_factor");
+      }
       // Before frequencies are computed from them.
       c.rope.theta = rope.theta();
       check_decoder_config(c, place_);
@@ -232,6 +238,7 @@ class ConfigReader {
   std::vector<bool> read_layer_types(const DecoderConfig& c) const {
     const auto types = config_.find("layer_types");
     if (!types) return {};
+    if (family_.hf == "phi3") refuse_in_family("layer_types");  // all of its layers slide, or none
     if (types->size() != static_cast<size_t>(c.num_layers)) {
       types->fail("names " + std::to_string(types->size()) + " layers of " +
                   std::to_string(c.num_layers));

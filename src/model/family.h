@@ -39,7 +39,8 @@ struct Family {
   bool scores_of_its_own = false;  // a query scalar, and caps of scores and logits
   bool biases_everywhere = false;
   bool tied_by_default = false;
-  double default_rope_theta = 0;  // of GGUF files, whose writers leave it out; 0: they do not
+  bool turns_part_of_heads = false;  // if its file says so
+  double default_rope_theta = 0;     // of GGUF files, whose writers leave it out; 0: they do not
   ConfigKeys keys = {};
 };
 
@@ -55,6 +56,7 @@ constexpr Family gemma(std::string_view hf, std::string_view gguf) {
                    .scores_of_its_own = true,
                    .tied_by_default = true,
                    .keys = {.activation = "hidden_activation"}};
+  if (gguf == "gemma2") family.default_rope_theta = 10000;
   if (gguf == "gemma3") {
     family.features.query_key_norms = true;
     family.sliding = SlidingLayers::kAllButEverySixth;
@@ -79,7 +81,8 @@ inline constexpr std::array<Family, 10> kFamilies = {{
     {.hf = "phi3",
      .gguf = "phi3",
      .features = {.fused_tensors = true},
-     .sliding = SlidingLayers::kAll},
+     .sliding = SlidingLayers::kAll,
+     .turns_part_of_heads = true},
     gemma("gemma2", "gemma2"),
     gemma("gemma3_text", "gemma3"),
     gemma("gemma3", "gemma3"),  // one that also sees, of which the text side is read (MedGemma)
@@ -111,6 +114,7 @@ inline constexpr std::array<Family, 10> kFamilies = {{
                   .fused_by_heads_in_hf = true,
                   .hf_names = &kGptNeoxNames},
      .biases_everywhere = true,
+     .turns_part_of_heads = true,
      .default_rope_theta = 10000,
      .keys = {.norm_epsilon = "layer_norm_eps",
               .rope_theta = "rotary_emb_base",

@@ -28,11 +28,19 @@ RopeReader::RopeReader(const JsonCursor& config, const std::string& place, const
     name_ = key;
     if (of_layers) name_ += std::string(".") + keys_.layer_type;
     parameters_ = of_layers ? of_layers : rope;
-    for (const char* type_key : {"rope_type", "type"}) {
-      if (const auto type = parameters_->find(type_key)) type_ = type->string();
-    }
+    read_type();
   }
   read_theta();
+}
+
+void RopeReader::read_type() {
+  const auto type = find("rope_type");
+  const auto old_type = find("type");
+  if (type && old_type && type->string() != old_type->string()) {
+    old_type->fail("differs from rope_type; keep one of them");
+  }
+  if (type) type_ = type->string();
+  if (old_type) type_ = old_type->string();
 }
 
 int64_t RopeReader::rotary_size(int64_t head_size) const {
@@ -97,8 +105,13 @@ void RopeReader::expect_keys(std::initializer_list<const char*> keys) const {
 
 double RopeReader::original_positions() const {
   const char* const key = "original_max_position_embeddings";
-  if (const auto inner = find(key)) return positive(*inner);
-  return positive(config_.at(key));
+  const auto inner = find(key);
+  if (!inner) return positive(config_.at(key));
+  const auto top = config_.find(key);
+  if (top && top->number() != inner->number()) {
+    top->fail("differs from that of " + name_ + "; keep one of them");
+  }
+  return positive(*inner);
 }
 
 Rope RopeReader::read_llama3(int64_t size) const {

@@ -37,6 +37,7 @@ class RopeReader {
   Rope read(int64_t size) const;
 
  private:
+  void read_type();
   void read_theta();
   bool is_longrope() const { return type_ == "longrope" || type_ == "su"; }
   std::optional<JsonCursor> find(const char* key) const;

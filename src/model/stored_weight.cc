@@ -1,6 +1,7 @@
 #include "model/stored_weight.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 namespace prescript {
@@ -327,6 +328,31 @@ bool is_no_weight(const std::string& name, const DecoderConfig& config) {
          begins("multi_modal_projector.") || begins("model.multi_modal_projector.");
 }
 
+bool hold_the_same(const TensorSource& source, const std::string& a, const std::string& b) {
+  const TensorInfo& info = *source.find(a);
+  const TensorInfo& other = *source.find(b);
+  if (info.rows() != other.rows() || info.cols() != other.cols() || !info.is_readable ||
+      !other.is_readable) {
+    return false;
+  }
+  constexpr int64_t kRows = 256;
+  const auto values = static_cast<size_t>(std::min(kRows, info.rows()) * info.cols());
+  std::vector<float> values_of_a(values);
+  std::vector<float> values_of_b(values);
+  for (int64_t begin = 0; begin < info.rows(); begin += kRows) {
+    const int64_t end = std::min(begin + kRows, info.rows());
+    const auto count = static_cast<size_t>((end - begin) * info.cols());
+    source.read(a, begin, end, 0, info.cols(), values_of_a.data());
+    source.read(b, begin, end, 0, info.cols(), values_of_b.data());
+    if (std::memcmp(values_of_a.data(), values_of_b.data(), count * sizeof(float)) != 0) {
+      return false;
+    }
+  }
+  source.release(a);
+  source.release(b);
+  return true;
+}
+
 }  // namespace
 
 void check_weights(const TensorSource& source, const DecoderConfig& config) {
@@ -361,8 +387,16 @@ void check_weights(const TensorSource& source, const DecoderConfig& config) {
   const std::string head = StoredWeights(untied, kind).head().tensors.front().name;
   // A tensor that nothing reads would change the model's output if the layer function knew it.
   for (const TensorInfo& info : source.list()) {
-    const bool is_tied_copy = config.tied_head && info.name == head;
-    if (known.contains(info.name) || is_tied_copy || is_no_weight(info.name, config)) continue;
+    if (known.contains(info.name) || is_no_weight(info.name, config)) continue;
+    if (config.tied_head && info.name == head) {
+      const std::string embedding = weights.embedding().tensors.front().name;
+      if (hold_the_same(source, head, embedding)) continue;
+      refuse(source,
+             head,
+             "is not " + embedding +
+                 ", though tie_word_embeddings says so; set it to false in config.json to run the "
+                 "head of the file");
+    }
     refuse(source, info.name, "belongs to a variant of the architecture that is not implemented");
   }
 }

@@ -177,7 +177,7 @@ def add_metadata(writer, config):
 
 def add_rope(writer, config):
     kind = config.model_type
-    if kind in ("gpt2", "gpt_neox"):
+    if kind in ("gpt2", "gpt_neox", "gemma2"):  # of which llama.cpp's converter writes no base
         return
     rope = config.rope_parameters
     if kind == "gemma3_text":

@@ -141,7 +141,13 @@ used: the greedy text has to be transformers'. ✔ alone: up to the gradient.
 * Of a model that also sees, the text side is read.
 * GGUF has no key for some settings; they are as llama.cpp takes them: Gemma's query scalar is the head size (in the models of
   27 billion parameters D / H), every second or all but every sixth layer slides, GPT-2's scores are not divided by the layer's
-  number. BioMedLM divides them: use its Hugging Face files.
+  number. BioMedLM divides them: use its Hugging Face files. Of a Gemma 2 an absent base of the rotary positions is 10000, absent
+  caps are 50 and 30, an absent window is 4096.
+* llama.cpp's converter writes no window of a Mistral, nor of a Qwen that has one: such a GGUF attends to everything, as in
+  llama.cpp. Of Mistral 7B v0.1 that differs from its Hugging Face files behind 4096 tokens.
+* Files that contradict themselves are refused: two bases, types or original contexts of rotary positions, a head of its own in a
+  file whose config.json ties it to the embedding. So is a share of the head that turns outside Phi-3 and GPT-NeoX, which
+  programs read in different ways.
 * Long sequences: `dynamic` and `longrope` scalings are run up to the context that their first frequencies hold for; beyond
   that the program says so and stops.
 * Not supported, and refused by name: mixtures of experts, encoders, attention in both directions, state-space models, any

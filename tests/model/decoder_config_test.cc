@@ -167,6 +167,8 @@ TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
   hf_refuses_with({{"model_type", "mistral"}, {"layer_types", layer_types("chunked_attention", 1)}},
                   "layer_types: \"chunked_attention\" is not implemented");
   hf_refuses_with({{"layer_types", {"full_attention"}}}, "names 1 layers of 30");
+  hf_refuses_with({{"model_type", "phi3"}, {"layer_types", layer_types("sliding_attention", 1)}},
+                  "layer_types of a \"phi3\" is not implemented");
   hf_refuses_with({{"model_type", "mistral"}, {"layer_types", one_slides}},
                   "sliding_window: missing");
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
@@ -209,6 +211,57 @@ TEST(DecoderConfig, TwoRopeBasesMustAgree) {
   EXPECT_EQ(read_hf(config).rope.theta, 100000);
   config["rope_theta"] = 10000;
   hf_refuses("differs from the rope_theta of rope_parameters", config);
+}
+
+TEST(DecoderConfig, ScalingThatIsSaidTwiceMustAgree) {
+  const auto with = [](const json& change) {
+    json config = config_json();
+    config["rope_parameters"].merge_patch(change);
+    return config;
+  };
+  const json linear = {{"rope_type", "linear"}, {"type", "linear"}, {"factor", 4.0}};
+  EXPECT_EQ(read_hf(with(linear)).rope, linear_rope(100000, 64, 4));
+  json contrary = linear;
+  contrary["type"] = "dynamic";
+  hf_refuses("rope_parameters.type: differs from rope_type", with(contrary));
+
+  json yarn =
+      with({{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}});
+  yarn["original_max_position_embeddings"] = 64;
+  EXPECT_EQ(read_hf(yarn).rope.scaling, "yarn");
+  yarn["original_max_position_embeddings"] = 128;
+  hf_refuses("original_max_position_embeddings: differs from that of rope_parameters", yarn);
+}
+
+TEST(DecoderConfig, OnlyFamiliesWhosePartsOfHeadsTurnReadTheShare) {
+  for (const char* family : {"llama", "mistral", "qwen2", "qwen3", "gemma2"}) {
+    hf_refuses_with(
+        {{"model_type", family}, {"partial_rotary_factor", 0.5}, {"sliding_window", 100}},
+        "partial_rotary_factor of a \"" + std::string(family) + "\"");
+  }
+  json config = config_json();
+  config["partial_rotary_factor"] = 0.5;
+  config["model_type"] = "phi3";
+  EXPECT_EQ(read_hf(config).rotary_size, 32);
+  // What its class has where the file leaves it out.
+  config["model_type"] = "gpt_neox";
+  config["layer_norm_eps"] = 1e-5;
+  config.erase("partial_rotary_factor");
+  EXPECT_EQ(read_hf(config).rotary_size, 16);
+}
+
+TEST(DecoderConfig, ActivationsAreReadFromTheKeyOfTheirFamily) {
+  json config = config_json();
+  config["model_type"] = "gpt_neox";
+  config["layer_norm_eps"] = 1e-5;
+  config["hidden_act"] = "gelu_fast";  // GPT-NeoX-20B's
+  EXPECT_EQ(read_hf(config).features.activation, Activation::kGeluTanh);
+  // transformers reads hidden_activation of a Gemma, whatever hidden_act says.
+  config["model_type"] = "gemma2";
+  config["hidden_act"] = "gelu";
+  EXPECT_EQ(read_hf(config).features.activation, Activation::kGeluTanh);
+  config["hidden_activation"] = "gelu";
+  EXPECT_EQ(read_hf(config).features.activation, Activation::kGelu);
 }
 
 TEST(DecoderConfig, ImpossibleNumbersAreRefused) {
@@ -328,6 +381,23 @@ TEST(DecoderConfig, LayersSlideAsTheirFamilySays) {
   EXPECT_EQ(gguf_slides("phi3"), "11111111");
   EXPECT_EQ(gguf_slides("gemma2"), "10101010");
   EXPECT_EQ(gguf_slides("gemma3"), "11111011");
+}
+
+TEST(DecoderConfig, OfGemma2InGgufTakesWhatLlamaCppTakesWhereItsFileLeavesItOut) {
+  // llama.cpp's converter writes no base of the rotary positions; those of the first weeks no cap
+  // and no window.
+  GgufBytes file = gguf("gemma2");
+  file.erase("gemma2.rope.freq_base");
+  const DecoderConfig c = read_gguf(file);
+  EXPECT_EQ(c.rope, (Rope{.theta = 10000}));
+  EXPECT_EQ(c.score_cap, 50);
+  EXPECT_EQ(c.logit_cap, 30);
+  EXPECT_EQ(c.window, 4096);
+  EXPECT_EQ(slides_of(c), "101010101010101010101010101010");
+  file.set("gemma2.attn_logit_softcapping", 20.0F);
+  file.set("gemma2.final_logit_softcapping", 10.0F);
+  EXPECT_EQ(read_gguf(file).score_cap, 20);
+  EXPECT_EQ(read_gguf(file).logit_cap, 10);
 }
 
 TEST(DecoderConfig, OfGemmaTakesWhatItsFilesLeaveOut) {

@@ -127,7 +127,7 @@ TEST_F(FrozenWeightsTest, OfATiedHeadAreTheEmbeddingItself) {
   c.tied_head = true;
   MemoryTensors tensors = random_llama(c);
   // A copy of the embedding under the head's name is no other model.
-  tensors.set("lm_head.weight", Matrix(c.vocabulary_size, c.hidden_size));
+  tensors.set("lm_head.weight", tensors.matrix("model.embed_tokens.weight"));
   for (const WeightFormat format : kFormats) {
     expect_head(*load(tensors, c, DType::kFloat32, format),
                 tensors.matrix("model.embed_tokens.weight"));

@@ -105,5 +105,21 @@ TEST(CheckWeights, RefusesAnyTensorThatTheLayerFunctionDoesNotRead) {
   EXPECT_NO_THROW(check_weights(old, c));
 }
 
+TEST(CheckWeights, AHeadThatIsTiedMayStandInTheFileAsACopyOnly) {
+  DecoderConfig c = tiny_config();
+  c.tied_head = true;
+  MemoryTensors tensors = random_llama(c);
+  Matrix head = tensors.matrix("model.embed_tokens.weight");
+  tensors.set("lm_head.weight", head);
+  EXPECT_NO_THROW(check_weights(tensors, c));
+  head.values.back() += 1;
+  tensors.set("lm_head.weight", head);
+  refuses("tensor lm_head.weight is not model.embed_tokens.weight", tensors, c);
+  head.rows -= 1;
+  head.values.resize(static_cast<size_t>(head.rows * head.cols));
+  tensors.set("lm_head.weight", head);
+  refuses("tensor lm_head.weight is not model.embed_tokens.weight", tensors, c);
+}
+
 }  // namespace
 }  // namespace prescript
