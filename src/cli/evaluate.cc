@@ -18,6 +18,7 @@
 #include "adapter/deferral.h"
 #include "base/counted.h"
 #include "cli/commands.h"
+#include "cli/evaluation_checks.h"
 #include "cli/evaluation_run.h"
 #include "cli/facts.h"
 #include "cli/output_kind.h"
@@ -254,6 +255,12 @@ void ask_all(const EvaluationRun& run, EvaluationDirectory& directory) {
 /// are no sample of all.
 void check_finished(const EvaluationFiles& files, const std::string& dir) {
   const Answered so_far = answered(files);
+  if (so_far.strange_answers > 0) {
+    throw InputError(ExitCode::kData,
+                     dir + "/" + kRecords + ": " + counted(so_far.strange_answers, "answer") +
+                         " to questions or of systems that this evaluation does not have; the "
+                         "files belong to different evaluations");
+  }
   if (so_far.answers == so_far.answers_needed) return;
   throw InputError(
       ExitCode::kUsage,
@@ -272,6 +279,7 @@ int evaluate(const Arguments& arguments) {
     return 0;
   }
   const EvaluationRun run = prepare_evaluation(arguments.run.recipe, arguments.run.overrides);
+  check_evaluation(run);
   check_output_kind(run.recipe.output, OutputKind::kEvaluation);
   EvaluationDirectory directory(run.recipe.output, mode_of(arguments), run.description, run.tasks);
   ask_all(run, directory);

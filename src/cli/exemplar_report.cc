@@ -198,7 +198,9 @@ std::string words_for(const std::map<IdentifierKind, size_t>& kinds) {
 
 void write_lengths(const ExemplarReport& report) {
   if (!report.context) {
-    write_result("Longer than the context: not checked; name a model with --model, or a training recipe with --recipe");
+    write_result(
+        "Longer than the context: not checked; name a model with --model, or a training recipe "
+        "with --recipe");
     return;
   }
   std::vector<std::string> too_long;

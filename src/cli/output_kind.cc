@@ -38,9 +38,13 @@ void check_output_kind(const std::string& output, OutputKind kind) {
     }
   } else if (!holds_evaluation && holds(output, kMetrics)) {
     refuse("a training run", kMetrics, "an evaluation takes a directory of its own");
-  } else if (!holds_evaluation && holds(output, kEvaluationRecipe)) {
-    refuse(
-        "a recipe that no evaluation wrote", kEvaluationRecipe, "an evaluation would replace it");
+  } else if (!holds_evaluation) {
+    for (const char* name :
+         {kEvaluationRecipe, kQuestions, kRecords, kReportJson, kReportHtml, kAnswers}) {
+      if (holds(output, name)) {
+        refuse("what no evaluation wrote", name, "an evaluation would replace it");
+      }
+    }
   }
 }
 

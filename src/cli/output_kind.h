@@ -9,7 +9,7 @@ namespace prescript {
 enum class OutputKind { kTrainingRun, kEvaluation };
 
 /// Throws InputError(kUsage), whatever --resume or --overwrite say, where `output` holds what the
-/// other kind of command left, or a recipe.yaml that none did: this one would write over it.
+/// other kind of command left, or a file that none did where this one would write.
 void check_output_kind(const std::string& output, OutputKind kind);
 
 /// Whether a command of this kind will be refused there without --resume or --overwrite.

@@ -9,6 +9,7 @@
 
 #include "base/counted.h"
 #include "cli/commands.h"
+#include "cli/evaluation_checks.h"
 #include "cli/evaluation_run.h"
 #include "cli/facts.h"
 #include "cli/output_kind.h"
@@ -56,6 +57,7 @@ void check_output(const std::string& output, OutputKind kind) {
 
 int validate_evaluation(const Arguments& arguments) {
   const EvaluationRun run = prepare_evaluation(arguments.run.recipe, arguments.run.overrides);
+  check_evaluation(run);
   check_output(run.recipe.output, OutputKind::kEvaluation);
   size_t num_questions = 0;
   for (const Task& task : run.tasks) num_questions += task.questions.size();

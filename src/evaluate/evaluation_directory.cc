@@ -1,5 +1,7 @@
 #include "evaluate/evaluation_directory.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -24,6 +26,21 @@ void make_directory(const std::string& path) {
   const bool is_made = fs::create_directories(path, error);
   if (error) throw_open_error(path, "cannot make this directory", error.value(), ExitCode::kUsage);
   if (is_made) fs::permissions(path, fs::perms::owner_all, error);
+}
+
+/// Those that an evaluation wrote: TASK.STRATEGY.jsonl. Others stay, and the folder with them.
+void remove_answers(const std::string& folder) {
+  constexpr std::array kLongForm = {Strategy::kZeroShot, Strategy::kFewShot};
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_ours = std::ranges::any_of(kLongForm, [&](Strategy strategy) {
+      return name.ends_with(std::string(".") + name_of(strategy) + ".jsonl");
+    });
+    if (is_ours) fs::remove(entry.path(), error);
+    if (error) throw_file_error(entry.path().string(), "cannot remove", error.value());
+  }
+  fs::remove(folder, error);  // where it is empty now
 }
 
 std::string questions_text(std::span<const Task> tasks) {
@@ -107,14 +124,16 @@ EvaluationDirectory::EvaluationDirectory(std::string path,
   } else {
     std::error_code error;
     // The records go first: without them nothing goes on with the rest.
-    for (const char* name : {kRecords, kReportJson, kReportHtml, kAnswers, kQuestions}) {
-      fs::remove_all(in(path_, name), error);
+    for (const char* name : {kRecords, kReportJson, kReportHtml, kQuestions}) {
+      fs::remove(in(path_, name), error);
       if (error) throw_file_error(in(path_, name), "cannot remove", error.value());
     }
-    write(kQuestions, questions);
+    remove_answers(in(path_, kAnswers));
   }
-  write(kEvaluationJson, description_text(description));
-  write(kEvaluationRecipe, description.identity.recipe);  // beside the former, it is our own
+  write(kEvaluationJson,
+        description_text(description));  // it tells that what stands beside is ours
+  if (before_.records.empty()) write(kQuestions, questions);
+  write(kEvaluationRecipe, description.identity.recipe);
   records_.emplace(in(path_, kRecords), before_.whole_bytes);
 }
 

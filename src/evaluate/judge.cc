@@ -169,6 +169,7 @@ Answered answered(const EvaluationFiles& files) {
     answered.answers_needed += needed.size();
     answered.questions_finished += found == std::ssize(needed) ? 1 : 0;
   }
+  answered.strange_answers = records.size() - answered.answers;
   return answered;
 }
 

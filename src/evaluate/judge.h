@@ -49,6 +49,7 @@ struct Answered {
   size_t questions = 0;
   size_t answers = 0;
   size_t answers_needed = 0;
+  size_t strange_answers = 0;  // to no question, or of no system, of this evaluation
 };
 Answered answered(const EvaluationFiles& files);
 

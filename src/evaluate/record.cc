@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -107,6 +108,7 @@ std::string line_of(const WorkRecord& record) {
 
 Records parse_records(std::string_view bytes, const std::string& path) {
   Records result;
+  std::set<RecordKey> keys;
   for (size_t number = 1; result.whole_bytes < bytes.size(); ++number) {
     const std::string_view rest = bytes.substr(result.whole_bytes);
     const size_t end = rest.find('\n');
@@ -122,6 +124,9 @@ Records parse_records(std::string_view bytes, const std::string& path) {
                              .rows_unshared = root.at("rows_unshared").integer(0)});
     } else {
       result.records.push_back(read_record(root));
+      if (!keys.insert(result.records.back().key).second) {
+        root.fail("this system has answered this question on a line above; keep one");
+      }
     }
     result.whole_bytes += end + 1;
   }

@@ -86,7 +86,8 @@ struct DeferralThreshold {
 };
 
 /// What becomes of accuracy when the least sure answers are deferred. An unparsed answer has
-/// confidence 0 and is wrong; the curve counts it as given at a deferral rate of 0, no threshold does.
+/// confidence 0 and is wrong; the curve counts it as given at a deferral rate of 0, no threshold
+/// does.
 struct Selective {
   std::vector<CalibrationBin> bins = {};  // accuracy by confidence
   std::string confidence;                 // "vote share", or "option probability"

@@ -194,7 +194,68 @@ TEST_F(EvaluateCommand, ATrainingRunAndAnEvaluationDoNotShareADirectory) {
   const auto own = run_prescript(
       {"evaluate", directory_ / "own/recipe.yaml", "--overwrite", "output=" + directory_ / "own"});
   EXPECT_EQ(own.exit_code, 2);
-  EXPECT_THAT(own.err, HasSubstr("holds a recipe that no evaluation wrote (recipe.yaml)"));
+  EXPECT_THAT(own.err, HasSubstr("holds what no evaluation wrote (recipe.yaml)"));
+}
+
+TEST_F(EvaluateCommand, FilesThatNoEvaluationWroteAreNotTouched) {
+  std::filesystem::create_directory(output());
+  const std::string own = directory_.write("out/questions.jsonl", kQuiz);
+  for (const std::string flag : {"--resume", "--overwrite"}) {
+    const auto result = evaluate({flag});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr("holds what no evaluation wrote (questions.jsonl)"));
+  }
+  const auto input = evaluate({"tasks.quiz.questions=" + own});
+  EXPECT_EQ(input.exit_code, 2);
+  EXPECT_THAT(input.err,
+              HasSubstr("tasks.quiz.questions: " + own + " lies in the output directory"));
+  EXPECT_EQ(file("questions.jsonl"), kQuiz);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(output()), {}), 1);
+
+  std::filesystem::remove(own);
+  ASSERT_EQ(evaluate().exit_code, 0);
+  directory_.write("out/answers/mine.jsonl", "mine");
+  directory_.write("out/notes.txt", "notes");
+  const auto result = evaluate({"--overwrite"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(file("answers/mine.jsonl"), "mine");
+  EXPECT_EQ(file("notes.txt"), "notes");
+  EXPECT_EQ(json_lines(file("answers/talk.zero_shot.jsonl")).size(), 4U);
+}
+
+TEST_F(EvaluateCommand, AnswersOfAnotherEvaluationAreNotRescored) {
+  ASSERT_EQ(evaluate().exit_code, 0);
+  const std::string records = file("records.jsonl");
+  auto strange = json_lines(records).back();
+  for (const auto& line : json_lines(records)) {
+    if (line.contains("id")) strange = line;
+  }
+  directory_.write("out/records.jsonl", records + strange.dump() + "\n");
+  const auto twice = run_prescript({"evaluate", "--rescore", output()});
+  EXPECT_EQ(twice.exit_code, 3);
+  EXPECT_THAT(twice.err, HasSubstr("has answered this question on a line above"));
+  strange["id"] = "t9";
+  directory_.write("out/records.jsonl", records + strange.dump() + "\n");
+  const auto other = run_prescript({"evaluate", "--rescore", output()});
+  EXPECT_EQ(other.exit_code, 3);
+  EXPECT_THAT(other.err, HasSubstr("1 answer to questions or of systems"));
+}
+
+TEST_F(EvaluateCommand, QuestionsThatAreAskedTwiceAreWarnedOf) {
+  std::string twice = kQuiz;
+  twice +=
+      "{\"id\":\"q4\",\"question\":\"Cough?\",\"options\":{\"A\":\"dry\",\"B\":"
+      "\"wet\"},\"answer\":\"B\"}\n";
+  const auto result =
+      run_prescript({"validate",
+                     recipe_,
+                     "tasks.quiz.questions=" + directory_.write("twice.jsonl", twice),
+                     "tasks.test.questions=" + directory_ / "quiz.jsonl",
+                     "selective_prediction.threshold_from=quiz"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("tasks.quiz: 1 question of"));
+  EXPECT_THAT(result.err, HasSubstr("under another id"));
+  EXPECT_THAT(result.err, HasSubstr("tasks.test: 3 questions also asked by task quiz"));
 }
 
 TEST_F(EvaluateCommand, AStoppedRunGoesOnToTheSameReport) {
@@ -318,7 +379,20 @@ TEST_F(EvaluateCommand, AThresholdIsStoredAndGenerateDefersByIt) {
   const auto before = read_adapter(directory_ / "kind");
   const std::vector<std::string> defer = {"--adapter", directory_ / "kind", "--defer", "--json"};
   EXPECT_EQ(run("generate", kQuiz, defer).exit_code, 2) << "no threshold yet";
-  const auto result = evaluate({"selective_prediction.threshold_from=quiz"});
+  const auto unread = evaluate({"selective_prediction.threshold_from=quiz"});
+  ASSERT_EQ(unread.exit_code, 0) << unread.err;
+  EXPECT_THAT(unread.err, HasSubstr("no threshold is stored")) << "noise states no answer";
+  EXPECT_FALSE(deferral_of(read_adapter(directory_ / "kind"), "kind"));
+
+  std::string records;
+  for (auto line : json_lines(file("records.jsonl"))) {
+    if (line.value("computation", "") == "samples" && line.value("id", "") == "q2") {
+      for (auto& sample : line["texts"]) sample["text"] = "Answer: (B)";
+    }
+    records += line.dump() + "\n";
+  }
+  directory_.write("out/records.jsonl", records);
+  const auto result = evaluate({"--resume", "selective_prediction.threshold_from=quiz"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   Adapter after = read_adapter(directory_ / "kind");
   EXPECT_EQ(after.prompt.values_PD, before.prompt.values_PD);
@@ -326,9 +400,12 @@ TEST_F(EvaluateCommand, AThresholdIsStoredAndGenerateDefersByIt) {
   ASSERT_TRUE(deferral);
   EXPECT_EQ(deferral->num_samples, 3);
   EXPECT_EQ(deferral->num_questions, 3);
+  EXPECT_EQ(deferral->vote_share, 1);
+  EXPECT_EQ(deferral->accuracy, 1);
+  EXPECT_DOUBLE_EQ(deferral->deferral_rate, 2.0 / 3) << "whom nobody voted for is deferred";
   EXPECT_EQ(deferral->hard_prompt.instruction, "Think.");
   // An adapter with its threshold is the same system: the evaluation goes on.
-  EXPECT_EQ(evaluate({"--resume"}).exit_code, 0);
+  EXPECT_EQ(evaluate({"--resume", "selective_prediction.threshold_from=quiz"}).exit_code, 0);
 
   for (const bool never : {false, true}) {
     deferral->vote_share = never ? 1 : 0;

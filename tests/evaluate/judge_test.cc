@@ -93,6 +93,7 @@ TEST(Answered, CountsTheAnswersThatJudgingTakes) {
   EvaluationFiles files = small_evaluation();
   const auto counts = [&] {
     const Answered so_far = answered(files);
+    EXPECT_EQ(so_far.strange_answers, 0U);
     return std::vector<size_t>{
         so_far.questions_finished, so_far.questions, so_far.answers, so_far.answers_needed};
   };
