@@ -240,7 +240,7 @@ void write_report(const ExemplarReport& report, bool as_json) {
     write_result(json_line(json_of(report)));
     return;
   }
-  write_result(counted(report.checked->size(), "exemplar") + " without a defect in " +
+  write_result(counted(report.checked->size(), "exemplar") + " read in " +
                counted(report.files.size(), "file"));
   for (const auto& [path, count] : report.files) {
     write_result("  " + printable(path) + ": " + std::to_string(count));

@@ -18,7 +18,7 @@ struct FieldIdentifiers {
   std::map<IdentifierKind, size_t> kinds;  // how often each
 };
 
-/// A line without a defect.
+/// A line that could be read.
 struct CheckedExemplar {
   Exemplar exemplar;
   std::optional<std::string> source;

@@ -46,7 +46,7 @@ TEST_F(ExemplarsCommand, CheckNamesWhatToLookAtAndShowsNoText) {
   EXPECT_EQ(result.err, "");
   const std::string path = directory_ / "a.jsonl";
   EXPECT_THAT(result.out,
-              AllOf(HasSubstr("3 exemplars without a defect in 1 file\n"),
+              AllOf(HasSubstr("3 exemplars read in 1 file\n"),
                     HasSubstr("  sources: ward 2\n"),
                     HasSubstr("  topics: skin 1\n"),
                     HasSubstr("  review: accepted 1\n"),
