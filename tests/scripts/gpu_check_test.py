@@ -88,6 +88,16 @@ class Running(unittest.TestCase):
         self.assertFalse(result["passed"])
         self.assertEqual(result["detail"], "1 passed, 1 failed: A.D/C")
 
+    def test_skipped_tests_are_counted_and_hide_no_failure(self):
+        skips = "echo '[       OK ] A.B (1 ms)'; echo '[  SKIPPED ] A.C (0 ms)'; "
+        for status, passed in ((77, True), (1, False)):
+            self.program("prescript_kernels_test", skips + f'[ "$GTEST_SHARD_INDEX" = 0 ] || exit 77; exit {status}')
+            check = self.check()
+            check.checks(["tests"])
+            [result] = check.results
+            self.assertEqual(result["passed"], passed)
+            self.assertRegex(result["detail"], r"^(\d) passed, \1 skipped")
+
     def test_benchmarks_reach_the_report_even_where_one_fails(self):
         line = json.dumps(measured("rows", "copy", 1.0))
         self.program("prescript_cuda_benchmark", f"echo '{line}' >> \"$2\"; [ \"$3\" != step ]")
@@ -183,7 +193,7 @@ class Report(unittest.TestCase):
         text = gpu_report.report(FACTS, results, [{"name": "fp32", "golden": [("1", 2.0, 0.5)], "card": [("1", 2.0, 0.5)]}],
                                  measurements, {"tests": "the last line"})
         for part in ("0 of 1 checks passed; failed: every operation", "| embed | a shape, bf16 | 100.0 |", "90.0 %", "the last line",
-                     "54.6 %", "0.125, 0.062, 0.250", "a\\|b", "| 1 | 2 | 2 | 0.5 | 0.5 |"):
+                     "54.6 %", "0.1250, 0.0625, 0.2500", "a\\|b", "| 1 | 2 | 2 | 0.5 | 0.5 |"):
             self.assertIn(part, text)
 
     def test_of_a_log_of_tests_it_holds_what_failed(self):
