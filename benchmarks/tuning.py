@@ -25,7 +25,7 @@ import tuning_page
 from worker import ROOT
 
 MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-ROWS = ROOT / "build" / "bench" / "tuning.jsonl"
+ROWS = ROOT / "docs" / "tuning.jsonl"
 STEPS, BATCH, EVERY = 100, 8, 20
 SEEDS, FRESH_SEEDS = (1, 2, 3), (11, 12, 13, 14, 15)
 RATES, FEW_RATES = (0.001, 0.003, 0.01, 0.03, 0.1), (0.003, 0.01, 0.03)
@@ -250,7 +250,7 @@ class Study:
 def main():
     parser = argparse.ArgumentParser(prog="scripts/dev tuning", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--rows", type=pathlib.Path, default=ROWS, help="where rows are kept; default: build/bench/tuning.jsonl")
+    parser.add_argument("--rows", type=pathlib.Path, default=ROWS, help="where rows are kept; default: docs/tuning.jsonl")
     parser.add_argument("--prescript", type=pathlib.Path, default=ROOT / "build" / "cpu" / "bin" / "prescript")
     parser.add_argument("--processes", type=int, default=1, help="runs of prescript side by side; default 1")
     parser.add_argument("--peers", type=int, default=1, help="workers of PEFT side by side; default 1")
@@ -259,7 +259,6 @@ def main():
     parser.add_argument("--page", action="store_true", help="write docs/TUNING.md of the rows that there are")
     arguments = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    arguments.rows.parent.mkdir(parents=True, exist_ok=True)
     if not arguments.page:
         with tempfile.TemporaryDirectory() as folder:
             study = Study(arguments, pathlib.Path(folder))
