@@ -131,12 +131,12 @@ def beside_peft(rows) -> list:
     return result
 
 
-def replace_between(path, lines):
+def replace_between(path, lines, begin=BEGIN):
     """The lines between the file's two marks; the file appears whole."""
-    before, rest = path.read_text().split(BEGIN)
+    before, rest = path.read_text().split(begin)
     after = rest.split(END)[1]
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after)
+    unfinished.write_text(before + begin + "\n".join(lines) + "\n" + END + after)
     os.replace(unfinished, path)
 
 

@@ -149,8 +149,7 @@ class Study:
                         setting, rate, seed, adapter = waiting.get_nowait()
                         init, schedule = setting.split(", ")
                         job = {"init": init, "schedule": schedule, "rate": rate, "seed": seed, "num_virtual_tokens": 20,
-                               "text": tuning_page.DEFAULT_TEXT, "steps": STEPS, "batch": BATCH, "every": EVERY,
-                               "output": adapter and str(adapter)}
+                               "steps": STEPS, "batch": BATCH, "every": EVERY, "output": adapter and str(adapter)}
                         peer.stdin.write(json.dumps(job) + "\n")
                         peer.stdin.flush()
                         done.put(((setting, rate, seed), json.loads(peer.stdout.readline())))
@@ -263,10 +262,10 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             study = Study(arguments, pathlib.Path(folder))
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                for future in [pool.submit(study.try_settings)]:
-                    for name in EXEMPLARS:
-                        study.try_peer(name)
-                    future.result()
+                ours = pool.submit(study.try_settings)
+                for name in EXEMPLARS:
+                    study.try_peer(name)
+                ours.result()
             for name in EXEMPLARS:
                 study.compare(name)
     tuning_page.write(tuning_page.stored(arguments.rows))

@@ -5,12 +5,11 @@ import statistics
 
 import numpy
 
+from page import line, replace_between, table
 from worker import ROOT
 
 PAGE = ROOT / "docs" / "TUNING.md"
-BEGIN, END = "<!-- scripts/dev tuning writes from here -->\n", "<!-- to here -->\n"
-DEFAULT_TEXT = ("You are a careful clinician. Answer the medical question accurately, safely and helpfully, with the consensus of "
-                "medical science. ")
+BEGIN = "<!-- scripts/dev tuning writes from here -->\n"
 SETS = {"answers": "Long answers", "choices": "Multiple choice"}
 REPLICAS, BOOTSTRAP_SEED = 10_000, 1
 
@@ -38,14 +37,6 @@ def means(rows, side, name):
 def lowest(row):
     """What is not a number is no loss that was reached."""
     return min(loss for loss in row["losses"] if loss == loss)
-
-
-def line(*cells):
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def table(titles, lines):
-    return [line(*titles), "|" + "---|" * len(titles), *lines, ""]
 
 
 def tried(rows, side, name):
@@ -117,7 +108,4 @@ def write(rows):
             lines += tried(rows, side, name)
         if best := compared(rows, name):
             lines += [f"### {title}: the best, trained anew", "", *best]
-    text = PAGE.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + END + after)
+    replace_between(PAGE, lines[:-1], BEGIN)

@@ -3,7 +3,7 @@
     tuning_peer.py TRAIN.jsonl VALIDATION.jsonl      a job a line on stdin, its answer a line on stdout; "ready" comes first
 
 A job is JSON: `init` (RANDOM, SAMPLE_VOCAB or TEXT), `schedule` (constant or linear), `rate`, `seed`, `num_virtual_tokens`,
-`text`, `steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
+`steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
 the lowest is saved in `output` where that is not null. bfloat16 weights, a float32 soft prompt, on the card where there is one.
 """
 
@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "
 
 import peers  # noqa: E402  (SmolLM2 from its GGUF)
 import peft  # noqa: E402
+import program  # noqa: E402  (the text that a recipe begins from)
 import torch  # noqa: E402
 
 PADDING = 2
@@ -43,7 +44,7 @@ def new_peft(base, job):
     torch.manual_seed(job["seed"])
     model = peft.get_peft_model(base, config)
     if job["init"] == "TEXT":
-        rows = peers.rows_of_text(job["text"], job["num_virtual_tokens"])
+        rows = peers.rows_of_text(program.TEXT, job["num_virtual_tokens"])
         model.prompt_encoder["default"].embedding.weight.data.copy_(rows)
     return model
 
