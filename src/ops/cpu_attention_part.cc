@@ -60,8 +60,10 @@ void multiply(const GemmKernel& kernel,
                     x_stride,
                     units_of(weight + u * kernel.cols),
                     std::min(kTerms, units - u),
+                    nullptr,
                     u > 0,
-                    sums);
+                    sums,
+                    kernel.cols);
   }
 }
 

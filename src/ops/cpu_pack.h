@@ -23,7 +23,8 @@ struct Operand {
   int64_t num_units = 0;
 };
 
-/// As [tile of rows, chunk of units, kernel rows, kernel cols], zeros behind the ends.
+/// As [kTerms units, tile of rows, chunk of units, kernel rows, kernel cols], zeros behind the
+/// ends: the tiles that meet a block of the weight follow each other.
 void pack_left(const GemmKernel& kernel, const Operand& operand, uint32_t* packed);
 
 /// As [panel of rows, unit, kernel cols], zeros behind the ends.
