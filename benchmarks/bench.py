@@ -9,7 +9,7 @@ Cases A to F are training steps (benchmarks/cases.py), each beside every peer an
   search      six candidates in one run beside six runs
   head-start  what a soft prompt learns behind a hard prompt that is computed once, beside one before it
   estimate    the seconds of a step that `prescript estimate` tells beside those that a step takes
-A finished row is kept in build/bench/rows.jsonl, and a later run goes on behind it.
+A finished row is kept in docs/performance.jsonl, and a later run goes on behind it.
 
 Every turn holds an exclusive lock on build/bench/turn.lock, or on the file that PRESCRIPT_TURN_LOCK names, so that a build
 under `flock build/bench/turn.lock cmake ...` waits for the end of a turn, and a turn for the end of the build.

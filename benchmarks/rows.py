@@ -7,7 +7,7 @@ import subprocess
 
 from worker import ROOT
 
-ROWS = ROOT / "build" / "bench" / "rows.jsonl"
+ROWS = ROOT / "docs" / "performance.jsonl"
 PACKAGES = ("torch", "transformers", "peft", "prefix-grouper", "llama-cpp-python")
 
 
