@@ -15,6 +15,7 @@ PROGRAMS = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu"
 HERE = pathlib.Path(__file__).parent
 STEPS, FEW_STEPS, LONG_STEP_S = 5, 3, 60  # FEW_STEPS where one takes longer than LONG_STEP_S
 LONGEST_STEP_S = 20 * 60  # a peer that takes longer is not waited for
+OFTEN_FAIL = ("P1c", "P3")  # on some machines; that another does not run is a mistake of this benchmark
 SAME_LOSS = {"fp32": 1e-4, "bf16": 1e-2}  # relative: both sides begin with the same soft prompt
 
 
@@ -60,6 +61,8 @@ def compare(name, dtype, peer):
         try:
             theirs, first = warm_peer(peer, name, dtype)
         except Died as death:
+            if peer not in OFTEN_FAIL and not death.is_short_of_memory():
+                raise SystemExit(f"{name}-{dtype}: {peer} has to run, but ended with: {death}") from death
             return {"failed": f"does not run: {death}"}
         except TooLong:
             if peer == "P1c":

@@ -49,7 +49,7 @@ def padded(rows, length, fill):
 def stock(case, dtype):
     """P1: the batch as PEFT's documentation has it."""
     import peft
-    model = peers.new_model().to(dtype)
+    model = peers.new_model(peers.state_dict(), dtype)
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=case.num_virtual)
     first = first_prompt(case, model)
     model = peft.get_peft_model(model, config)
@@ -75,7 +75,7 @@ def compiled(case, dtype):
 class SoftPrompt(torch.nn.Module):
     def __init__(self, case, dtype):
         super().__init__()
-        self.base = peers.new_model().to(dtype)
+        self.base = peers.new_model(peers.state_dict(), dtype)
         self.weight = torch.nn.Parameter(first_prompt(case, self.base))
 
     def prefix(self, ids):

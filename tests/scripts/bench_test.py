@@ -7,9 +7,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import measure  # noqa: E402
 import page  # noqa: E402
 import rows  # noqa: E402
 import targets  # noqa: E402
@@ -166,6 +168,21 @@ class Rows(unittest.TestCase):
             stored = rows.stored(path)
             self.assertEqual(sorted(key[3] for key in stored), ["P1", "P3"])
             self.assertEqual(stored[ORIGIN["machine"], "A", "fp32", "P1"]["seconds"][1], 3)
+
+
+class Peers(unittest.TestCase):
+    def compare(self, peer, last_words):
+        with mock.patch.object(measure, "our_worker"), \
+                mock.patch.object(measure, "warm_peer", side_effect=worker.Died(last_words)):
+            return measure.compare("B", "fp32", peer)
+
+    def test_one_that_often_fails_or_is_short_of_memory_becomes_a_row(self):
+        self.assertEqual(self.compare("P3", "no such module"), {"failed": "does not run: no such module"})
+        self.assertEqual(self.compare("P1", "bad_alloc"), {"failed": "does not run: bad_alloc"})
+
+    def test_any_other_that_fails_ends_the_benchmark(self):
+        with self.assertRaisesRegex(SystemExit, "B-fp32: P1 has to run, but ended with: TypeError"):
+            self.compare("P1", "TypeError")
 
 
 class Workers(unittest.TestCase):
