@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build/kernels"
 # Of an architecture: the card, threads, blocks, KiB of shared memory of a multiprocessor. Each block takes one KiB more.
-ARCHITECTURES = {"sm_80": ("A100", 2048, 32, 164), "sm_90a": ("H100, H200", 2048, 32, 228)}
+ARCHITECTURES = {"sm_80": ("A100", 2048, 32, 164), "sm_90a": ("H100, H200", 2048, 32, 228), "sm_100": ("B200", 2048, 32, 228)}
 COUNTED = "sm_90a"  # whose PTX the emulator runs
 REGISTERS = 65536
 REGISTER_UNIT = 256  # of a warp
@@ -166,7 +166,7 @@ def cells_of(architecture, kernel, dynamic_shared):
                                           *(kernel[column] for column in list(INSTRUCTIONS)[:4]), kernel["instructions"])]
 
 
-def both(*cells):
+def side_by_side(*cells):
     """One where all are the same."""
     return cells[0] if len(set(cells)) == 1 else " / ".join(cells)
 
@@ -184,7 +184,7 @@ def tables(sources, facts, counts):
         for mangled in sorted(kernels[0], key=names.get):
             dynamic = dynamic_shared_of(source, names[mangled], counts)
             rows = [cells_of(architecture, kernel[mangled], dynamic) for architecture, kernel in zip(ARCHITECTURES, kernels)]
-            yield f"| `{names[mangled]}` | " + " | ".join(map(both, *rows)) + " |"
+            yield f"| `{names[mangled]}` | " + " | ".join(map(side_by_side, *rows)) + " |"
         yield ""
         counted = sorted(name for name in names.values() if counts.get(name, {}).get("instructions"))
         if counted:
@@ -197,11 +197,11 @@ def tables(sources, facts, counts):
 
 PREAMBLE = """# Kernels
 
-What `scripts/dev kernels` finds: compiled, not run, for A100 (sm_80) and, where that is another number, behind a slash for H100 and H200 (sm_90a). *Registers* of a thread; *shared* bytes of a block, static and
+What `scripts/dev kernels` finds: compiled, not run, for A100 (sm_80) and, where not all numbers are the same, behind slashes for H100 and H200 (sm_90a) and B200 (sm_100). *Registers* of a thread; *shared* bytes of a block, static and
 dynamic; *threads* that a block may have; *blocks* of so many threads that a multiprocessor holds, and the share of its threads
 (*occupancy*), where a block is that large (not told of kernels whose shared memory is known when they are launched, and that the emulator did not); then instructions of the machine code: tensor-core products, `ldmatrix`, loads and
 stores of 16 bytes (`cp.async` among them), and all. A spill, a stack frame, a read of local memory or products of warpgroups that the
-compiler makes wait for each other fail the command, and a spill the build. Kernels of warpgroups are empty for A100, and move registers among their warps: the table has what a thread starts with.
+compiler makes wait for each other fail the command, and a spill the build. Kernels of warpgroups are empty but for H100 and H200, and move registers among their warps: the table has what a thread starts with.
 
 The second table of a file counts what kernels do on the emulator, which runs their PTX for sm_90a, in a mean launch of `prescript_kernel_counts`: 8 rows of an
 8B model's 4096 columns, attention over 16 to 128 rows. *Instructions* run by all threads; *sectors* of 32 bytes of global memory that warps ask for, beside the
