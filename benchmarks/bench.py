@@ -25,7 +25,7 @@ import rows
 import runs
 
 DTYPES = ("fp32", "bf16")
-PEERS = ("P1", "P2", "P3", "P1c")
+PEERS = ("P2", "P3", "P1", "P1c")
 # Of every case: its dtypes, and for each of its rows the peer and what measures it. What takes minutes comes first.
 CASES = {
     "break-even": (DTYPES, [("unshared", measure.sharing)]),
