@@ -12,7 +12,7 @@ if(PRESCRIPT_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# What does not compute much itself, as commands, pages and most tests: compiled in two thirds of the time.
+# What does not compute much itself, as commands, pages and most tests: compiled in about three quarters of the time.
 add_library(prescript_quick_compile INTERFACE)
 target_compile_options(prescript_quick_compile INTERFACE
   -O1 -Wno-array-bounds -Wno-stringop-overflow)  # false alarms of g++ 12 on std::string, at this level alone

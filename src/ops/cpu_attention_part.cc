@@ -60,10 +60,8 @@ void multiply(const GemmKernel& kernel,
                     x_stride,
                     units_of(weight + u * kernel.cols),
                     std::min(kTerms, units - u),
-                    nullptr,
                     u > 0,
-                    sums,
-                    kernel.cols);
+                    sums);
   }
 }
 

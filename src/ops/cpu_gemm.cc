@@ -1,7 +1,6 @@
 #include "ops/cpu_gemm.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <immintrin.h>
 
@@ -37,34 +36,21 @@ Range part_of(int64_t size, int64_t index, int64_t count) {
   return {size * index / count, size * (index + 1) / count};
 }
 
-/// Blocks of at most `held` of `num_rows` rows. They grow smaller towards the end, so that threads
-/// that do not get the same share of the processor end together.
-std::vector<Range> blocks_of(int64_t num_rows, int64_t held, int64_t threads) {
-  std::vector<Range> blocks;
-  for (int64_t begin = 0; begin < num_rows; begin = blocks.back().end) {
-    const int64_t even = (num_rows - begin + 2 * threads - 1) / (2 * threads);
-    blocks.push_back(
-        {begin, std::min(num_rows, begin + std::clamp(even, round_up(held, 3) / 3, held))});
-  }
-  return blocks;
-}
-
 /// Calls `body(rows, weights)` for ranges that cover both: blocks of at most `held` rows, and where
 /// those are fewer than the threads, parts of the weight too.
 template <typename Body>
 void for_blocks(int64_t num_rows, int64_t held, int64_t num_weights, const Body& body) {
   const auto threads = static_cast<int64_t>(at::get_num_threads());
-  int64_t count = round_up(num_rows, held) / held;
-  if (count >= threads) {
-    const std::vector<Range> blocks = blocks_of(num_rows, held, threads);
-    for_each_item(std::ssize(blocks), [&](int64_t i) { body(blocks[i], {0, num_weights}); });
-    return;
+  int64_t blocks = round_up(num_rows, held) / held;
+  if (blocks >= threads) {
+    blocks = std::min(round_up(blocks, threads), num_rows);
+  } else {
+    while (threads % blocks != 0) ++blocks;
+    blocks = std::min(blocks, num_rows);
   }
-  while (threads % count != 0) ++count;
-  count = std::min(count, num_rows);
-  const int64_t parts = std::clamp<int64_t>(threads / count, 1, num_weights);
-  for_each_item(count * parts, [&](int64_t item) {
-    body(part_of(num_rows, item / parts, count), part_of(num_weights, item % parts, parts));
+  const int64_t parts = std::clamp<int64_t>(threads / blocks, 1, num_weights);
+  for_each_item(blocks * parts, [&](int64_t item) {
+    body(part_of(num_rows, item / parts, blocks), part_of(num_weights, item % parts, parts));
   });
 }
 
@@ -145,21 +131,14 @@ class Product {
       pack_left(kernel_, {x_, row, num_rows, begin, count}, packed);
       for (int64_t panel = panels.begin; panel < panels.end; panel += group) {
         const int64_t num_panels = std::min(group, panels.end - panel);
-        const int64_t num_written = totals == nullptr ? whole_tiles(num_rows) : 0;
-        multiply(packed,
-                 tiles.size(),
-                 {begin, begin + count},
-                 panel,
-                 num_panels,
-                 sums,
-                 y_.row_range(row, num_written * kernel_.rows));
+        multiply(packed, tiles.size(), {begin, begin + count}, panel, num_panels, sums);
         float* const group_totals =
             totals != nullptr ? totals + (panel - panels.begin) * panel_sums : nullptr;
         const float* const result =
             add_piece(sums, group_totals, num_panels * panel_sums, begin == 0);
         if (begin + count < units) continue;
         for (int64_t i = 0; i < num_panels; ++i) {
-          write_panel(result + i * panel_sums, row, num_rows, panel + i, num_written);
+          write_panel(result + i * panel_sums, row, num_rows, panel + i);
         }
       }
     }
@@ -171,14 +150,13 @@ class Product {
                 Range units,
                 int64_t panel,
                 int64_t num_panels,
-                float* sums,
-                const Tensor& written) const {
+                float* sums) const {
     const int64_t tile_sums = kernel_.rows * kernel_.cols;
+    const int64_t tile_units = kernel_.rows * round_up(units.size(), kernel_.cols);
     auto* const buffer = scratch().weight.take<uint32_t>(kTerms * kernel_.cols);
     for (int64_t u = units.begin; u < units.end; u += kTerms) {
       const int64_t terms = std::min(kTerms, units.end - u);
-      const int64_t tile_units = kernel_.rows * round_up(terms, kernel_.cols);
-      const uint32_t* const x = packed + (u - units.begin) * kernel_.rows * num_tiles;
+      const uint32_t* const x = packed + (u - units.begin) * kernel_.rows;
       for (int64_t i = 0; i < num_panels; ++i) {
         const uint32_t* const block = weight_.right_block(panel + i, u, terms, buffer);
         Ahead next;
@@ -188,41 +166,23 @@ class Product {
           next = weight_.ahead_of_right(
               panel, u + kTerms, std::min(kTerms, units.end - u - kTerms), num_tiles);
         }
-        const bool is_last = u + kTerms >= units.end && is_whole(panel + i);
         for (int64_t t = 0; t < num_tiles; ++t) {
           next.step();
-          const uint32_t* const tile = x + t * tile_units;
-          float* const to = sums + (i * num_tiles + t) * tile_sums;
-          if (is_last && t * kernel_.rows < written.rows) {
-            kernel_.multiply(tile,
-                             tile_sums,
-                             block,
-                             terms,
-                             u > units.begin ? to : nullptr,
-                             add_,
-                             written.row<float>(t * kernel_.rows) + (panel + i) * kernel_.cols,
-                             written.stride);
-          } else {
-            kernel_.multiply(
-                tile, tile_sums, block, terms, nullptr, u > units.begin, to, kernel_.cols);
-          }
+          kernel_.multiply(x + t * tile_units,
+                           tile_sums,
+                           block,
+                           terms,
+                           u > units.begin,
+                           sums + (i * num_tiles + t) * tile_sums);
         }
       }
     }
   }
 
-  /// Tiles of `num_rows` rows whose last sums can go to y as they leave the registers.
-  int64_t whole_tiles(int64_t num_rows) const {
-    return y_.dtype == DType::kFloat32 ? num_rows / kernel_.rows : 0;
-  }
-  bool is_whole(int64_t panel) const { return (panel + 1) * kernel_.cols <= y_.cols; }
-
-  /// Writes rows of a panel, but for those of the first `num_written` tiles where it is whole.
-  void write_panel(
-      const float* sums, int64_t row, int64_t num_rows, int64_t panel, int64_t num_written) const {
+  void write_panel(const float* sums, int64_t row, int64_t num_rows, int64_t panel) const {
     const int64_t col = panel * kernel_.cols;
     const int64_t cols = std::min(kernel_.cols, y_.cols - col);
-    for (int64_t i = is_whole(panel) ? num_written * kernel_.rows : 0; i < num_rows; ++i) {
+    for (int64_t i = 0; i < num_rows; ++i) {
       write(sums + i * kernel_.cols, y_, row + i, col, cols, add_);
     }
   }
@@ -298,10 +258,8 @@ class InputGradient {
                            block.stride,
                            dy,
                            terms,
-                           nullptr,
                            u > units.begin,
-                           sums + (p * num_tiles + t) * tile_sums,
-                           kernel_.cols);
+                           sums + (p * num_tiles + t) * tile_sums);
         }
       }
     }

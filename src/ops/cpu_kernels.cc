@@ -14,10 +14,8 @@ __attribute__((target("avx2,fma"))) void multiply_avx2(const uint32_t* x,
                                                        int64_t x_stride,
                                                        const uint32_t* weight,
                                                        int64_t units,
-                                                       const float* sums,
                                                        bool add,
-                                                       float* y,
-                                                       int64_t y_stride) {
+                                                       float* sums) {
   constexpr int64_t kRows = 6;
   constexpr int64_t kCols = 16;
   const auto* a = reinterpret_cast<const float*>(x);
@@ -27,7 +25,6 @@ __attribute__((target("avx2,fma"))) void multiply_avx2(const uint32_t* x,
   for (int64_t i = 0; i < kRows; ++i) tile[i][0] = tile[i][1] = _mm256_setzero_ps();
   for (; units > 0; units -= kCols, a += x_stride) {
     const int64_t lanes = std::min(kCols, units);
-#pragma GCC unroll 4
     for (int64_t lane = 0; lane < lanes; ++lane, w += kCols) {
       const __m256 w0 = _mm256_load_ps(w);
       const __m256 w1 = _mm256_load_ps(w + 8);
@@ -39,24 +36,17 @@ __attribute__((target("avx2,fma"))) void multiply_avx2(const uint32_t* x,
       }
     }
   }
-  if (sums != nullptr) {
+  if (add) {
 #pragma GCC unroll 6
     for (int64_t i = 0; i < kRows; ++i) {
       tile[i][0] = _mm256_add_ps(_mm256_load_ps(sums + i * kCols), tile[i][0]);
       tile[i][1] = _mm256_add_ps(_mm256_load_ps(sums + i * kCols + 8), tile[i][1]);
     }
   }
-  if (add) {
 #pragma GCC unroll 6
-    for (int64_t i = 0; i < kRows; ++i) {
-      tile[i][0] = _mm256_add_ps(_mm256_loadu_ps(y + i * y_stride), tile[i][0]);
-      tile[i][1] = _mm256_add_ps(_mm256_loadu_ps(y + i * y_stride + 8), tile[i][1]);
-    }
-  }
-#pragma GCC unroll 6
-  for (int64_t i = 0; i < kRows; ++i) {
-    _mm256_storeu_ps(y + i * y_stride, tile[i][0]);
-    _mm256_storeu_ps(y + i * y_stride + 8, tile[i][1]);
+  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
+    _mm256_store_ps(sums, tile[i][0]);
+    _mm256_store_ps(sums + 8, tile[i][1]);
   }
 }
 
@@ -77,10 +67,8 @@ PRESCRIPT_AVX512 void multiply_avx512(const uint32_t* x,
                                       int64_t x_stride,
                                       const uint32_t* weight,
                                       int64_t units,
-                                      const float* sums,
                                       bool add,
-                                      float* y,
-                                      int64_t y_stride) {
+                                      float* sums) {
   constexpr int64_t kRows = 14;
   constexpr int64_t kCols = 32;
   __m512 tile[kRows][2];
@@ -99,24 +87,17 @@ PRESCRIPT_AVX512 void multiply_avx512(const uint32_t* x,
       }
     }
   }
-  if (sums != nullptr) {
+  if (add) {
 #pragma GCC unroll 14
     for (int64_t i = 0; i < kRows; ++i) {
       tile[i][0] = _mm512_add_ps(_mm512_load_ps(sums + i * kCols), tile[i][0]);
       tile[i][1] = _mm512_add_ps(_mm512_load_ps(sums + i * kCols + 16), tile[i][1]);
     }
   }
-  if (add) {
 #pragma GCC unroll 14
-    for (int64_t i = 0; i < kRows; ++i) {
-      tile[i][0] = _mm512_add_ps(_mm512_loadu_ps(y + i * y_stride), tile[i][0]);
-      tile[i][1] = _mm512_add_ps(_mm512_loadu_ps(y + i * y_stride + 16), tile[i][1]);
-    }
-  }
-#pragma GCC unroll 14
-  for (int64_t i = 0; i < kRows; ++i) {
-    _mm512_storeu_ps(y + i * y_stride, tile[i][0]);
-    _mm512_storeu_ps(y + i * y_stride + 16, tile[i][1]);
+  for (int64_t i = 0; i < kRows; ++i, sums += kCols) {
+    _mm512_store_ps(sums, tile[i][0]);
+    _mm512_store_ps(sums + 16, tile[i][1]);
   }
 }
 

@@ -26,18 +26,15 @@ struct GemmKernel {
   int64_t cols = 0;
   /// Whether it takes two bfloat16 neighbours at a time; else operands are widened to float32.
   bool takes_pairs = false;
-  /// y [rows, cols] = x · weight [units, cols] + sums, or += with `add`, in units of 32 bits;
-  /// `sums` [rows, cols] may be null. Rows of y are `y_stride` apart. x lies in chunks of `cols`
-  /// units, [rows, cols] each and `x_stride` units apart: the sums of one product are an operand of
-  /// the next as they lie.
+  /// sums [rows, cols] = x · weight [units, cols], or += with `add`, in units of 32 bits. x lies in
+  /// chunks of `cols` units, [rows, cols] each and `x_stride` units apart: the sums of one product
+  /// are an operand of the next as they lie.
   void (*multiply)(const uint32_t* x,
                    int64_t x_stride,
                    const uint32_t* weight,
                    int64_t units,
-                   const float* sums,
                    bool add,
-                   float* y,
-                   int64_t y_stride) = nullptr;
+                   float* sums) = nullptr;
 };
 
 /// All kernels, the fastest first.

@@ -51,12 +51,9 @@ class Packing {
       : kernel_(kernel), operand_(operand), whole_units_(operand.x.cols / Reader::kElements) {}
 
   void pack_left(uint32_t* packed) const {
-    for (int64_t unit = 0; unit < operand_.num_units; unit += kTerms) {
-      const int64_t count = std::min(kTerms, operand_.num_units - unit);
-      const int64_t tile_units = kernel_.rows * round_up(count, kernel_.cols);
-      for (int64_t row = 0; row < operand_.num_rows; row += kernel_.rows, packed += tile_units) {
-        pack_tile(row, unit, count, packed);
-      }
+    const int64_t tile_units = kernel_.rows * round_up(operand_.num_units, kernel_.cols);
+    for (int64_t row = 0; row < operand_.num_rows; row += kernel_.rows, packed += tile_units) {
+      pack_tile(row, packed);
     }
   }
 
@@ -93,14 +90,13 @@ class Packing {
     _mm_storeu_ps(reinterpret_cast<float*>(to), units);
   }
 
-  /// Units [begin, begin + count) of a tile of rows.
-  void pack_tile(int64_t first, int64_t begin, int64_t count, uint32_t* packed) const {
+  void pack_tile(int64_t first, uint32_t* packed) const {
     const int64_t chunk = kernel_.cols;
     const int64_t fours = whole_fours();
     for (int64_t i = 0; i < kernel_.rows; ++i) {
       const Element* const from = row(first + i);
       uint32_t* to = packed + i * chunk;
-      for (int64_t u = begin; u < begin + count; u += chunk, to += kernel_.rows * chunk) {
+      for (int64_t u = 0; u < operand_.num_units; u += chunk, to += kernel_.rows * chunk) {
         for (int64_t lane = 0; lane < chunk; lane += 4) {
           if (from != nullptr && u + lane < fours) {
             store(to + lane, four(from, operand_.begin + u + lane));

@@ -23,8 +23,7 @@ struct Operand {
   int64_t num_units = 0;
 };
 
-/// As [kTerms units, tile of rows, chunk of units, kernel rows, kernel cols], zeros behind the
-/// ends: the tiles that meet a block of the weight follow each other.
+/// As [tile of rows, chunk of units, kernel rows, kernel cols], zeros behind the ends.
 void pack_left(const GemmKernel& kernel, const Operand& operand, uint32_t* packed);
 
 /// As [panel of rows, unit, kernel cols], zeros behind the ends.

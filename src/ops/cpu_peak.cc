@@ -105,14 +105,8 @@ class CachedTiles {
   double operator()() const {
     constexpr int kTiles = 100;
     for (int i = 0; i < kTiles; ++i) {
-      kernel_.multiply(x_.get(),
-                       kernel_.rows * kernel_.cols,
-                       weight_.get(),
-                       kTerms,
-                       nullptr,
-                       true,
-                       sums_.get(),
-                       kernel_.cols);
+      kernel_.multiply(
+          x_.get(), kernel_.rows * kernel_.cols, weight_.get(), kTerms, true, sums_.get());
     }
     const int64_t elements = kernel_.takes_pairs ? 2 : 1;
     return 2.0 * kTiles * static_cast<double>(elements * kernel_.rows * kernel_.cols * kTerms);

@@ -48,18 +48,17 @@ void plain_multiply(const uint32_t* x,
                     int64_t x_stride,
                     const uint32_t* weight,
                     int64_t units,
-                    const float* sums,
                     bool add,
-                    float* y,
-                    int64_t y_stride) {
+                    float* sums) {
   constexpr int64_t kRows = 14;
   constexpr int64_t kCols = 32;
+  if (!add) std::fill_n(sums, kRows * kCols, 0.0F);
   for (int64_t i = 0; i < kRows; ++i) {
     for (int64_t c = 0; c < kCols; ++c) {
-      float sum = sums != nullptr ? sums[i * kCols + c] : 0;
       for (int64_t u = 0; u < units; ++u) {
         const uint32_t a = x[u / kCols * x_stride + i * kCols + u % kCols];
         const uint32_t b = weight[u * kCols + c];
+        float& sum = sums[i * kCols + c];
         if (kPairs) {
           sum += std::bit_cast<float>(a << 16) * std::bit_cast<float>(b << 16);
           sum += std::bit_cast<float>(a & 0xFFFF0000U) * std::bit_cast<float>(b & 0xFFFF0000U);
@@ -67,8 +66,6 @@ void plain_multiply(const uint32_t* x,
           sum += std::bit_cast<float>(a) * std::bit_cast<float>(b);
         }
       }
-      float& to = y[i * y_stride + c];
-      to = add ? to + sum : sum;
     }
   }
 }
@@ -154,8 +151,7 @@ class GemmTest : public testing::TestWithParam<Case> {
   std::vector<Buffer> weights_;
 };
 
-/// Of the kernels that every processor has which the program runs on, or of those that only some
-/// have.
+/// Of the kernels that every processor has which the program runs on, or of those that only some have.
 std::vector<Case> cases(bool of_some_processors) {
   std::vector<Case> result;
   for (size_t i = 0; i < kernels().size(); ++i) {
