@@ -5,8 +5,8 @@
 FOLDER holds two files of exemplars whose lines say `"split": "train"` or `"validation"`, exemplars_longform_300.jsonl (answers) and
 exemplars_mcq_300.jsonl (multiple choice), and questions of multiple choice that none of them asks, medqa_us_dev.jsonl and
 medmcqa_val.jsonl. Every setting is tried with SEEDS; then the best of either side and what its documentation proposes are
-trained anew with FRESH_SEEDS, by which nothing was chosen, and compared. Finished rows are kept and a later run goes on
-behind them.
+trained anew with FRESH_SEEDS, by which nothing was chosen, and compared. Finished rows are kept, of whatever machine, and a
+later run goes on behind them.
 """
 
 import argparse
@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 
+import rows
+import torch
 import tuning_page
 from worker import ROOT
 
@@ -54,13 +56,17 @@ OTHERS = {
     "Adafactor": {"optimizer.name": "adafactor"},
     "behind the BOS token": {"soft_prompt.position": "after_bos"},
     "before the question": {"soft_prompt.position": "before_question"},
+    "linear schedule, behind the BOS token": {"optimizer.schedule": "linear", "soft_prompt.position": "after_bos"},
+    "linear schedule, 50 virtual tokens": {"optimizer.schedule": "linear", "soft_prompt.num_virtual_tokens": 50},
 }
 SETTINGS = {"answers": [(INITS, RATES), (OTHERS, FEW_RATES)],
             "choices": [(INITS | CLASS_LABELS, RATES), ({"cosine schedule": OTHERS["cosine schedule"]}, FEW_RATES)]}
 ALL = INITS | CLASS_LABELS | OTHERS
 PEER_INITS, PEER_SCHEDULES = ("TEXT", "SAMPLE_VOCAB", "RANDOM"), ("constant", "linear")
-PROPOSED = ("text", 0.003)  # the defaults of a recipe
+PROPOSED = ("100 virtual tokens", 0.03)  # the defaults of a recipe, whose rate is 0.028 here
 PEER_PROPOSED = ("TEXT, linear", 0.03)  # PEFT's guide to prompt tuning
+JOB = ("side", "setting", "rate", "seed")
+BASE = ("base", "no soft prompt", 0, 0)
 
 
 class Study:
@@ -71,6 +77,7 @@ class Study:
         self.deadline = time.monotonic() + arguments.seconds
         self.lock = threading.Lock()
         self.rows = tuning_page.stored(arguments.rows)
+        self.machine = torch.cuda.get_device_name() if torch.cuda.is_available() else rows.machine()
         self.exemplars = {name: self.split(name) for name in EXEMPLARS}
 
     def split(self, name):
@@ -89,13 +96,13 @@ class Study:
     def lacks(self, **key):
         return not any(all(row.get(name) == value for name, value in key.items()) for row in self.rows)
 
-    def keep(self, *rows):
+    def keep(self, *new):
+        new = [row | {"machine": self.machine} for row in new]
         with self.lock:
-            self.rows += rows
-            with self.arguments.rows.open("a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-        for row in rows:
-            print(json.dumps(row), file=sys.stderr)
+            self.rows += new
+            for row in new:
+                rows.keep(row, self.arguments.rows)
+                print(json.dumps(row), file=sys.stderr)
 
     def program(self, *words):
         done = subprocess.run([str(self.arguments.prescript), *map(str, words)], capture_output=True, text=True, check=False)
@@ -103,33 +110,37 @@ class Study:
             raise RuntimeError(f"prescript {words[0]}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
         return done.stdout
 
-    def train(self, name, setting, rates, seeds, output):
-        """Validation losses of every candidate, [(rate, seed, [loss])]."""
+    def train(self, name, setting, rate, seeds, output):
+        """Validation losses of every candidate, [(seed, [loss])]."""
         recipe = {"base_model": str(MODEL), "dtype": "bf16", "data.train": str(self.exemplars[name]["train"]),
-                  "data.validation": str(self.exemplars[name]["validation"]), "training.steps": STEPS,
+                  "data.validation": str(self.exemplars[name]["validation"]), "soft_prompt.num_virtual_tokens": 20,
+                  "training.steps": STEPS,
                   "training.batch_size": BATCH, "training.evaluate_every": EVERY, "training.checkpoint_every": STEPS,
-                  "search.learning_rate": rates, "search.seed": seeds, "output": str(output)} | ALL[setting]
+                  "search.learning_rate": [rate], "search.seed": seeds, "output": str(output)} | ALL[setting]
         if self.arguments.memory_gb:
             recipe["training.memory_gb"] = self.arguments.memory_gb
-        path = output.with_suffix(".json")
+        path = output.parent / f"{output.name}.json"
         path.write_text(json.dumps(recipe))
         self.program("train", path)
         lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-        candidates = [(rate, seed) for rate in rates for seed in seeds]
-        return [(*candidate, [line["validation_loss"] for line in lines
-                              if "validation_loss" in line and line.get("candidate", 1) == number])
-                for number, candidate in enumerate(candidates, 1)]
+        return [(seed, [line["validation_loss"] for line in lines
+                        if "validation_loss" in line and line.get("candidate", 1) == number])
+                for number, seed in enumerate(seeds, 1)]
 
     def try_settings(self):
-        """Ours, a run a setting; its candidates side by side."""
-        def one(name, setting, rates):
-            if self.is_over() or not self.lacks(phase="try", side="prescript", set=name, setting=setting):
+        """Ours, a run a setting and rate; its seeds side by side."""
+        def one(name, setting, rate):
+            seeds = [seed for seed in self.arguments.seeds
+                     if self.lacks(phase="try", side="prescript", set=name, setting=setting, rate=rate, seed=seed)]
+            if self.is_over() or not seeds:
                 return
-            output = self.folder / f"{name}-{list(ALL).index(setting)}"
+            output = self.folder / f"{name}-{list(ALL).index(setting)}-{rate:g}"
             self.keep(*({"phase": "try", "side": "prescript", "set": name, "setting": setting, "rate": rate, "seed": seed,
-                         "losses": losses} for rate, seed, losses in self.train(name, setting, rates, SEEDS, output)))
+                         "losses": losses} for seed, losses in self.train(name, setting, rate, seeds, output)))
 
-        jobs = [(name, setting, rates) for name in EXEMPLARS for settings, rates in SETTINGS[name] for setting in settings]
+        jobs = [(name, setting, rate) for name in self.arguments.sets for settings, rates in SETTINGS[name]
+                for setting in settings for rate in rates
+                if setting in (self.arguments.settings or [setting]) and rate in (self.arguments.rates or [rate])]
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
             list(pool.map(lambda job: one(*job), jobs))
 
@@ -188,61 +199,57 @@ class Study:
 
     def compare(self, name):
         """Trains the finalists with fresh seeds, and judges every adapter by the same program."""
-        if not self.lacks(phase="compare", set=name):
-            return
-        adapters, losses = {}, {}
         jobs = [(*finalist, seed) for finalist in self.finalists(name) for seed in FRESH_SEEDS]
-        for number, job in enumerate(jobs):
-            adapters[job] = self.folder / f"{name}-finalist{number}" / "adapter"
+        jobs = [job for job in [BASE, *jobs] if self.lacks(phase="compare", set=name, **dict(zip(JOB, job)))]
+        adapters = {job: self.folder / f"{name}-finalist{number}" / "adapter" for number, job in enumerate(jobs)}
+
+        def judge(job, losses, adapter):
+            judged = (self.judge_answers if name == "answers" else self.judge_choices)(adapter)
+            self.keep({"phase": "compare", "set": name} | dict(zip(JOB, job)) | {"losses": losses, "judged": judged})
 
         def ours(job):
-            _, setting, rate, seed = job
-            [(_, _, losses[job])] = self.train(name, setting, [rate], [seed], adapters[job].parent)
+            if job == BASE:
+                judge(job, None, None)
+            elif not self.is_over():
+                _, setting, rate, seed = job
+                [(_, losses)] = self.train(name, setting, rate, [seed], adapters[job].parent)
+                judge(job, losses, adapters[job])
 
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
-            list(pool.map(ours, [job for job in jobs if job[0] == "prescript"]))
+            list(pool.map(ours, [job for job in jobs if job[0] != "PEFT"]))
         theirs = [(*job[1:], adapters[job]) for job in jobs if job[0] == "PEFT"]
-        for setting, rate, seed, found in self.peers_do(name, theirs):
-            losses["PEFT", setting, rate, seed] = found
-        names = {f"a{number}": job for number, job in enumerate(jobs)}
-        judged = self.judge_answers(name, names, adapters) if name == "answers" else self.judge_choices(names, adapters)
-        self.keep(*({"phase": "compare", "set": name, "side": side, "setting": setting, "rate": rate, "seed": seed,
-                     "losses": losses.get((side, setting, rate, seed)), "judged": judged[side, setting, rate, seed]}
-                    for side, setting, rate, seed in [*jobs, ("base", "no soft prompt", 0, 0)]))
+        for setting, rate, seed, losses in self.peers_do(name, theirs, self.is_over):
+            job = ("PEFT", setting, rate, seed)
+            judge(job, losses, adapters[job])
 
-    def judge_answers(self, name, names, adapters):
-        """Of every adapter and the base, [id, log-likelihood, tokens] of each validation exemplar."""
-        common = ["score", "--model", MODEL, "--input", self.exemplars[name]["validation"], "--json", "--format", "chat",
-                  "--dtype", "bf16", "--allow-other-base"]
-        given = [word for key, job in names.items() for word in ("--adapter", f"{key}={adapters[job]}")]
-        judged = {}
-        for output in (self.program(*common, *given), self.program(*common)):
-            for line in map(json.loads, output.splitlines()):
-                job = names[line["adapter"]] if line["adapter"] else ("base", "no soft prompt", 0, 0)
-                judged.setdefault(job, []).append([line["id"], line["log_likelihood"], line["num_tokens"]])
-        return judged
+    def judge_answers(self, adapter):
+        """[id, log-likelihood, tokens] of each validation exemplar, by an adapter or, for None, the base alone."""
+        given = ("--adapter", f"finalist={adapter}", "--allow-other-base") if adapter else ()
+        lines = self.program("score", "--model", MODEL, "--input", self.exemplars["answers"]["validation"], "--json",
+                             "--format", "chat", "--dtype", "bf16", *given)
+        return [[line["id"], line["log_likelihood"], line["num_tokens"]] for line in map(json.loads, lines.splitlines())]
 
-    def judge_choices(self, names, adapters):
-        """Of every adapter and the base, [id, whether right] of each question, by the log-likelihood of the letters."""
+    def judge_choices(self, adapter):
+        """[id, whether right] of each question, by the log-likelihood of the letters."""
         known = {json.loads(line)["question"] for part in self.exemplars["choices"].values() for line in part.read_text().splitlines()}
         questions = [e for file in QUESTIONS for e in map(json.loads, (self.arguments.folder / file).read_text().splitlines())
                      if e["question"] not in known]
         right = {e["id"]: e["answer"] for e in questions}
-        output = self.folder / "evaluation"
+        name = adapter.parent.name if adapter else "base"
+        output = self.folder / f"evaluation-{name}"
         recipe = {"base_model": str(MODEL), "dtype": "bf16", "allow_other_base": True, "output": str(output),
-                  "adapters": {key: str(adapters[job]) for key, job in names.items()}, "scoring": ["letter"],
+                  "adapters": {"finalist": str(adapter)} if adapter else {}, "scoring": ["letter"],
                   "micro_batch_tokens": 8192, "bootstrap.replicas": 1,
-                  "tasks": {"questions": {"questions": str(self.write("questions.jsonl", questions))}}}
-        path = self.folder / "evaluation.json"
+                  "tasks": {"questions": {"questions": str(self.write(f"questions-{name}.jsonl", questions))}}}
+        path = self.folder / f"evaluation-{name}.json"
         path.write_text(json.dumps(recipe))
         self.program("evaluate", path)
-        judged = {}
+        judged = []
         for line in map(json.loads, (output / "records.jsonl").read_text().splitlines()):
-            if "options" not in line:
-                continue  # what it took
+            if "options" not in line or (line["system"] == "finalist") != bool(adapter):
+                continue  # what it took, or the base beside an adapter
             letters = {letter: option["letter"]["log_likelihood"] for letter, option in line["options"].items()}
-            job = names.get(line["system"], ("base", "no soft prompt", 0, 0))
-            judged.setdefault(job, []).append([line["id"], int(max(letters, key=letters.get) == right[line["id"]])])
+            judged.append([line["id"], int(max(letters, key=letters.get) == right[line["id"]])])
         return judged
 
 
@@ -255,18 +262,24 @@ def main():
     parser.add_argument("--peers", type=int, default=1, help="workers of PEFT side by side; default 1")
     parser.add_argument("--memory-gb", type=float, help="of each run of prescript; default: its own")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="after them no other setting is tried")
+    parser.add_argument("--only", choices=["try", "try-peer", "compare"], help="of the phases; default: all")
+    parser.add_argument("--sets", nargs="+", choices=list(EXEMPLARS), default=list(EXEMPLARS), help="default: both")
+    parser.add_argument("--settings", nargs="+", choices=list(ALL), metavar="SETTING", help="of ours, that are tried; default: all")
+    parser.add_argument("--rates", nargs="+", type=float, help="of ours, that are tried; default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS, help="of ours, that are tried; default: all")
     parser.add_argument("--page", action="store_true", help="write docs/TUNING.md of the rows that there are")
     arguments = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not arguments.page:
         with tempfile.TemporaryDirectory() as folder:
             study = Study(arguments, pathlib.Path(folder))
+            phases = [arguments.only] if arguments.only else ["try", "try-peer", "compare"]
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                ours = pool.submit(study.try_settings)
-                for name in EXEMPLARS:
+                ours = pool.submit(study.try_settings if "try" in phases else lambda: None)
+                for name in arguments.sets if "try-peer" in phases else []:
                     study.try_peer(name)
                 ours.result()
-            for name in EXEMPLARS:
+            for name in arguments.sets if "compare" in phases else []:
                 study.compare(name)
     tuning_page.write(tuning_page.stored(arguments.rows))
 

@@ -40,23 +40,28 @@ def lowest(row):
 
 
 def tried(rows, side, name):
-    """A line a setting, a column a rate: mean over seeds and their spread."""
+    """A line a setting and machine, a column a rate: mean over seeds and, of several, their spread."""
     own = [row for row in rows if (row["phase"], row["side"], row["set"]) == ("try", side, name)]
     if not own:
         return []
     rates = sorted({row["rate"] for row in own})
+    lines = dict.fromkeys((row["setting"], row["machine"]) for row in own)
     best = min(means(rows, side, name).items(), key=lambda item: item[1], default=(None, None))[0]
 
-    def cell(setting, rate):
-        losses = [lowest(row) for row in own if (row["setting"], row["rate"]) == (setting, rate)]
+    def cell(setting, machine, rate):
+        losses = [lowest(row) for row in own if (row["setting"], row["machine"], row["rate"]) == (setting, machine, rate)]
         if not losses:
             return ""
-        text = f"{statistics.mean(losses):.3f} ± {(max(losses) - min(losses)) / 2:.3f}"
+        spread = f" ± {(max(losses) - min(losses)) / 2:.3f}" if len(losses) > 1 else ""
+        text = f"{statistics.mean(losses):.3f}{spread}"
         return f"**{text}**" if (setting, rate) == best else text
 
-    settings = list(dict.fromkeys(row["setting"] for row in own))
-    return table([side, *(f"rate {rate:g}" for rate in rates)],
-                 [line(setting, *(cell(setting, rate) for rate in rates)) for setting in settings])
+    return table([side, "on", *(f"rate {rate:g}" for rate in rates)],
+                 [line(setting, machine, *(cell(setting, machine, rate) for rate in rates)) for setting, machine in lines])
+
+
+def system(row):
+    return row["side"], row["setting"], row["machine"], row["rate"]
 
 
 def interval(values):
@@ -73,10 +78,10 @@ def compared(rows, name):
     systems = {}
     for row in own:
         by_id = {identity: values for identity, *values in row["judged"]}
-        systems.setdefault((row["side"], row["setting"], row["rate"]), []).append([by_id[identity] for identity in ids])
+        systems.setdefault(system(row), []).append([by_id[identity] for identity in ids])
     # Of each system what was measured of an exemplar or question, summed over seeds: [items, 1 or 2].
     systems = {key: numpy.array(values, float).sum(0) for key, values in systems.items()}
-    seeds = {key: sum((row["side"], row["setting"], row["rate"]) == key for row in own) for key in systems}
+    seeds = {key: sum(system(row) == key for row in own) for key in systems}
     draws = numpy.random.default_rng(BOOTSTRAP_SEED).integers(0, len(ids), (REPLICAS, len(ids)))
 
     def value(key, drawn):
@@ -89,15 +94,15 @@ def compared(rows, name):
     best = pick(peers, key=lambda key: value(key, everything)) if peers else None
     lines = []
     for key in systems:
-        side, setting, rate = key
+        side, setting, machine, rate = key
         drawn = value(key, draws)
         beside = "" if best in (None, key) else \
             f"{value(key, everything) - value(best, everything):+.3f} ({interval(drawn - value(best, draws))})"
-        validation = [lowest(row) for row in own if (row["side"], row["setting"], row["rate"]) == key and row["losses"]]
-        lines.append(line(side, setting, f"{rate:g}" if rate else "", seeds[key], f"{value(key, everything):.3f} ({interval(drawn)})",
+        validation = [lowest(row) for row in own if system(row) == key and row["losses"]]
+        lines.append(line(side, setting, machine, f"{rate:g}" if rate else "", seeds[key], f"{value(key, everything):.3f} ({interval(drawn)})",
                           beside, f"{statistics.mean(validation):.3f}" if validation else ""))
     what = f"loss of {len(ids)} validation exemplars (95 %)" if name == "answers" else f"accuracy on {len(ids)} questions (95 %)"
-    return table(["", "setting", "rate", "seeds", what, "less that of PEFT's best (95 %)", "validation loss in training"], lines)
+    return table(["", "setting", "on", "rate", "seeds", what, "less that of PEFT's best (95 %)", "validation loss in training"], lines)
 
 
 def write(rows):

@@ -59,7 +59,7 @@ std::vector<PromptedBatch> batches_of_first_step(const PreparedRun& run,
 }  // namespace
 
 int dry_run(PreparedRun run, const std::optional<std::string>& gradient_path) {
-  run.recipe = resolve(run.recipe, nullptr);
+  resolve(run, nullptr);
   std::unique_ptr<Ops> ops = make_ops(run.recipe);
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
   const RunPlan plan = settle_memory(run.recipe, memory);

@@ -119,7 +119,7 @@ Speed measure_speed(Ops& ops, const PreparedRun& run, const Schedule& first_step
 }
 
 Estimate estimate_of(PreparedRun run) {
-  run.recipe = resolve(run.recipe, nullptr);
+  resolve(run, nullptr);
   std::unique_ptr<Ops> ops;
   if (is_device_here(run.recipe.device)) ops = make_ops(run.recipe);
   const BackendTraits& traits = ops ? *ops : absent_cuda();

@@ -101,13 +101,17 @@ ordered_json weight_facts(const TensorSource& tensors) {
           {"types", types}};
 }
 
-/// What training with the default recipe takes. It knows no exemplars: these have nothing in
+/// What training with the default recipe takes, or with fewer virtual tokens where the model's
+/// context is short. It knows no exemplars: these have nothing in
 /// common, and half of each is the answer.
 ordered_json training_facts(const BaseModelFiles& model) {
   constexpr int64_t kTokens = 256;
   Recipe recipe = resolve({}, nullptr);
-  recipe.training.steps = 1;  // all take the same
-  const int64_t P = recipe.soft_prompt.num_virtual_tokens;
+  recipe.training.steps = 1;               // all take the same
+  recipe.optimizer.learning_rate = 0.001;  // whatever it is
+  const int64_t P = std::min(recipe.soft_prompt.num_virtual_tokens,
+                             std::max<int64_t>(1, model.config.max_positions / 2));
+  recipe.soft_prompt.num_virtual_tokens = P;
   const int64_t num_tokens =
       std::max<int64_t>(2, std::min(kTokens, model.config.max_positions - P));
   TrainingExemplar exemplar;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <set>
 #include <string_view>
 
 #include "base/hash.h"
+#include "cli/initial_soft_prompts.h"
 #include "cli/version.h"
 
 namespace prescript {
@@ -84,6 +86,9 @@ Recipe resolve(Recipe recipe, const Recipe* recorded) {
   TrainingRecipe& training = recipe.training;
   if (recorded != nullptr) {
     if (!training.threads) training.threads = recorded->training.threads;
+    if (!recipe.optimizer.learning_rate) {
+      recipe.optimizer.learning_rate = recorded->optimizer.learning_rate;
+    }
     // Another format rounds otherwise on a card.
     if (recipe.weights.format == "auto" && recipe.weights.residence == "auto") {
       recipe.weights = recorded->weights;
@@ -98,6 +103,19 @@ Recipe resolve(Recipe recipe, const Recipe* recorded) {
   }
   if (!training.threads) training.threads = default_num_threads();
   return recipe;
+}
+
+void resolve(PreparedRun& run, const Recipe* recorded) {
+  run.recipe = resolve(std::move(run.recipe), recorded);
+  OptimizerRecipe& optimizer = run.recipe.optimizer;
+  if (optimizer.learning_rate || run.recipe.search.learning_rate) return;
+  double largest = vocabulary_norm(run.files);
+  for (const SoftPrompt& prompt : run.initial) {
+    const auto rows = static_cast<double>(prompt.num_virtual_tokens);
+    largest = std::max(largest, norm_of(prompt.values_PD) / std::sqrt(rows));
+  }
+  const auto D = static_cast<double>(run.files.config.hidden_size);
+  optimizer.learning_rate = fitting_learning_rate(largest / std::sqrt(D));
 }
 
 DType compute_dtype(const Recipe& recipe) {
@@ -134,7 +152,7 @@ TuneOptions tune_options(const Recipe& recipe, uint64_t noise_key) {
   const TrainingRecipe& training = recipe.training;
   std::vector<CandidateOptions> candidates;
   for (const Recipe& candidate : candidates_of(recipe)) {
-    candidates.push_back({.learning_rate = candidate.optimizer.learning_rate,
+    candidates.push_back({.learning_rate = candidate.optimizer.learning_rate.value(),
                           .weight_decay = candidate.optimizer.weight_decay,
                           .seed = candidate.training.seed});
   }

@@ -14,9 +14,14 @@
 
 namespace prescript {
 
-/// The recipe with every `auto` settled: the device, `threads`, and what `recorded`, the resolved
-/// recipe of the run that goes on, has settled before; its device only where that is here.
+/// The recipe with every `auto` settled that asks for no soft prompt: the device, `threads`, and
+/// what `recorded`, the resolved recipe of the run that goes on, has settled before; its device
+/// only where that is here.
 Recipe resolve(Recipe recipe, const Recipe* recorded);
+
+/// The recipe of `run`, its learning rate included: that which fits the numbers that its soft
+/// prompts begin with, or those of the vocabulary where they are larger.
+void resolve(PreparedRun& run, const Recipe* recorded);
 
 DType compute_dtype(const Recipe& recipe);
 /// As settle_memory has settled it, or as somebody set it.
@@ -25,7 +30,7 @@ WeightFormat weight_format(const Recipe& recipe);
 WeightsRecipe weights_recipe(WeightFormat format);
 OptimizerKind optimizer_kind(const Recipe& recipe);
 TrainingDataOptions training_data_options(const Recipe& recipe);
-/// `noise_key` matters under privacy only, and to steps alone.
+/// Of a resolved recipe. `noise_key` matters under privacy only, and to steps alone.
 TuneOptions tune_options(const Recipe& recipe, uint64_t noise_key = 0);
 StepOptions step_options(const Recipe& recipe, const RunPlan& plan, const TrainingData& data);
 ComputeOptions compute_options(const Recipe& recipe);

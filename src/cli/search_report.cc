@@ -97,7 +97,7 @@ std::string search_json(const Recipe& recipe, const RunState& state) {
     const CandidateState& candidate = state.candidates.at(c);
     document["candidates"].push_back(
         {{"candidate", c + 1},
-         {"learning_rate", candidates[c].optimizer.learning_rate},
+         {"learning_rate", candidates[c].optimizer.learning_rate.value()},
          {"weight_decay", candidates[c].optimizer.weight_decay},
          {"seed", candidates[c].training.seed},
          {"steps", candidate.optimizer.num_steps},

@@ -137,7 +137,7 @@ int run(PreparedRun run, const Arguments& arguments) {
   if (arguments.resume) checkpoint = checkpoint_to_resume(directory);
   if (checkpoint) recorded = recorded_recipe(directory, *checkpoint);
   const bool may_shrink = !run.recipe.training.micro_batch_tokens;
-  run.recipe = resolve(run.recipe, recorded ? &*recorded : nullptr);
+  resolve(run, recorded ? &*recorded : nullptr);
   tell_of_another_device(recorded ? &*recorded : nullptr, run.recipe);
   std::unique_ptr<Ops> ops = make_ops(run.recipe);
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);

@@ -78,7 +78,7 @@ int validate_evaluation(const Arguments& arguments) {
 int validate_training(const Arguments& arguments) {
   PreparedRun run = prepare_run(arguments.run.recipe, arguments.run.overrides);
   check_output(run.recipe.output, OutputKind::kTrainingRun);
-  run.recipe = resolve(run.recipe, nullptr);
+  resolve(run, nullptr);
   const auto ops = make_ops(run.recipe);
   RunMemory memory = run_memory(run.recipe, *ops, run.files, run.data);
   settle_memory(run.recipe, memory);

@@ -35,8 +35,8 @@ struct InitRecipe {
 };
 
 struct SoftPromptRecipe {
-  int64_t num_virtual_tokens = 20;  // [1, 4096]
-  std::string position = "start";   // start | after_bos | before_question
+  int64_t num_virtual_tokens = 100;  // [1, 4096]
+  std::string position = "start";    // start | after_bos | before_question
   InitRecipe init = {};
 
   bool operator==(const SoftPromptRecipe&) const = default;
@@ -56,7 +56,7 @@ struct DataRecipe {
 
 struct OptimizerRecipe {
   std::string name = "adamw";  // adamw | adafactor
-  double learning_rate = 0.003;
+  OrAuto<double> learning_rate = {};
   double weight_decay = 1e-5;
   double clip_norm = 1;               // 0: no clipping
   std::string schedule = "constant";  // constant | linear | cosine

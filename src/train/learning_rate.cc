@@ -1,8 +1,12 @@
 #include "train/learning_rate.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <numbers>
+
+#include "base/error.h"
 
 namespace prescript {
 
@@ -22,6 +26,22 @@ double learning_rate_at(const LearningRateSchedule& schedule, double highest, in
       break;
   }
   return highest;
+}
+
+double fitting_learning_rate(double root_mean_square) {
+  constexpr double kShare = 0.2;
+  constexpr double kHighest = 1000;  // that a recipe may say
+  constexpr int kDigitsBehindTheFirst = 1;
+  std::array<char, 32> text{};  // rounded in decimal, as it will be read from a recipe
+  const auto written = std::to_chars(text.data(),
+                                     text.data() + text.size(),
+                                     std::min(kShare * root_mean_square, kHighest),
+                                     std::chars_format::scientific,
+                                     kDigitsBehindTheFirst);
+  double rate = 0;
+  const auto read = std::from_chars(text.data(), written.ptr, rate);
+  PRESCRIPT_CHECK(read.ec == std::errc(), "a rate of two digits");
+  return rate;
 }
 
 }  // namespace prescript

@@ -1,7 +1,11 @@
 // Optimizers, first soft prompts and warnings of `prescript train`.
 
+#include <cmath>
+#include <numeric>
+
 #include "cli/train_run.h"
 #include "infer/base_model_files.h"
+#include "recipe/recipe.h"
 
 namespace prescript {
 namespace {
@@ -20,6 +24,11 @@ class TrainSettings : public TrainRun {
         {"optimizer.learning_rate=0", "training.steps=1", "output=runs/first", "--overwrite"});
     train_whole(arguments);
     return prompt("first");
+  }
+
+  /// The recipe that a run has written, as a command that would train it again reads it.
+  Recipe resolved(const std::string& name = "out") const {
+    return read_recipe(output(name) + "/recipe.yaml", {});
   }
 
   /// The warnings in metrics.jsonl by their steps.
@@ -95,6 +104,35 @@ TEST_F(TrainSettings, LabelsAreInTheProvenanceAndOnlyWhereThereAreSome) {
   EXPECT_THAT(bytes_of_file(output("without") + "/checkpoints/step-00000001.safetensors"),
               Not(HasSubstr(key)))
       << "a checkpoint of before the key goes on";
+}
+
+TEST_F(TrainSettings, TheLearningRateFitsTheFirstSoftPromptsNumbers) {
+  const auto rate_of = [&](const std::string& init) {
+    const Arguments arguments = {"soft_prompt.init=" + init};
+    const std::vector<double> first = first_prompt(arguments);
+    const double squares = std::inner_product(first.begin(), first.end(), first.begin(), 0.0);
+    const double root_mean_square = std::sqrt(squares / static_cast<double>(first.size()));
+    train_whole({arguments[0], "optimizer.learning_rate=null", "training.steps=2", "--overwrite"});
+    const double rate = resolved().optimizer.learning_rate.value();
+    EXPECT_EQ(metrics()[1]["learning_rate"], rate);
+    return rate / root_mean_square;
+  };
+  EXPECT_NEAR(rate_of("{from: uniform, scale: 3}"), 0.2, 0.01);
+  EXPECT_NEAR(rate_of("{from: uniform, scale: 300}"), 0.2, 0.01);
+  EXPECT_GT(rate_of("{from: uniform, scale: 1.0e-05}"), 1) << "that of the vocabulary is larger";
+}
+
+TEST_F(TrainSettings, AFittingLearningRateIsKeptByTheRunsThatGoOn) {
+  const Arguments fitting = {"optimizer.learning_rate=auto"};
+  train_whole({fitting[0], "output=runs/whole"});
+  train_whole({fitting[0], "training.steps=4"});
+  train_whole({fitting[0], "--resume"});
+  EXPECT_EQ(adapter(), adapter("whole"));
+  EXPECT_EQ(metrics(), metrics("whole"));
+  // One that was set, as by a version whose default was a number, stays too.
+  train_whole({"training.steps=4", "output=runs/set"});
+  train_whole({fitting[0], "output=runs/set", "--resume"});
+  EXPECT_EQ(resolved("set").optimizer.learning_rate, 0.05);
 }
 
 TEST_F(TrainSettings, AGoodRunIsNotWarnedAbout) {

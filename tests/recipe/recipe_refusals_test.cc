@@ -56,7 +56,7 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
        "training.threads: found the number 0; allowed is auto or a whole"},
       {"training: 5", "r.yaml:1:1: training: found the number 5; allowed is a group of keys"},
       {"training: [5]", "training: found a list"},
-      {"optimizer: {learning_rate: .nan}", "found the text \".nan\"; allowed is a number"},
+      {"optimizer: {learning_rate: .nan}", "found the text \".nan\"; allowed is auto or a number"},
       {"optimizer: {learning_rate: .inf}", "found the text \".inf\""},
       {"optimizer: {learning_rate: -1}", "optimizer.learning_rate: found the number -1"},
       {"optimizer: {name: sgd}",

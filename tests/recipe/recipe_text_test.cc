@@ -55,7 +55,7 @@ Recipe random_recipe(uint64_t index) {
   recipe.data.rationale = coin();
   if (recipe.data.format == "chat" && coin()) recipe.data.date = "2024-02-29";
   recipe.optimizer.name = word({"adamw", "adafactor"});
-  recipe.optimizer.learning_rate = random.uniform() * 1000;
+  if (coin()) recipe.optimizer.learning_rate = random.uniform() * 1000;
   recipe.optimizer.weight_decay = random.uniform() * 1e-9;
   recipe.optimizer.clip_norm = random.uniform() * 1e9;
   recipe.optimizer.schedule = word({"constant", "linear", "cosine"});

@@ -55,5 +55,13 @@ TEST(LearningRate, EveryStepLearns) {
   }
 }
 
+TEST(LearningRate, TheFittingOneIsAFifthOfTheNumbersToTwoDigits) {
+  EXPECT_EQ(fitting_learning_rate(0.14), 0.028);
+  EXPECT_EQ(fitting_learning_rate(0.0123), 0.0025);
+  EXPECT_EQ(fitting_learning_rate(4.9975), 1.0) << "a digit more before the point";
+  EXPECT_EQ(fitting_learning_rate(0), 0);
+  EXPECT_EQ(fitting_learning_rate(1e30), 1000);
+}
+
 }  // namespace
 }  // namespace prescript

@@ -15,7 +15,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// Of SmolLM2, under the settings of recipes/demo.yaml.
+/// Of SmolLM2.
 constexpr WatchOptions kOptions{
     .vocabulary_norm = 3.25, .rate_step = 1, .num_steps = 200, .window = 20};
 
@@ -135,12 +135,12 @@ TEST(Watch, ALearningRateThatIsFarOffIsWarnedOfOnce) {
   ASSERT_THAT(high.steps, ElementsAre(1));
   EXPECT_THAT(high.warnings[0],
               HasSubstr("learning rate 0.3: step 1 moved the soft prompt by 2.2 times its norm; "
-                        "0.003 would move it by about 0.02"));
+                        "0.03 would move it by about 0.2"));
   const Seen low = run(at_rate(3e-6));
   ASSERT_THAT(low.steps, ElementsAre(1));
-  EXPECT_THAT(low.warnings[0], HasSubstr("by 2.2e-05 times its norm; 0.003 would move it"));
+  EXPECT_THAT(low.warnings[0], HasSubstr("by 2.2e-05 times its norm; 0.03 would move it"));
   EXPECT_THAT(run(at_rate(0)).warnings, ElementsAre(HasSubstr("by 0 times its norm")));
-  for (const double published : {0.001, 0.003, 0.01}) {
+  for (const double published : {0.001, 0.003, 0.01, 0.028}) {
     EXPECT_THAT(run(at_rate(published)).warnings, IsEmpty()) << published;
   }
   WatchOptions options = kOptions;
