@@ -11,16 +11,20 @@ ROWS = ROOT / "docs" / "performance.jsonl"
 PACKAGES = ("torch", "transformers", "peft", "prefix-grouper", "llama-cpp-python")
 
 
-def stored(path=ROWS) -> dict:
-    """By (machine, case, dtype, peer), the last of each; a line that was cut off is none."""
-    rows = {}
+def lines(path) -> list:
+    """Every row of a file; a line that was cut off is none."""
+    rows = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
-            row = json.loads(line)
+            rows.append(json.loads(line))
         except json.JSONDecodeError:
             continue
-        rows[row["machine"], row["case"], row["dtype"], row["peer"]] = row
     return rows
+
+
+def stored(path=ROWS) -> dict:
+    """By (machine, case, dtype, peer), the last of each."""
+    return {(row["machine"], row["case"], row["dtype"], row["peer"]): row for row in lines(path)}
 
 
 def keep(row, path=ROWS):

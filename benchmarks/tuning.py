@@ -76,7 +76,7 @@ class Study:
         self.arguments, self.folder = arguments, folder
         self.deadline = time.monotonic() + arguments.seconds
         self.lock = threading.Lock()
-        self.rows = tuning_page.stored(arguments.rows)
+        self.rows = rows.lines(arguments.rows)
         self.machine = torch.cuda.get_device_name() if torch.cuda.is_available() else rows.machine()
         self.exemplars = {name: self.split(name) for name in EXEMPLARS}
 
@@ -144,7 +144,7 @@ class Study:
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
             list(pool.map(lambda job: one(*job), jobs))
 
-    def peers_do(self, name, jobs, is_over=lambda: False):
+    def peers_do(self, name, jobs):
         """Every job (setting, rate, seed, adapter or None) by workers of PEFT; yields it with its losses."""
         waiting, done = queue.Queue(), queue.Queue()
         for job in jobs:
@@ -156,7 +156,7 @@ class Study:
                 with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
                     if peer.stdout.readline() != "ready\n":
                         raise RuntimeError("the worker of PEFT did not start")
-                    while not is_over():
+                    while not self.is_over():
                         setting, rate, seed, adapter = waiting.get_nowait()
                         init, schedule = setting.split(", ")
                         job = {"init": init, "schedule": schedule, "rate": rate, "seed": seed, "num_virtual_tokens": 20,
@@ -186,7 +186,7 @@ class Study:
         jobs = [(f"{init}, {schedule}", rate, seed, None) for seed in PEER_SEEDS for rate in PEER_RATES for init in PEER_INITS
                 for schedule in PEER_SCHEDULES]
         jobs = [job for job in jobs if self.lacks(phase="try", side="PEFT", set=name, setting=job[0], rate=job[1], seed=job[2])]
-        for setting, rate, seed, losses in self.peers_do(name, jobs, self.is_over):
+        for setting, rate, seed, losses in self.peers_do(name, jobs):
             self.keep({"phase": "try", "side": "PEFT", "set": name, "setting": setting, "rate": rate, "seed": seed, "losses": losses})
 
     def finalists(self, name):
@@ -218,7 +218,7 @@ class Study:
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
             list(pool.map(ours, [job for job in jobs if job[0] != "PEFT"]))
         theirs = [(*job[1:], adapters[job]) for job in jobs if job[0] == "PEFT"]
-        for setting, rate, seed, losses in self.peers_do(name, theirs, self.is_over):
+        for setting, rate, seed, losses in self.peers_do(name, theirs):
             job = ("PEFT", setting, rate, seed)
             judge(job, losses, adapters[job])
 
@@ -281,7 +281,7 @@ def main():
                 ours.result()
             for name in arguments.sets if "compare" in phases else []:
                 study.compare(name)
-    tuning_page.write(tuning_page.stored(arguments.rows))
+    tuning_page.write(rows.lines(arguments.rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The tables of docs/TUNING.md, of the rows that scripts/dev tuning kept."""
 
-import json
 import statistics
 
 import numpy
@@ -12,17 +11,6 @@ PAGE = ROOT / "docs" / "TUNING.md"
 BEGIN = "<!-- scripts/dev tuning writes from here -->\n"
 SETS = {"answers": "Long answers", "choices": "Multiple choice"}
 REPLICAS, BOOTSTRAP_SEED = 10_000, 1
-
-
-def stored(path):
-    """A line that was cut off is none."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
 
 
 def means(rows, side, name):

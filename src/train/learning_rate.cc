@@ -29,13 +29,12 @@ double learning_rate_at(const LearningRateSchedule& schedule, double highest, in
 }
 
 double fitting_learning_rate(double root_mean_square) {
-  constexpr double kShare = 0.2;
   constexpr double kHighest = 1000;  // that a recipe may say
   constexpr int kDigitsBehindTheFirst = 1;
   std::array<char, 32> text{};  // rounded in decimal, as it will be read from a recipe
   const auto written = std::to_chars(text.data(),
                                      text.data() + text.size(),
-                                     std::min(kShare * root_mean_square, kHighest),
+                                     std::min(kFittingChange * root_mean_square, kHighest),
                                      std::chars_format::scientific,
                                      kDigitsBehindTheFirst);
   double rate = 0;

@@ -18,10 +18,14 @@ struct LearningRateSchedule {
 /// linear 1 - t, cosine (1 + cos(pi t)) / 2. The decays are those of transformers.
 double learning_rate_at(const LearningRateSchedule& schedule, double highest, int64_t step);
 
-/// The highest rate that suits a soft prompt whose numbers have this root mean square: a fifth of
-/// it, to two digits, and at most what a recipe may say. A step of AdamW or Adafactor moves a
-/// number by about the rate, and a decoder normalises the rows that it reads, so that what a rate
-/// does depends on the numbers it moves. Source   docs/TUNING.md.
+/// By how much of its norm a step at a fitting rate moves a soft prompt.
+/// Source   docs/TUNING.md
+inline constexpr double kFittingChange = 0.2;
+
+/// The highest rate that suits a soft prompt whose numbers have this root mean square:
+/// kFittingChange of it, to two digits, and at most what a recipe may say. A step of AdamW or
+/// Adafactor moves a number by about the rate, and a decoder normalises the rows that it reads, so
+/// that what a rate does depends on the numbers it moves.
 double fitting_learning_rate(double root_mean_square);
 
 }  // namespace prescript

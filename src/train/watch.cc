@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/counted.h"
+#include "train/learning_rate.h"
 
 namespace prescript {
 namespace {
@@ -36,9 +37,6 @@ constexpr double kLargestChange = 1;
 constexpr double kLeastChangeOfARun = 0.01;
 constexpr int64_t kLeastStepsOfARun = 100;  // shorter runs are trials
 
-// What a message recommends: what learning_rate: auto begins with.
-constexpr double kGoodChange = 0.2;
-
 std::string digits(double value, int count) {
   std::ostringstream text;
   text.precision(count);
@@ -64,8 +62,8 @@ std::optional<std::string> judge_rate(const WatchOptions& options, const Watched
                         std::to_string(step.step) + " moved the soft prompt by " +
                         digits(change, 2) + " times its norm";
   if (change > 0) {
-    message += "; " + digits(step.learning_rate * kGoodChange / change, 1) +
-               " would move it by about " + digits(kGoodChange, 2);
+    message += "; " + digits(step.learning_rate * kFittingChange / change, 1) +
+               " would move it by about " + digits(kFittingChange, 2);
   }
   return message;
 }

@@ -5,7 +5,7 @@
 namespace prescript {
 namespace {
 
-TEST_F(RecipeTest, DefaultsAreThoseOfTheDesign) {
+TEST_F(RecipeTest, EveryDefaultIsWrittenOut) {
   const Recipe recipe = read("base_model: m.gguf\ndata: {train: t.jsonl}\noutput: out\n");
   EXPECT_EQ(recipe.base_model, "m.gguf");
   EXPECT_EQ(recipe.data.train, "t.jsonl");
