@@ -238,7 +238,7 @@ class Study:
         name = adapter.parent.name if adapter else "base"
         output = self.folder / f"evaluation-{name}"
         recipe = {"base_model": str(MODEL), "dtype": "bf16", "allow_other_base": True, "output": str(output),
-                  "adapters": {"finalist": str(adapter)} if adapter else {}, "scoring": ["letter"],
+                  "base": adapter is None, "adapters": {"finalist": str(adapter)} if adapter else {}, "scoring": ["letter"],
                   "micro_batch_tokens": 8192, "bootstrap.replicas": 1,
                   "tasks": {"questions": {"questions": str(self.write(f"questions-{name}.jsonl", questions))}}}
         path = self.folder / f"evaluation-{name}.json"
@@ -246,8 +246,8 @@ class Study:
         self.program("evaluate", path)
         judged = []
         for line in map(json.loads, (output / "records.jsonl").read_text().splitlines()):
-            if "options" not in line or (line["system"] == "finalist") != bool(adapter):
-                continue  # what it took, or the base beside an adapter
+            if "options" not in line:
+                continue  # what it took
             letters = {letter: option["letter"]["log_likelihood"] for letter, option in line["options"].items()}
             judged.append([line["id"], int(max(letters, key=letters.get) == right[line["id"]])])
         return judged
