@@ -39,33 +39,40 @@ CASES = {
 } | {name: (DTYPES, [("unshared", measure.sharing), *((peer, measure.compare) for peer in PEERS)]) for name in "ABCDEF"}
 
 
-def chosen_cases(parser, words):
-    """(case, dtype) of the words, all where there is none; float32 first: some peers take long in bfloat16."""
-    names = {f"{name}-{dtype}": (name, dtype) for dtype in DTYPES for name in CASES if dtype in CASES[name][0]}
+def chosen_rows(parser, words):
+    """(case, dtype, peer, what measures it) of the words, all where there is none; float32 first: some peers take long in
+    bfloat16."""
+    every = [(case, dtype, *row) for dtype in DTYPES for case, (dtypes, of_case) in CASES.items() if dtype in dtypes
+             for row in of_case]
+
+    def names(row):
+        case, dtype, peer, _ = row
+        return case, f"{case}-{dtype}", f"{case}-{dtype}-{peer}"
+
     for word in words:
-        if word not in CASES and word not in names:
-            parser.error(f"no such case: {word}; cases are {', '.join(CASES)}, with -fp32 or -bf16 behind them or without")
-    return [pair for full, pair in names.items() if not words or full in words or pair[0] in words]
+        if not any(word in names(row) for row in every):
+            parser.error(f"no such case: {word}; cases are {', '.join(CASES)}, with -fp32 or -bf16 behind them or without, and "
+                         f"of A to F one row, as in C-fp32-P2")
+    return [row for row in every if not words or any(word in names(row) for word in words)]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="a case, or one dtype of it: B-bf16; default: all")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="a case, one dtype of it (B-bf16), or one row (B-bf16-P3); default: all")
     parser.add_argument("--again", action="store_true", help="measure the rows of these cases anew")
     arguments = parser.parse_args()
-    chosen = chosen_cases(parser, arguments.cases)
+    chosen = chosen_rows(parser, arguments.cases)
     origin = rows.origin()
-    for name, dtype in chosen:
-        for peer, measured_by in CASES[name][1]:
-            label = f"{name}-{dtype} {peer}".strip()
-            if not arguments.again and (origin["machine"], name, dtype, peer) in rows.stored():
-                print(f"{label}: kept from before ({rows.ROWS})", file=sys.stderr)
-                continue
-            print(label, file=sys.stderr)
-            row = {"case": name, "dtype": dtype, "peer": peer} | measured_by(name, dtype, peer) | origin
-            rows.keep(row)
-            page.write(rows.stored().values())
+    for name, dtype, peer, measured_by in chosen:
+        label = f"{name}-{dtype} {peer}".strip()
+        if not arguments.again and (origin["machine"], name, dtype, peer) in rows.stored():
+            print(f"{label}: kept from before ({rows.ROWS})", file=sys.stderr)
+            continue
+        print(label, file=sys.stderr)
+        row = {"case": name, "dtype": dtype, "peer": peer} | measured_by(name, dtype, peer) | origin
+        rows.keep(row)
+        page.write(rows.stored().values())
     own = [row for key, row in rows.stored().items() if key[0] == origin["machine"]]
     print("\n".join(page.tables(own) + page.beside_peft(own)))
 

@@ -126,66 +126,76 @@ void add_linear(const std::string& name, int64_t rows, int64_t cols, int64_t wei
       flops);
 }
 
-/// The parts of case B: the shared rows among themselves, each leaf, and all leaves against them.
-std::vector<Part> parts() {
-  std::vector<Part> parts;
-  const auto part = [](int64_t query, int64_t queries, int64_t key, int64_t keys, bool is_causal) {
-    Part result;
-    result.query_begin = static_cast<int32_t>(query);
-    result.num_queries = static_cast<int32_t>(queries);
-    result.key_begin = static_cast<int32_t>(key);
-    result.num_keys = static_cast<int32_t>(keys);
-    result.causal_offset = is_causal ? 0 : Part::kNoMask;
-    return result;
-  };
-  parts.push_back(part(0, kShared, 0, kShared, true));
-  parts.push_back(part(kShared, kRows - kShared, 0, kShared, false));
-  for (int64_t leaf = 0; leaf < kLeaves; ++leaf) {
-    const int64_t begin = kShared + leaf * kLeaf;
-    parts.push_back(part(begin, kLeaf, begin, kLeaf, true));
+/// Shared rows among themselves, leaves of as many rows each, and all leaves against the shared.
+struct Forest {
+  int64_t shared = 0;
+  int64_t leaves = 0;
+  int64_t leaf = 0;
+
+  int64_t rows() const { return shared + leaves * leaf; }
+
+  /// Query-key pairs of parts().
+  double pairs() const {
+    return static_cast<double>(shared * (shared + 1) / 2 + shared * (rows() - shared) +
+                               leaves * leaf * (leaf + 1) / 2);
   }
-  return parts;
-}
 
-/// Query-key pairs of parts().
-constexpr double kPairs = kShared * (kShared + 1) / 2.0 + 1.0 * kShared * (kRows - kShared) +
-                          kLeaves * kLeaf * (kLeaf + 1) / 2.0;
+  std::vector<Part> parts() const {
+    std::vector<Part> parts;
+    const auto part =
+        [](int64_t query, int64_t queries, int64_t key, int64_t keys, bool is_causal) {
+          Part result;
+          result.query_begin = static_cast<int32_t>(query);
+          result.num_queries = static_cast<int32_t>(queries);
+          result.key_begin = static_cast<int32_t>(key);
+          result.num_keys = static_cast<int32_t>(keys);
+          result.causal_offset = is_causal ? 0 : Part::kNoMask;
+          return result;
+        };
+    parts.push_back(part(0, shared, 0, shared, true));
+    parts.push_back(part(shared, rows() - shared, 0, shared, false));
+    for (int64_t begin = shared; begin < rows(); begin += leaf) {
+      parts.push_back(part(begin, leaf, begin, leaf, true));
+    }
+    return parts;
+  }
+};
 
-void add_attention() {
+void add_attention(const std::string& name, const Forest& forest) {
   const AttentionShape shape{kHeads, kKvHeads, kHeadSize, 1 / std::sqrt(1.0 * kHeadSize)};
   add(
-      "attention",
+      "attention/" + name,
       [=](Bench& bench) {
-        const Tensor q = bench.tensor(kRows, kHeads * kHeadSize);
-        const KeyValues kv{bench.tensor(kRows, kKvHeads * kHeadSize),
-                           bench.tensor(kRows, kKvHeads * kHeadSize)};
-        const Tensor out = bench.tensor(kRows, kHeads * kHeadSize);
-        const Tensor lse = bench.sums(kRows, kHeads);
-        return [=, &bench, parts = parts()] {
+        const Tensor q = bench.tensor(forest.rows(), kHeads * kHeadSize);
+        const KeyValues kv{bench.tensor(forest.rows(), kKvHeads * kHeadSize),
+                           bench.tensor(forest.rows(), kKvHeads * kHeadSize)};
+        const Tensor out = bench.tensor(forest.rows(), kHeads * kHeadSize);
+        const Tensor lse = bench.sums(forest.rows(), kHeads);
+        return [=, &bench, parts = forest.parts()] {
           bench.ops().attention(shape, parts, q, std::span(&kv, 1), out, lse);
         };
       },
-      4 * kHeads * kHeadSize * kPairs);
+      4 * kHeads * kHeadSize * forest.pairs());
   add(
-      "attention_input_gradient",
+      "attention_input_gradient/" + name,
       [=](Bench& bench) {
-        const Tensor q = bench.tensor(kRows, kHeads * kHeadSize);
-        const KeyValues kv{bench.tensor(kRows, kKvHeads * kHeadSize),
-                           bench.tensor(kRows, kKvHeads * kHeadSize)};
-        const Tensor out = bench.tensor(kRows, kHeads * kHeadSize);
-        const Tensor lse = bench.sums(kRows, kHeads);
-        bench.ops().attention(shape, parts(), q, std::span(&kv, 1), out, lse);
-        const Tensor dout = bench.tensor(kRows, kHeads * kHeadSize);
-        const Tensor dq = bench.sums(kRows, kHeads * kHeadSize);
+        const Tensor q = bench.tensor(forest.rows(), kHeads * kHeadSize);
+        const KeyValues kv{bench.tensor(forest.rows(), kKvHeads * kHeadSize),
+                           bench.tensor(forest.rows(), kKvHeads * kHeadSize)};
+        const Tensor out = bench.tensor(forest.rows(), kHeads * kHeadSize);
+        const Tensor lse = bench.sums(forest.rows(), kHeads);
+        bench.ops().attention(shape, forest.parts(), q, std::span(&kv, 1), out, lse);
+        const Tensor dout = bench.tensor(forest.rows(), kHeads * kHeadSize);
+        const Tensor dq = bench.sums(forest.rows(), kHeads * kHeadSize);
         const DType wide = bench.ops().kv_gradient_dtype();
-        const KeyValues gradient{bench.tensor(kRows, kKvHeads * kHeadSize, wide),
-                                 bench.tensor(kRows, kKvHeads * kHeadSize, wide)};
-        return [=, &bench, parts = parts()] {
+        const KeyValues gradient{bench.tensor(forest.rows(), kKvHeads * kHeadSize, wide),
+                                 bench.tensor(forest.rows(), kKvHeads * kHeadSize, wide)};
+        return [=, &bench, parts = forest.parts()] {
           bench.ops().attention_input_gradient(
               shape, parts, q, std::span(&kv, 1), out, lse, dout, dq, std::span(&gradient, 1));
         };
       },
-      10 * kHeads * kHeadSize * kPairs);
+      10 * kHeads * kHeadSize * forest.pairs());
 }
 
 void add_rows() {
@@ -346,7 +356,8 @@ int main(int argc, char** argv) {
   add_linear("gate_up", kRows, kHidden, 2 * kFeedForward);
   add_linear("down", kRows, kFeedForward, kHidden);
   add_linear("gate_up_of_16_rows", kLeaves, kHidden, 2 * kFeedForward);
-  add_attention();
+  add_attention("short_prompt", {kShared, kLeaves, kLeaf});
+  add_attention("long_prompt", {1024, kLeaves, 100});  // case C
   add_rows();
   add_feed_forward_and_head();
   benchmark::Initialize(&argc, argv);

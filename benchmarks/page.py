@@ -47,8 +47,9 @@ def step_line(row):
 def sharing_line(row):
     rates = [row[side + "flops"] / row[side + "seconds"][1] for side in ("", "peer_")]
     shares = [f"{rate / 1e9:.0f}, {100 * rate / row['peak_flops']:.0f} %" for rate in rates]
+    peaks = [f"{row[key] / 1e9:.0f}" for key in ("least_peak_flops", "peak_flops") if key in row]
     return line(row["case"], row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
-                f"{row['rows']:.0f} of {row['peer_rows']:.0f}", *shares, f"{row['peak_flops'] / 1e9:.0f}")
+                f"{row['rows']:.0f} of {row['peer_rows']:.0f}", *shares, " to ".join(peaks))
 
 
 def evaluation_line(row):

@@ -35,8 +35,7 @@ struct ThreadScratch {
   Scratch k_as_columns;
   Scratch v_as_columns;
   Scratch k_as_units;
-  Scratch probabilities;
-  Scratch dscores;
+  Scratch scores;
   Scratch turned_q;
   Scratch turned_dout;
   Scratch packed_q;
@@ -86,8 +85,8 @@ class BackwardBlock {
         tile_(head.tile_floats()),
         // One tile more than is used: panels a multiple of a page apart would share cache lines.
         panel_floats_((head.tiles_of(end - begin) + 1) * tile_),
-        probabilities_(scratch().probabilities.take<float>(max_panels() * panel_floats_)),
-        dscores_(scratch().dscores.take<float>(max_panels() * panel_floats_)),
+        probabilities_(scratch().scores.take<float>(2 * max_panels() * panel_floats_)),
+        dscores_(probabilities_ + max_panels() * panel_floats_),
         turned_q_(head.pack_turned(g_.q_NHE, begin, end, head.scale(), scratch().turned_q)),
         turned_dout_(head.pack_turned(g_.dout_NHE, begin, end, 1, scratch().turned_dout)) {}
 

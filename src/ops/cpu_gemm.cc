@@ -137,9 +137,7 @@ class Product {
         const float* const result =
             add_piece(sums, group_totals, num_panels * panel_sums, begin == 0);
         if (begin + count < units) continue;
-        for (int64_t i = 0; i < num_panels; ++i) {
-          write_panel(result + i * panel_sums, row, num_rows, panel + i);
-        }
+        write_group(result, panel_sums, row, num_rows, panel, num_panels);
       }
     }
   }
@@ -179,11 +177,19 @@ class Product {
     }
   }
 
-  void write_panel(const float* sums, int64_t row, int64_t num_rows, int64_t panel) const {
-    const int64_t col = panel * kernel_.cols;
-    const int64_t cols = std::min(kernel_.cols, y_.cols - col);
+  /// Row by row: lines of y that lie side by side are written one behind the other.
+  void write_group(const float* sums,
+                   int64_t panel_sums,
+                   int64_t row,
+                   int64_t num_rows,
+                   int64_t panel,
+                   int64_t num_panels) const {
     for (int64_t i = 0; i < num_rows; ++i) {
-      write(sums + i * kernel_.cols, y_, row + i, col, cols, add_);
+      for (int64_t p = 0; p < num_panels; ++p) {
+        const int64_t col = (panel + p) * kernel_.cols;
+        const int64_t cols = std::min(kernel_.cols, y_.cols - col);
+        write(sums + p * panel_sums + i * kernel_.cols, y_, row + i, col, cols, add_);
+      }
     }
   }
 

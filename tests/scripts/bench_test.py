@@ -1,5 +1,8 @@
 """What scripts/bench writes from given rows, how it keeps them, and what it says of a worker that fails."""
 
+import argparse
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -16,6 +19,9 @@ import page  # noqa: E402
 import rows  # noqa: E402
 import targets  # noqa: E402
 import worker  # noqa: E402
+
+with mock.patch.dict(sys.modules, gguf=mock.Mock(), numpy=mock.Mock()):  # of the benchmark's own environment
+    import bench  # noqa: E402
 
 ORIGIN = {"machine": "a processor, 2 threads", "versions": "torch 1", "date": "2026-01-02"}
 
@@ -141,18 +147,39 @@ class Page(unittest.TestCase):
                  "answers": 16, "new_tokens": 64, "same_tokens": 1000}
         lines = page.tables([
             beside("break-even", "fp32", "unshared", 2, 3, peak_flops=4e11, peer_flops=9e11, peer_rows=1300),
+            beside("B", "fp32", "unshared", 2, 3, peak_flops=4e11, least_peak_flops=3.5e11, peer_flops=9e11, peer_rows=1300),
             ORIGIN | {"case": "evaluation", "dtype": "fp32", "peer": "training"} | rates,
             row("start", "bf16", "", 1.25),
             beside("generation", "bf16", "llama.cpp", 6, 12, **parts),
             beside("as-stored", "bf16", "converted", 3, 2.5, weights_kib=100_000, peer_weights_kib=263_000, file_bytes=98e6)])
         for expected in (
                 "| break-even | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 400 |",
+                "| B | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 350 to 400 |",
                 "| fp32 | 400 (390 to 410) | 200 (190 to 210) | 2.00 |",
                 "| bf16 | 1.25 (0.75 to 1.75) |",
                 "| bf16 | 6.00 (5.50 to 6.50) | 12.00 (12.00 to 12.00) | 2.00 | 1.00 (1.00 to 1.00) | 2.00 (2.00 to 2.00) | 202 | 101 | "
                 "1024 | 9216 | 1000 of 1024 |",
                 "| bf16 | 3.00 (2.50 to 3.50) | 2.50 (2.50 to 2.50) | 1.20 | 1024 | 9216 | 102 | 269 | 98 |"):
             self.assertIn(expected, lines)
+
+
+class Chosen(unittest.TestCase):
+    def chosen(self, *words):
+        return [row[:3] for row in bench.chosen_rows(argparse.ArgumentParser(), words)]
+
+    def test_a_word_is_a_case_a_dtype_of_it_or_one_row(self):
+        self.assertEqual(self.chosen("B-bf16-P3"), [("B", "bf16", "P3")])
+        self.assertEqual(self.chosen("start", "generation"), [("start", "fp32", ""), ("start", "bf16", ""),
+                                                              ("generation", "bf16", "llama.cpp")])
+        self.assertEqual(self.chosen("C-fp32"), [("C", "fp32", peer) for peer in ("unshared", "P2", "P3", "P1", "P1c")])
+        self.assertEqual(len(self.chosen()), 2 * 6 * 5 + 12)
+
+    def test_an_unknown_word_is_refused(self):
+        for word in ("G", "search-fp32", "B-fp32-P4", "P3"):
+            said = io.StringIO()
+            with self.assertRaises(SystemExit), contextlib.redirect_stderr(said):
+                self.chosen("B", word)
+            self.assertIn(f"no such case: {word}", said.getvalue())
 
 
 class Rows(unittest.TestCase):
