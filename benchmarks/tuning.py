@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ PEER_RATES, PEER_SEEDS = (0.003, 0.01, 0.03, 0.1, 0.3), (1, 2)
 LABELS = ["(A)", "(B)", "(C)", "(D)"]
 EXEMPLARS = {"answers": "exemplars_longform_300.jsonl", "choices": "exemplars_mcq_300.jsonl"}
 QUESTIONS = ("medqa_us_dev.jsonl", "medmcqa_val.jsonl")
+ASKED = 1000  # of them, drawn at random: on two processor cores they take some ten minutes
 FIELDS = ("id", "question", "context", "options", "answer", "rationale")
 
 # Every setting of ours: what differs from the plain run, which is 20 rows of a text's tokens at the start, AdamW, constant rate.
@@ -65,6 +67,7 @@ ALL = INITS | CLASS_LABELS | OTHERS
 PEER_INITS, PEER_SCHEDULES = ("TEXT", "SAMPLE_VOCAB", "RANDOM"), ("constant", "linear")
 PROPOSED = ("100 virtual tokens", 0.03)  # the defaults of a recipe, whose rate is 0.028 here
 PEER_PROPOSED = ("TEXT, linear", 0.03)  # PEFT's guide to prompt tuning
+PEER_LONG = ("TEXT, linear, 100 virtual tokens", 0.03)  # the same at the length of ours
 JOB = ("side", "setting", "rate", "seed")
 BASE = ("base", "no soft prompt", 0, 0)
 
@@ -158,9 +161,11 @@ class Study:
                         raise RuntimeError("the worker of PEFT did not start")
                     while not self.is_over():
                         setting, rate, seed, adapter = waiting.get_nowait()
-                        init, schedule = setting.split(", ")
-                        job = {"init": init, "schedule": schedule, "rate": rate, "seed": seed, "num_virtual_tokens": 20,
-                               "steps": STEPS, "batch": BATCH, "every": EVERY, "output": adapter and str(adapter)}
+                        init, schedule, *length = setting.split(", ")
+                        num_virtual_tokens = int(length[0].split()[0]) if length else 20
+                        job = {"init": init, "schedule": schedule, "rate": rate, "seed": seed,
+                               "num_virtual_tokens": num_virtual_tokens, "steps": STEPS, "batch": BATCH, "every": EVERY,
+                               "output": adapter and str(adapter)}
                         peer.stdin.write(json.dumps(job) + "\n")
                         peer.stdin.flush()
                         done.put(((setting, rate, seed), json.loads(peer.stdout.readline())))
@@ -191,7 +196,7 @@ class Study:
 
     def finalists(self, name):
         """[(side, setting, rate)]: what either documentation proposes, and the best of what was tried."""
-        chosen = [("prescript", *PROPOSED), ("PEFT", *PEER_PROPOSED)]
+        chosen = [("prescript", *PROPOSED), ("PEFT", *PEER_PROPOSED), ("PEFT", *PEER_LONG)]
         for side in ("prescript", "PEFT"):
             best = tuning_page.means(self.rows, side, name)
             chosen += [(side, *min(best, key=best.get))] if best else []
@@ -234,6 +239,7 @@ class Study:
         known = {json.loads(line)["question"] for part in self.exemplars["choices"].values() for line in part.read_text().splitlines()}
         questions = [e for file in QUESTIONS for e in map(json.loads, (self.arguments.folder / file).read_text().splitlines())
                      if e["question"] not in known]
+        questions = random.Random(1).sample(questions, ASKED)
         right = {e["id"]: e["answer"] for e in questions}
         name = adapter.parent.name if adapter else "base"
         output = self.folder / f"evaluation-{name}"

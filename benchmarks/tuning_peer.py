@@ -4,7 +4,8 @@
 
 A job is JSON: `init` (RANDOM, SAMPLE_VOCAB or TEXT), `schedule` (constant or linear), `rate`, `seed`, `num_virtual_tokens`,
 `steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
-the lowest is saved in `output` where that is not null. bfloat16 weights, a float32 soft prompt, on the card where there is one.
+the lowest is saved in `output` where that is not null. A float32 soft prompt; weights in bfloat16 on a card, and in float32
+where there is none: PyTorch's products in bfloat16 take many times longer on a processor without instructions for them.
 """
 
 import json
@@ -21,7 +22,7 @@ import torch  # noqa: E402
 
 PADDING = 2
 VALIDATION_BATCH = 16
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
 
 
 def batch_of(sequences):
@@ -91,7 +92,7 @@ def tune(base, train, validation, job):
 def main():
     train, validation = ([peers.training_sequence(json.loads(line)) for line in pathlib.Path(path).read_text().splitlines()]
                          for path in sys.argv[1:3])
-    base = peers.new_model(peers.state_dict(), torch.bfloat16).to(DEVICE)
+    base = peers.new_model(peers.state_dict(), DTYPE).to(DEVICE)
     batches = [batch_of(validation[i:i + VALIDATION_BATCH]) for i in range(0, len(validation), VALIDATION_BATCH)]
     print("ready", flush=True)
     for line in sys.stdin:
