@@ -59,7 +59,8 @@ def chosen_rows(parser, words):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="a case, one dtype of it (B-bf16), or one row (B-bf16-P3); default: all")
+    parser.add_argument("cases", nargs="*", metavar="CASE",
+                        help="a case, one dtype of it (B-bf16), or one row (B-bf16-P3); default: all")
     parser.add_argument("--again", action="store_true", help="measure the rows of these cases anew")
     arguments = parser.parse_args()
     chosen = chosen_rows(parser, arguments.cases)

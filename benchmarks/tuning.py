@@ -36,7 +36,7 @@ PEER_RATES, PEER_SEEDS = (0.003, 0.01, 0.03, 0.1, 0.3), (1, 2)
 LABELS = ["(A)", "(B)", "(C)", "(D)"]
 EXEMPLARS = {"answers": "exemplars_longform_300.jsonl", "choices": "exemplars_mcq_300.jsonl"}
 QUESTIONS = ("medqa_us_dev.jsonl", "medmcqa_val.jsonl")
-ASKED = 1000  # of them, drawn at random: on two processor cores they take some ten minutes
+ASKED = 1000  # of them, drawn at random
 FIELDS = ("id", "question", "context", "options", "answer", "rationale")
 
 # Every setting of ours: what differs from the plain run, which is 20 rows of a text's tokens at the start, AdamW, constant rate.
@@ -239,7 +239,8 @@ class Study:
         known = {json.loads(line)["question"] for part in self.exemplars["choices"].values() for line in part.read_text().splitlines()}
         questions = [e for file in QUESTIONS for e in map(json.loads, (self.arguments.folder / file).read_text().splitlines())
                      if e["question"] not in known]
-        questions = random.Random(1).sample(questions, ASKED)
+        random.Random(1).shuffle(questions)
+        questions = questions[:ASKED]
         right = {e["id"]: e["answer"] for e in questions}
         name = adapter.parent.name if adapter else "base"
         output = self.folder / f"evaluation-{name}"

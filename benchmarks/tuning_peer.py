@@ -5,7 +5,7 @@
 A job is JSON: `init` (RANDOM, SAMPLE_VOCAB or TEXT), `schedule` (constant or linear), `rate`, `seed`, `num_virtual_tokens`,
 `steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
 the lowest is saved in `output` where that is not null. A float32 soft prompt; weights in bfloat16 on a card, and in float32
-where there is none: PyTorch's products in bfloat16 take many times longer on a processor without instructions for them.
+where there is none.
 """
 
 import json

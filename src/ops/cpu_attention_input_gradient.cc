@@ -85,6 +85,8 @@ class BackwardBlock {
         tile_(head.tile_floats()),
         // One tile more than is used: panels a multiple of a page apart would share cache lines.
         panel_floats_((head.tiles_of(end - begin) + 1) * tile_),
+        // Both in one block, which so is large enough for huge pages: a row's panels lie pages
+        // apart.
         probabilities_(scratch().scores.take<float>(2 * max_panels() * panel_floats_)),
         dscores_(probabilities_ + max_panels() * panel_floats_),
         turned_q_(head.pack_turned(g_.q_NHE, begin, end, head.scale(), scratch().turned_q)),

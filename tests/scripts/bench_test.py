@@ -197,6 +197,27 @@ class Rows(unittest.TestCase):
             self.assertEqual(stored[ORIGIN["machine"], "A", "fp32", "P1"]["seconds"][1], 3)
 
 
+class Sharing(unittest.TestCase):
+    def steps(self, unshared_seconds):
+        def answers(seconds):
+            worker = mock.MagicMock()
+            worker.__enter__.return_value.ask.side_effect = lambda: [seconds, 1000, 64, 1e9, 2.5]
+            return worker
+
+        with mock.patch.object(measure, "our_worker", side_effect=[answers(1), answers(unshared_seconds)]), \
+                mock.patch.object(measure, "peak_flops", side_effect=[4e11, 3e11, 5e11, 4e11, 4e11, 4e11]), \
+                mock.patch.object(measure, "say"):
+            return measure.sharing("B", "fp32", "unshared")
+
+    def test_five_pairs_are_timed_and_three_of_long_steps(self):
+        self.assertEqual(self.steps(measure.LONG_STEP_S)["steps"], 5)
+        self.assertEqual(self.steps(measure.LONG_STEP_S + 1)["steps"], 3)
+
+    def test_the_largest_and_the_least_peak_are_kept(self):
+        row = self.steps(2)
+        self.assertEqual((row["peak_flops"], row["least_peak_flops"]), (5e11, 3e11))
+
+
 class Peers(unittest.TestCase):
     def compare(self, peer, last_words):
         with mock.patch.object(measure, "our_worker"), \
