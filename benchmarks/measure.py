@@ -70,10 +70,11 @@ def compare(name, dtype, peer):
             return our_figures(own_first, [ours.ask() for _ in range(FEW_STEPS)]) | {"peer_at_least_s": LONGEST_STEP_S}
         with theirs:
             check_same_loss(f"{name}-{dtype}", own_first[4], first[2], peer)
-            count = FEW_STEPS if first[0] > LONG_STEP_S else STEPS
-            steps = []
+            steps, count = [], STEPS
             while len(steps) < count:
                 mine, others = ours.ask(), theirs.ask()
+                if others[0] > LONG_STEP_S:
+                    count = FEW_STEPS
                 if steps and others[3] != steps[-1][1][3]:
                     steps.clear()  # its memory was short, its micro-batch is another now
                 steps.append((mine, others))

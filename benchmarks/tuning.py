@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import queue
-import random
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,6 @@ PEER_RATES, PEER_SEEDS = (0.003, 0.01, 0.03, 0.1, 0.3), (1, 2)
 LABELS = ["(A)", "(B)", "(C)", "(D)"]
 EXEMPLARS = {"answers": "exemplars_longform_300.jsonl", "choices": "exemplars_mcq_300.jsonl"}
 QUESTIONS = ("medqa_us_dev.jsonl", "medmcqa_val.jsonl")
-ASKED = 1000  # of them, drawn at random
 FIELDS = ("id", "question", "context", "options", "answer", "rationale")
 
 # Every setting of ours: what differs from the plain run, which is 20 rows of a text's tokens at the start, AdamW, constant rate.
@@ -133,8 +131,8 @@ class Study:
     def try_settings(self):
         """Ours, a run a setting and rate; its seeds side by side."""
         def one(name, setting, rate):
-            seeds = [seed for seed in self.arguments.seeds
-                     if self.lacks(phase="try", side="prescript", set=name, setting=setting, rate=rate, seed=seed)]
+            seeds = [seed for seed in SEEDS if seed in self.arguments.seeds and
+                     self.lacks(phase="try", side="prescript", set=name, setting=setting, rate=rate, seed=seed)]
             if self.is_over() or not seeds:
                 return
             output = self.folder / f"{name}-{list(ALL).index(setting)}-{rate:g}"
@@ -195,16 +193,15 @@ class Study:
             self.keep({"phase": "try", "side": "PEFT", "set": name, "setting": setting, "rate": rate, "seed": seed, "losses": losses})
 
     def finalists(self, name):
-        """[(side, setting, rate)]: what either documentation proposes, and the best of what was tried."""
-        chosen = [("prescript", *PROPOSED), ("PEFT", *PEER_PROPOSED), ("PEFT", *PEER_LONG)]
-        for side in ("prescript", "PEFT"):
-            best = tuning_page.means(self.rows, side, name)
-            chosen += [(side, *min(best, key=best.get))] if best else []
-        return list(dict.fromkeys(chosen))
+        """[(side, setting, rate)]: the best of what was tried, and what either documentation proposes."""
+        tried = {side: tuning_page.means(self.rows, side, name) for side in ("prescript", "PEFT")}
+        best = [(side, *min(means, key=means.get)) for side, means in tried.items() if means]
+        return list(dict.fromkeys([*best, ("prescript", *PROPOSED), ("PEFT", *PEER_LONG), ("PEFT", *PEER_PROPOSED)]))
 
     def compare(self, name):
         """Trains the finalists with fresh seeds, and judges every adapter by the same program."""
-        jobs = [(*finalist, seed) for finalist in self.finalists(name) for seed in FRESH_SEEDS]
+        seeds = [seed for seed in FRESH_SEEDS if seed in self.arguments.seeds]
+        jobs = [(*finalist, seed) for seed in seeds for finalist in self.finalists(name)]
         jobs = [job for job in [BASE, *jobs] if self.lacks(phase="compare", set=name, **dict(zip(JOB, job)))]
         adapters = {job: self.folder / f"{name}-finalist{number}" / "adapter" for number, job in enumerate(jobs)}
 
@@ -239,8 +236,6 @@ class Study:
         known = {json.loads(line)["question"] for part in self.exemplars["choices"].values() for line in part.read_text().splitlines()}
         questions = [e for file in QUESTIONS for e in map(json.loads, (self.arguments.folder / file).read_text().splitlines())
                      if e["question"] not in known]
-        random.Random(1).shuffle(questions)
-        questions = questions[:ASKED]
         right = {e["id"]: e["answer"] for e in questions}
         name = adapter.parent.name if adapter else "base"
         output = self.folder / f"evaluation-{name}"
@@ -273,7 +268,8 @@ def main():
     parser.add_argument("--sets", nargs="+", choices=list(EXEMPLARS), default=list(EXEMPLARS), help="default: both")
     parser.add_argument("--settings", nargs="+", choices=list(ALL), metavar="SETTING", help="of ours, that are tried; default: all")
     parser.add_argument("--rates", nargs="+", type=float, help="of ours, that are tried; default: all")
-    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS, help="of ours, that are tried; default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS + FRESH_SEEDS, default=SEEDS + FRESH_SEEDS,
+                        help="of ours that are tried, and of the comparison; default: all")
     parser.add_argument("--page", action="store_true", help="write docs/TUNING.md of the rows that there are")
     arguments = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

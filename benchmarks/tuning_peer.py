@@ -4,8 +4,8 @@
 
 A job is JSON: `init` (RANDOM, SAMPLE_VOCAB or TEXT), `schedule` (constant or linear), `rate`, `seed`, `num_virtual_tokens`,
 `steps`, `batch`, `every`, `output`. Answered by the validation losses at step 0 and every so many steps; the adapter of
-the lowest is saved in `output` where that is not null. A float32 soft prompt; weights in bfloat16 on a card, and in float32
-where there is none.
+the lowest is saved in `output` where that is not null. A float32 soft prompt; weights in bfloat16 on a card. Where there is
+none they are in float32, and gradients are accumulated over sequences one by one, which pads nothing.
 """
 
 import json
@@ -21,8 +21,8 @@ import program  # noqa: E402  (the text that a recipe begins from)
 import torch  # noqa: E402
 
 PADDING = 2
-VALIDATION_BATCH = 16
-DEVICE, DTYPE = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+DEVICE, DTYPE, MICRO_BATCH, VALIDATION_BATCH = \
+    ("cuda", torch.bfloat16, 8, 16) if torch.cuda.is_available() else ("cpu", torch.float32, 1, 1)
 
 
 def batch_of(sequences):
@@ -35,6 +35,14 @@ def batch_of(sequences):
         mask[i, :len(s.ids)] = 1
         labels[i, s.begin:s.end] = ids[i, s.begin:s.end]
     return {"input_ids": ids.to(DEVICE), "attention_mask": mask.to(DEVICE), "labels": labels.to(DEVICE)}
+
+
+def micro_batches(sequences, size):
+    return [batch_of(sequences[i:i + size]) for i in range(0, len(sequences), size)]
+
+
+def num_targets(batch):
+    return int((batch["labels"] != -100).sum())
 
 
 def new_peft(base, job):
@@ -55,9 +63,8 @@ def validation_loss(model, batches):
     """Mean over all targets."""
     total = targets = 0
     for batch in batches:
-        count = int((batch["labels"] != -100).sum())
-        total += model(**batch).loss.item() * count
-        targets += count
+        total += model(**batch).loss.item() * num_targets(batch)
+        targets += num_targets(batch)
     return total / targets
 
 
@@ -81,7 +88,10 @@ def tune(base, train, validation, job):
             queue += order.sample(train, len(train))
         taken, queue = queue[:job["batch"]], queue[job["batch"]:]
         optimizer.zero_grad()
-        model(**batch_of(taken)).loss.backward()
+        batches = micro_batches(taken, MICRO_BATCH)
+        targets = sum(map(num_targets, batches))
+        for batch in batches:
+            (model(**batch).loss * (num_targets(batch) / targets)).backward()
         optimizer.step()
         schedule.step()
         if step % job["every"] == 0:
@@ -93,7 +103,7 @@ def main():
     train, validation = ([peers.training_sequence(json.loads(line)) for line in pathlib.Path(path).read_text().splitlines()]
                          for path in sys.argv[1:3])
     base = peers.new_model(peers.state_dict(), DTYPE).to(DEVICE)
-    batches = [batch_of(validation[i:i + VALIDATION_BATCH]) for i in range(0, len(validation), VALIDATION_BATCH)]
+    batches = micro_batches(validation, VALIDATION_BATCH)
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(tune(base, train, batches, json.loads(line))), flush=True)

@@ -146,14 +146,18 @@ def make(texts):
 
 
 def scored(tokenizer):
-    """(pieces, scores, types) of a tokenizer that sentencepiece_bpe made."""
+    """(pieces, scores, types) of a tokenizer that sentencepiece_bpe made; what was added beside it is user-defined."""
     description = json.loads(tokenizer.to_str())
     vocabulary, results = description["model"]["vocab"], []
     for left, right in description["model"]["merges"]:
         if left + right not in results:
             results.append(left + right)
     pieces = sorted(vocabulary, key=vocabulary.get)
-    specials = {token["content"] for token in description["added_tokens"]}
+    added = description["added_tokens"]
+    specials = {token["content"] for token in added if token["special"]}
+    user_defined = {token["content"] for token in added} - specials
+    pieces += [token["content"] for token in added if token["id"] >= len(vocabulary)]
     scores = [-float(results.index(piece)) if piece in results else 0.0 if piece in BYTES else -1000.0 for piece in pieces]
-    types = [2 if piece == "<unk>" else 3 if piece in specials else 6 if piece in BYTES else 1 for piece in pieces]
+    types = [2 if piece == "<unk>" else 3 if piece in specials else 4 if piece in user_defined else 6 if piece in BYTES else 1
+             for piece in pieces]
     return pieces, scores, types

@@ -9,7 +9,8 @@
                              "normalizers": [{"steps", "texts": [text, ...]}, ...]}
     normal_forms.json        {"NFC": {"characters": {character: [character, ...]} that change, "texts": [[from, to], ...]}, ...}
     families/NAME.json(l)    a tiny tokenizer of each family (_tokenizer_families.py), and [text, ids, special_ids, decoded]
-    families/llama2.gguf     that tokenizer with scores, as SentencePiece's models are stored
+    families/llama2.gguf     that tokenizer with scores, as SentencePiece's models are stored; so phi3 and gemma, some of
+                             whose user-defined tokens have "▁" for a space, as in old files, and some a space
     unicode_sets.json        {"\\\\p{L}": [first, last, first, last, ...]}: what Oniguruma matches
     smollm2.jsonl            [text, ids, special_ids]: of SmolLM2, whose vocabulary is in its GGUF file
 
@@ -281,18 +282,20 @@ def write_families(folder):
         write_lines(folder / f"{name}.jsonl", (
             [text, plain.ids, special.ids, tokenizer.decode(plain.ids, skip_special_tokens=False)] for text, plain, special in
             zip(lines, encodings(tokenizer, lines, True), encodings(tokenizer, lines, False))))
-        if name == "llama2":
-            write_llama_gguf(folder / "llama2.gguf", *families.scored(tokenizer))
+        if name in ("llama2", "phi3", "gemma"):
+            write_scored_gguf(folder / f"{name}.gguf", name, *families.scored(tokenizer))
 
 
-def write_llama_gguf(path, pieces, scores, types):
-    writer = gguf.GGUFWriter(path, "llama")
+def write_scored_gguf(path, name, pieces, scores, types):
+    writer = gguf.GGUFWriter(path, {"llama2": "llama", "phi3": "phi3", "gemma": "gemma2"}[name])
     writer.add_tokenizer_model("llama")
-    writer.add_token_list(pieces)
+    writer.add_token_list([piece.replace("▁", " ") if kind == 4 and len(piece) > 2 else piece for piece, kind in zip(pieces, types)])
     writer.add_token_scores(scores)
     writer.add_token_types(types)
-    writer.add_bos_token_id(pieces.index("<s>"))
-    writer.add_eos_token_id(pieces.index("</s>"))
+    writer.add_bos_token_id(pieces.index("<bos>" if name == "gemma" else "<s>"))
+    writer.add_eos_token_id(pieces.index("<eos>" if name == "gemma" else "</s>"))
+    if name == "gemma":
+        writer.add_add_space_prefix(False)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()

@@ -36,6 +36,9 @@ ordered_json architecture(const DecoderConfig& config) {
   } else {
     facts["rope_theta"] = config.rope.theta;
     facts["rope_scaling"] = config.rope.scaling;
+    if (config.rope.scaling == "longrope" || config.rope.scaling == "dynamic") {
+      facts["longer_sequences"] = "turn otherwise under this scaling, which is not implemented";
+    }
   }
   facts["norm_epsilon"] = config.norm_epsilon;
   facts["tied_head"] = config.tied_head;

@@ -84,7 +84,7 @@ RunForecast forecast_run(Recipe& recipe,
   } catch (const DeviceError& error) {
     forecast.misfit = error.what();
   }
-  forecast.weights = weights_recipe(run.format);
+  recipe.weights = forecast.weights = weights_recipe(run.format);
   forecast.least_bytes = needed_bytes(run, least);
   forecast.work = work_of_run(ops,
                               files.config,

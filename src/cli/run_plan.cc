@@ -294,10 +294,13 @@ RunIdentity identity_of(const PreparedRun& run, const AdapterIdentity& base) {
 }
 
 void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run) {
-  // A setting before the contents that follow from it: the message names what was changed.
-  const auto follows = [](const std::string& key) { return key.ends_with(')'); };
+  // A setting before what follows from it, so that the message names what was changed: contents,
+  // and of a search the settings of one candidate.
+  const auto order = [](const std::string& key) {
+    return key.starts_with("search.") ? 0 : key.ends_with(')') ? 2 : 1;
+  };
   const auto by_cause = [&](const std::string& a, const std::string& b) {
-    return std::pair(follows(a), a) < std::pair(follows(b), b);
+    return std::pair(order(a), a) < std::pair(order(b), b);
   };
   std::set<std::string, decltype(by_cause)> keys(by_cause);
   for (const auto& [key, value] : checkpoint) keys.insert(key);

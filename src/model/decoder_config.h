@@ -81,8 +81,8 @@ struct DecoderConfig {
 DecoderConfig decoder_config_from_gguf(const GgufFile& file);
 
 /// From config.json of an HF directory, in both spellings that transformers writes (rope_theta with
-/// rope_scaling, or rope_parameters). Throws InputError(kModel) likewise; a missing rope base is
-/// refused, never defaulted.
+/// rope_scaling, or rope_parameters), with the defaults of the family's class in transformers.
+/// Throws InputError(kModel) likewise.
 DecoderConfig decoder_config_from_hf(const std::string& dir);
 
 }  // namespace prescript

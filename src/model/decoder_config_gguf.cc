@@ -31,7 +31,11 @@ constexpr std::array kKnownKeys = std::to_array<std::string_view>({
     "rope.scaling.original_context_length",
     "rope.scaling.finetuned",
     "rope.scaling.attn_factor",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
     "vocab_size",
+    "tensor_data_layout",  // who wrote the tensors; each has its own names and shapes
+    "attention.causal",
     "expert_count",
     "expert_used_count",
     "attention.layer_norm_epsilon",
@@ -70,6 +74,7 @@ class Metadata {
     return file_.find_integer(key(name), min, max);
   }
   bool boolean(const char* name) const { return file_.boolean(key(name)); }
+  std::optional<bool> find_boolean(const char* name) const { return file_.find_boolean(key(name)); }
   double number(const char* name) const { return file_.number(key(name)); }
   std::optional<double> find_number(const char* name) const { return file_.find_number(key(name)); }
   std::optional<std::string> find_string(const char* name) const {
@@ -103,6 +108,9 @@ bool is_known(std::string_view key, const Family& family) {
 void refuse_unknown_features(const Metadata& metadata) {
   if (metadata.find_integer("expert_count", 0, kMaxSize).value_or(0) > 0) {
     metadata.refuse(metadata.key("expert_count") + ": a mixture of experts is not implemented");
+  }
+  if (!metadata.find_boolean("attention.causal").value_or(true)) {
+    metadata.refuse(metadata.key("attention.causal") + ": false is not implemented");
   }
   const std::string prefix = metadata.name() + ".";
   for (const std::string& key : metadata.file().keys()) {
@@ -138,9 +146,7 @@ struct RopeAndContext {
 
 /// The base of all layers, or of those that see everything.
 double rope_theta(const Metadata& metadata) {
-  const double otherwise = metadata.family().default_rope_theta;
-  if (otherwise == 0) return metadata.number("rope.freq_base");
-  return metadata.find_number("rope.freq_base").value_or(otherwise);
+  return metadata.find_number("rope.freq_base").value_or(kDefaultRopeTheta);
 }
 
 RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
@@ -176,9 +182,14 @@ RopeAndContext read_rope(const Metadata& metadata, int64_t size) {
     return {linear_rope(theta, size, metadata.positive("rope.scaling.factor")), context};
   }
   if (type == "yarn") {
-    const YarnScaling scaling{
+    YarnScaling scaling{
         .factor = metadata.positive("rope.scaling.factor"),
         .original_positions = metadata.positive("rope.scaling.original_context_length")};
+    for (const auto& [key, turns] :
+         {std::pair("rope.scaling.yarn_beta_fast", &scaling.fast_turns),
+          std::pair("rope.scaling.yarn_beta_slow", &scaling.slow_turns)}) {
+      if (metadata.find_number(key)) *turns = metadata.positive(key);
+    }
     return {yarn_rope(theta, size, scaling), context};
   }
   metadata.refuse(metadata.key("rope.scaling.type") + ": rope scaling " + quote(type) +
@@ -272,8 +283,8 @@ void read_positions(const Metadata& metadata, DecoderConfig& c) {
   }
   read_window(metadata, c);
   if (metadata.family().sliding == SlidingLayers::kAllButEverySixth) {
-    // llama.cpp's default.
-    c.local_rope = {.theta = metadata.find_number("rope.freq_base_swa").value_or(10000)};
+    c.local_rope = {.theta =
+                        metadata.find_number("rope.freq_base_swa").value_or(kDefaultRopeTheta)};
   }
 }
 

@@ -33,6 +33,8 @@ const Family& family_of(const std::string& name, const std::string& place) {
 json defaults_of(std::string_view family) {
   if (family == "gpt2") return {{"vocab_size", 50257}};
   if (family == "gpt_neox") return {{"rotary_pct", 0.25}};
+  if (family == "mistral") return {{"sliding_window", 4096}};
+  if (family.starts_with("qwen")) return {{"sliding_window", 4096}, {"max_window_layers", 28}};
   if (family == "gemma2") {
     return {{"attn_logit_softcapping", 50.0},
             {"final_logit_softcapping", 30.0},

@@ -40,7 +40,6 @@ struct Family {
   bool biases_everywhere = false;
   bool tied_by_default = false;
   bool turns_part_of_heads = false;  // if its file says so
-  double default_rope_theta = 0;     // of GGUF files, whose writers leave it out; 0: they do not
   ConfigKeys keys = {};
 };
 
@@ -56,7 +55,6 @@ constexpr Family gemma(std::string_view hf, std::string_view gguf) {
                    .scores_of_its_own = true,
                    .tied_by_default = true,
                    .keys = {.activation = "hidden_activation"}};
-  if (gguf == "gemma2") family.default_rope_theta = 10000;
   if (gguf == "gemma3") {
     family.features.query_key_norms = true;
     family.sliding = SlidingLayers::kAllButEverySixth;
@@ -115,7 +113,6 @@ inline constexpr std::array<Family, 10> kFamilies = {{
                   .hf_names = &kGptNeoxNames},
      .biases_everywhere = true,
      .turns_part_of_heads = true,
-     .default_rope_theta = 10000,
      .keys = {.norm_epsilon = "layer_norm_eps",
               .rope_theta = "rotary_emb_base",
               .rotary_share = "rotary_pct"}},

@@ -287,17 +287,25 @@ size_t training_bytes(const BackendTraits& ops,
                       DType dtype,
                       const RunPlan& plan,
                       int64_t most_rows) {
-  const KeepPlan keep = keep_plan(config, plan);
   const int64_t rows = plan.max_rows;
-  const size_t shared = KeyValueRun::bytes(config, dtype, rows) +
-                        KeyValueRun::bytes(config, ops.kv_gradient_dtype(), rows);
+  const auto bytes = [&](int64_t held, const KeepPlan& keep) {
+    return PassRun::bytes(ops, config, dtype, held, held, held, keep);
+  };
+  const KeepPlan keep = keep_plan(config, plan);
+  const int64_t of_pass = std::min(most_rows, rows);
+  BlockBytes most;
   if (plan.rows_together == 0) {
-    return 2 * PassRun::bytes(ops, config, dtype, rows, rows, rows, keep).total() + shared;
+    most.add(bytes(of_pass, keep).total());
+    if (most_rows > rows) most.add(bytes(std::min(most_rows - rows, rows), keep).total());
+  } else {
+    const int64_t held = std::min(most_rows, std::max(plan.rows_together, rows) + rows);
+    most.add(bytes(held, keep).own + bytes(of_pass, keep).scratch);
   }
-  const int64_t held = std::min(most_rows, std::max(plan.rows_together, rows) + rows);
-  const int64_t most = std::min(most_rows, rows);
-  return PassRun::bytes(ops, config, dtype, held, held, held, keep).own +
-         PassRun::bytes(ops, config, dtype, most, most, most, keep).scratch + shared;
+  BlockBytes of_evaluation;
+  of_evaluation.add(bytes(std::max(plan.rows_together, rows), {}).own + bytes(rows, {}).scratch);
+  most.raise_to(of_evaluation);
+  return most.total() + KeyValueRun::bytes(config, dtype, rows) +
+         KeyValueRun::bytes(config, ops.kv_gradient_dtype(), of_pass);
 }
 
 }  // namespace prescript

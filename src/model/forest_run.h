@@ -82,9 +82,9 @@ ForestBytes forest_bytes(const BackendTraits& ops,
 /// Times that all layers are gone through in a direction for the passes of `schedule`.
 int64_t num_ways_through(const Schedule& schedule, const RunPlan& plan);
 
-/// Bytes that differentiate_forest needs for passes of `plan.max_rows` rows, beside the weights;
-/// all rows counted as output rows and targets, and the first pass's activations held while others
-/// run. Of passes that go together no more than `most_rows` are held, the rows of a step at most.
+/// Bytes that differentiate_forest needs at most beside the weights for steps of up to `most_rows`
+/// rows in passes of `plan.max_rows`, and score_forest for as many as one likes: all rows counted
+/// as output rows and targets, the first pass's activations held while others run.
 size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,

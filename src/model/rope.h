@@ -8,6 +8,9 @@
 
 namespace prescript {
 
+/// Where a file names no base: so in transformers' configuration classes and in llama.cpp.
+inline constexpr double kDefaultRopeTheta = 10000;
+
 /// Element i of a head and element i + size/2 are a pair, turned by position times the pair's
 /// frequency. Su et al. 2021.
 struct Rope {

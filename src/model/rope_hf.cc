@@ -59,7 +59,7 @@ Rope RopeReader::read(int64_t size) const {
   if (type_ == "default" || type_ == "dynamic") {  // that one begins behind max_positions
     expect_keys(type_ == "default" ? std::initializer_list<const char*>{}
                                    : std::initializer_list<const char*>{"factor"});
-    return {.theta = theta_};
+    return {.theta = theta_, .scaling = type_};
   }
   if (type_ == "linear") {
     expect_keys({"factor"});
@@ -79,13 +79,7 @@ void RopeReader::read_theta() {
     top->fail("differs from the rope_theta of rope_parameters; keep one of them");
   }
   if (top) theta = top->number();
-  if (!theta) {
-    throw InputError(ExitCode::kModel,
-                     place_ + ": " + keys_.theta +
-                         " is missing (also in rope_parameters); add the base that the model was "
-                         "trained with, it is never guessed");
-  }
-  theta_ = *theta;
+  theta_ = theta.value_or(kDefaultRopeTheta);
 }
 
 std::optional<JsonCursor> RopeReader::find(const char* key) const {

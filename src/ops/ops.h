@@ -313,8 +313,8 @@ std::unique_ptr<Ops> make_reference_ops();
 /// 5) on a processor without AVX2.
 std::unique_ptr<Ops> make_cpu_ops(int num_threads);
 
-/// Threads that LibTorch would use by itself: OMP_NUM_THREADS, else the processors this process may
-/// run on.
+/// Threads that LibTorch would use by itself: the processors this process may run on, or
+/// OMP_NUM_THREADS where that is fewer.
 int default_num_threads();
 
 /// LibTorch's version and the vector instructions it uses here, for `--version` and reports.

@@ -147,8 +147,8 @@ void Renderer::end_answer(RenderedExemplar& rendered, size_t answer_end) const {
           ExitCode::kModel,
           place_ +
               ": the tokenizer names no end-of-text token, which ends an answer in "
-              "format plain; use format: chat where it has a chat template, or another "
-              "model");
+              "format plain; name it in tokenizer_config.json (eos_token), or use format: chat "
+              "where there is a chat template");
     }
     rendered.targets.push_back(static_cast<int32_t>(rendered.ids.size()));
     rendered.ids.push_back(*eos);

@@ -126,14 +126,30 @@ void read_scores(const GgufFile& file, TokenizerDescription& description) {
 }
 
 /// GGUF keeps no flags of added tokens. Those of Phi-3 take the white space behind them, but for
-/// three: llama.cpp knows it by the model's name, too.
+/// three. A fine-tune has the architecture; one stored as a llama is known by its name, as
+/// llama.cpp knows all of them.
 void add_flags_of_phi3(const GgufFile& file, TokenizerDescription& description) {
-  std::string name = file.find_string("general.name").value_or("");
+  std::string name = file.find_string("general.architecture").value_or("") + " " +
+                     file.find_string("general.name").value_or("");
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (name.find("phi-3") == std::string::npos && name.find("phi3") == std::string::npos) return;
   for (AddedToken& token : description.added_tokens) {
     const std::string& text = description.pieces[static_cast<size_t>(token.id)].text;
     token.rstrip = text != "<unk>" && text != "<s>" && text != "<|endoftext|>";
+  }
+}
+
+/// SentencePiece finds its user-defined symbols in the text whose spaces are "▁". Files have either
+/// spelling of them.
+void find_spaces_in_normalized_text(TokenizerDescription& description) {
+  const std::string space = "▁";
+  for (AddedToken& token : description.added_tokens) {
+    if (token.special) continue;
+    std::string& text = description.pieces[static_cast<size_t>(token.id)].text;
+    for (size_t at = text.find(' '); at != std::string::npos; at = text.find(' ', at)) {
+      text.replace(at, 1, space);
+    }
+    token.normalized = text.find(space) != std::string::npos;
   }
 }
 
@@ -170,6 +186,7 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
     description.model = TokenizerModel::kScoredBpe;
     read_scores(file, description);
     add_flags_of_phi3(file, description);
+    if (!adds_space.value_or(true)) find_spaces_in_normalized_text(description);
   } else {
     read_merges(file, description);
   }

@@ -261,10 +261,10 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
       "training.memory_gb: " + in_gb(memory_bytes) + (has_card(run) ? " of the card" : "") +
       " is too little; at " + counted(least.max_rows, "row") + " a pass training takes at least " +
       in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
-      "; raise it and close other programs, lower training.micro_batch_tokens, or use a smaller "
-      "base model" +
+      "; raise it and close other programs, lower training.micro_batch_tokens (of a new run), or "
+      "use a smaller base model" +
       (has_card(run) ? ", a larger card" : "") +
-      (run.format == WeightFormat::kStreamed ? "" : ", or weights.residence: streamed"));
+      (run.format == WeightFormat::kConverted ? ", or weights.residence: streamed" : ""));
 }
 
 }  // namespace prescript

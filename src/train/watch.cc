@@ -35,7 +35,7 @@ constexpr double kLargestNorm = 10;
 // it never leaves there.
 constexpr double kLargestChange = 1;
 constexpr double kLeastChangeOfARun = 0.01;
-constexpr int64_t kLeastStepsOfARun = 100;  // shorter runs are trials
+constexpr int64_t kLeastStepsOfARun = 20;  // shorter runs are trials
 
 std::string digits(double value, int count) {
   std::ostringstream text;

@@ -133,6 +133,9 @@ TEST_F(TrainSearch, ChangedCandidatesAreRefusedOnResume) {
     EXPECT_EQ(result.exit_code, 2) << result.err;
     EXPECT_THAT(result.err, HasSubstr("but the run in this directory has"));
   }
+  EXPECT_THAT(train({"training.patience=3", "--resume"}).err,
+              HasSubstr("search.learning_rate: it is absent, but"))
+      << "not what a candidate's rate became without it";
   EXPECT_EQ(train(search({"training.patience=3", "--resume"})).exit_code, 0);
 }
 

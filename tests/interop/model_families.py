@@ -33,19 +33,21 @@ class Family(NamedTuple):
 FAMILIES = [
     Family("Llama 2, TinyLlama", "llama", "llama2", gguf.MODEL_ARCH.LLAMA),
     Family("Llama 3", "llama3", "llama3", gguf.MODEL_ARCH.LLAMA),
-    Family("Mistral, with its window", "mistral", "llama2", gguf.MODEL_ARCH.LLAMA),
+    Family("Mistral, with its window", "mistral", "mistral", gguf.MODEL_ARCH.LLAMA),
     Family("Qwen2, Qwen2.5", "qwen2", "qwen2", gguf.MODEL_ARCH.QWEN2),
     Family("Qwen3", "qwen3", "qwen2", gguf.MODEL_ARCH.QWEN3),
-    Family("Phi-3", "phi3", "llama2", gguf.MODEL_ARCH.PHI3),
-    Family("Gemma 2", "gemma2", "llama2", gguf.MODEL_ARCH.GEMMA2),
-    Family("Gemma 3", "gemma3", "llama2", gguf.MODEL_ARCH.GEMMA3),
-    Family("Gemma 3 with vision (MedGemma), text side", "gemma3_vision", "llama2", gguf.MODEL_ARCH.GEMMA3),
+    Family("Phi-3", "phi3", "phi3", gguf.MODEL_ARCH.PHI3),
+    Family("Gemma 2", "gemma2", "gemma", gguf.MODEL_ARCH.GEMMA2),
+    Family("Gemma 3", "gemma3", "gemma", gguf.MODEL_ARCH.GEMMA3),
+    Family("Gemma 3 with vision (MedGemma), text side", "gemma3_vision", "gemma", gguf.MODEL_ARCH.GEMMA3),
     Family("GPT-2, BioMedLM", "gpt2", "gpt2", gguf.MODEL_ARCH.GPT2),
     Family("GPT-NeoX, Pythia", "gpt_neox", "gpt2", gguf.MODEL_ARCH.GPTNEOX),
 ]
 PRE_TOKENIZERS = {"llama3": "llama-bpe", "qwen2": "qwen2", "gpt2": "gpt-2"}
-BOS = {"llama2": "<s>", "llama3": "<|begin_of_text|>"}
-EOS = {"llama2": "</s>", "llama3": "<|eot_id|>", "qwen2": "<|im_end|>", "gpt2": "<|endoftext|>"}
+SENTENCEPIECE = ("llama2", "mistral", "phi3", "gemma")
+BOS = {name: "<bos>" if name == "gemma" else "<s>" for name in SENTENCEPIECE} | {"llama3": "<|begin_of_text|>"}
+EOS = {name: "<eos>" if name == "gemma" else "</s>" for name in SENTENCEPIECE} | {
+    "llama3": "<|eot_id|>", "qwen2": "<|im_end|>", "gpt2": "<|endoftext|>"}
 
 
 @functools.cache
@@ -204,12 +206,13 @@ def add_llama3_factors(writer, model):
 
 def add_tokenizer(writer, family, tokenizer):
     backend = tokenizer.backend_tokenizer
-    if family.tokenizer == "llama2":
+    if family.tokenizer in SENTENCEPIECE:
         pieces, scores, types = tokenizer_families.scored(backend)
         writer.add_tokenizer_model("llama")
         writer.add_token_list(pieces)
         writer.add_token_scores(scores)
         writer.add_token_types(types)
+        writer.add_add_space_prefix(family.tokenizer != "gemma")
     else:
         vocabulary = backend.get_vocab()
         special = {token.content for token in backend.get_added_tokens_decoder().values()}
@@ -222,7 +225,7 @@ def add_tokenizer(writer, family, tokenizer):
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)
     writer.add_eos_token_id(tokenizer.eos_token_id)
-    writer.add_add_bos_token(family.tokenizer in BOS)
+    writer.add_add_bos_token(family.tokenizer in BOS and family.tokenizer != "phi3")  # as each adds it in transformers
 
 
 def write_gguf(path, family, model, tokenizer, stored_type, **options) -> pathlib.Path:

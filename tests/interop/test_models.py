@@ -132,7 +132,8 @@ What runs, from which files. The table is written by `scripts/dev models` from t
 (`tests/interop/test_models.py`): for each family a tiny model of random weights, made by transformers, is stored in each
 format; ids, loss and the gradient of the soft prompt have to be those of transformers in float64 (loss to 1e-5, gradient to
 1e-4), past the window where layers slide. In the formats marked ✔✔ the same model is also tuned and its adapter exported and
-used: the greedy text has to be transformers'. ✔ alone: up to the gradient.
+used: the greedy text has to be transformers'. ✔ alone: up to the gradient. Each has a tiny tokenizer as its family's is put together,
+GPT-NeoX that of GPT-2.
 
 {table}
 
@@ -141,15 +142,19 @@ used: the greedy text has to be transformers'. ✔ alone: up to the gradient.
 * Of a model that also sees, the text side is read.
 * GGUF has no key for some settings; they are as llama.cpp takes them: Gemma's query scalar is the head size (in the models of
   27 billion parameters D / H), every second or all but every sixth layer slides, GPT-2's scores are not divided by the layer's
-  number. BioMedLM divides them: use its Hugging Face files. Of a Gemma 2 an absent base of the rotary positions is 10000, absent
-  caps are 50 and 30, an absent window is 4096.
+  number. BioMedLM divides them: use its Hugging Face files. Absent caps of a Gemma 2 are 50 and 30, an absent window is 4096.
+* What a config.json leaves out is as the family's class in transformers has it: a window of 4096 of a Mistral, for one. An absent
+  base of the rotary positions is 10000, as in Llama 2's own config.json, and in llama.cpp of a GGUF.
 * llama.cpp's converter writes no window of a Mistral, nor of a Qwen that has one: such a GGUF attends to everything, as in
   llama.cpp. Of Mistral 7B v0.1 that differs from its Hugging Face files behind 4096 tokens.
 * Files that contradict themselves are refused: two bases, types or original contexts of rotary positions, a head of its own in a
   file whose config.json ties it to the embedding. So is a share of the head that turns outside Phi-3 and GPT-NeoX, which
   programs read in different ways.
-* Long sequences: `dynamic` and `longrope` scalings are run up to the context that their first frequencies hold for; beyond
-  that the program says so and stops.
+* Long sequences: `dynamic` and `longrope` scalings turn all positions otherwise once a sequence is longer than the original
+  context, which sequences of several lengths cannot share. They run up to there: `inspect` tells that context as
+  `max_positions` and says that longer sequences are not implemented, and a longer exemplar is refused.
+* Tokenizers: byte-level BPE, SentencePiece's BPE and, from tokenizer.json, unigram. Refused by name: the normaliser
+  `Precompiled`, unigram and WordPiece of a GGUF, a GGUF of byte-level BPE without `tokenizer.ggml.pre`.
 * Not supported, and refused by name: mixtures of experts, encoders, attention in both directions, state-space models, any
   other family or feature.
 """

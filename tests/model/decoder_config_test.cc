@@ -169,8 +169,10 @@ TEST(DecoderConfig, OfHuggingFaceIsRefusedByTheNameOfWhatItNeeds) {
   hf_refuses_with({{"layer_types", {"full_attention"}}}, "names 1 layers of 30");
   hf_refuses_with({{"model_type", "phi3"}, {"layer_types", layer_types("sliding_attention", 1)}},
                   "layer_types of a \"phi3\" is not implemented");
-  hf_refuses_with({{"model_type", "mistral"}, {"layer_types", one_slides}},
-                  "sliding_window: missing");
+  json without_window = config_json();
+  without_window.update({{"model_type", "mistral"}, {"layer_types", one_slides}});
+  without_window["sliding_window"] = nullptr;
+  hf_refuses("sliding_window: missing", without_window);
   hf_refuses_with({{"num_local_experts", 8}}, "num_local_experts is not implemented");
   for (const char* key :
        {"query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"}) {
@@ -194,15 +196,16 @@ TEST(DecoderConfig, OfHuggingFaceAllowsFeaturesThatAreSwitchedOff) {
   expect_smollm2(read_hf(config), 49152);
 }
 
-TEST(DecoderConfig, AMissingRopeBaseIsRefusedAndNeverGuessed) {
+TEST(DecoderConfig, AMissingRopeBaseIsThatOfTransformersAndLlamaCpp) {
+  // As in Llama 2's own config.json.
   json config = old_config_json();
   config.erase("rope_theta");
-  hf_refuses("rope_theta is missing", config);
+  EXPECT_EQ(read_hf(config).rope.theta, 10000);
   config["rope_parameters"] = {{"rope_type", "default"}};
-  hf_refuses("rope_theta is missing", config);
+  EXPECT_EQ(read_hf(config).rope.theta, 10000);
   GgufBytes file = gguf();
   file.erase("llama.rope.freq_base");
-  gguf_refuses("llama.rope.freq_base: missing", file);
+  EXPECT_EQ(read_gguf(file).rope.theta, 10000);
 }
 
 TEST(DecoderConfig, TwoRopeBasesMustAgree) {
@@ -343,7 +346,25 @@ TEST(DecoderConfig, OfGgufAllowsFeaturesThatAreSwitchedOff) {
   file.set("llama.rope.scaling.type", std::string("none"));
   file.set("llama.attention.sliding_window", 0U);
   file.set("llama.expert_count", 0U);
+  file.set("llama.tensor_data_layout", std::string("Meta AI original pth"));
+  file.set("llama.attention.causal", true);
   expect_smollm2(read_gguf(file), 40);
+  file.set("llama.attention.causal", false);
+  gguf_refuses("llama.attention.causal: false is not implemented", file);
+}
+
+TEST(DecoderConfig, OfGgufReadsTheBordersOfYarn) {
+  GgufBytes file = gguf();
+  file.set("llama.rope.scaling.type", std::string("yarn"));
+  file.set("llama.rope.scaling.factor", 4.0F);
+  file.set("llama.rope.scaling.original_context_length", 2048U);
+  const YarnScaling scaling{.factor = 4, .original_positions = 2048};
+  EXPECT_EQ(read_gguf(file).rope, yarn_rope(100000, 64, scaling));
+  file.set("llama.rope.scaling.yarn_beta_fast", 16.0F);
+  file.set("llama.rope.scaling.yarn_beta_slow", 2.0F);
+  const YarnScaling other{
+      .factor = 4, .original_positions = 2048, .fast_turns = 16, .slow_turns = 2};
+  EXPECT_EQ(read_gguf(file).rope, yarn_rope(100000, 64, other));
 }
 
 /// Layers that slide, as a string of digits.
@@ -363,7 +384,17 @@ TEST(DecoderConfig, LayersSlideAsTheirFamilySays) {
     return slides_of(read_hf(config));
   };
   EXPECT_EQ(slides({{"model_type", "mistral"}}), "11111111");
-  EXPECT_EQ(slides({{"model_type", "mistral"}, {"sliding_window", nullptr}}), "00000000");
+  json absent = config_json();
+  absent["model_type"] = "mistral";
+  EXPECT_EQ(read_hf(absent).window, 4096) << "that of its class";
+  absent["sliding_window"] = nullptr;
+  EXPECT_EQ(slides_of(read_hf(absent)).find('1'), std::string::npos) << "but null is none";
+  absent.erase("sliding_window");
+  absent["model_type"] = "qwen2";
+  EXPECT_EQ(slides_of(read_hf(absent)).find('1'), std::string::npos);
+  absent["use_sliding_window"] = true;
+  EXPECT_EQ(slides_of(read_hf(absent)), std::string(28, '0') + "11");
+  EXPECT_EQ(read_hf(absent).window, 4096);
   EXPECT_EQ(slides({{"model_type", "qwen2"}}), "00000000");  // unless it is switched on
   const json upper = {
       {"model_type", "qwen2"}, {"use_sliding_window", true}, {"max_window_layers", 6}};

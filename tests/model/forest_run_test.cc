@@ -390,5 +390,24 @@ TEST(ForestRun, TrainingTakesTwoPassesAndTheirSharedRun) {
             training_bytes(*ops, c, DType::kFloat32, {.max_rows = 64, .kept_layers = 3}));
 }
 
+TEST(ForestRun, OfStepsSmallerThanAPassTrainingTakesThoseAndAPassThatScores) {
+  const auto ops = make_cpu_ops(2);
+  const DecoderConfig c = tiny_config();
+  const Schedule step = make_schedule(two_branches(), 64);  // one pass of 21 rows
+  for (const int64_t kept : {0, 3}) {
+    const RunPlan plan{.max_rows = 64, .kept_layers = kept};
+    const ForestBytes real = forest_bytes(*ops, c, DType::kBFloat16, step, plan, true);
+    const size_t told = training_bytes(*ops, c, DType::kBFloat16, plan, 21);
+    EXPECT_GE(told, real.activations.total() + real.key_values.total());
+    EXPECT_GE(told, PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {}).total());
+    EXPECT_LT(told, training_bytes(*ops, c, DType::kBFloat16, plan, 64));
+    // Of 84 rows the second pass has 20.
+    EXPECT_LT(training_bytes(*ops, c, DType::kBFloat16, plan, 84),
+              training_bytes(*ops, c, DType::kBFloat16, plan));
+    EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, plan, 128),
+              training_bytes(*ops, c, DType::kBFloat16, plan));
+  }
+}
+
 }  // namespace
 }  // namespace prescript

@@ -22,6 +22,9 @@ class GgufBytes {
   void set(const std::string& key, const std::string& value) {
     keys_[key] = raw(GgufType::kString) + text(value);
   }
+  void set(const std::string& key, bool value) {
+    keys_[key] = raw(GgufType::kBool) + raw(static_cast<uint8_t>(value));
+  }
   void erase(const std::string& key) { keys_.erase(key); }
 
   /// `shape` outermost first. `data` is as `type` stores it.

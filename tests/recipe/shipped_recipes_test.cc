@@ -82,6 +82,33 @@ TEST(ShippedRecipes, EachOpensWithItsPurposeItsCommandAndWhatToExpect) {
   }
 }
 
+TEST(ShippedRecipes, MedPalmHasThePublishedSettings) {
+  const Recipe recipe = read_recipe(kSource + "/recipes/medpalm.yaml", {});
+  EXPECT_EQ(recipe.soft_prompt.num_virtual_tokens, 100);
+  EXPECT_EQ(recipe.soft_prompt.init.from, "uniform");
+  EXPECT_EQ(recipe.soft_prompt.init.scale, 0.5);
+  EXPECT_EQ(recipe.optimizer.name, "adamw");
+  EXPECT_EQ(recipe.optimizer.learning_rate, 0.003);
+  EXPECT_EQ(recipe.optimizer.weight_decay, 1e-5);
+  EXPECT_EQ(recipe.optimizer.clip_norm, 0);
+  EXPECT_EQ(recipe.training.batch_size, 32);
+  EXPECT_EQ(recipe.training.steps, 200);
+}
+
+TEST(ShippedRecipes, LesterHasThePublishedSettings) {
+  const Recipe recipe = read_recipe(kSource + "/recipes/lester.yaml", {});
+  EXPECT_EQ(recipe.soft_prompt.num_virtual_tokens, 100);
+  EXPECT_EQ(recipe.soft_prompt.init.from, "class_labels");
+  EXPECT_EQ(recipe.optimizer.name, "adafactor");
+  EXPECT_EQ(recipe.optimizer.learning_rate, 0.3);
+  EXPECT_EQ(recipe.optimizer.schedule, "constant");
+  EXPECT_EQ(recipe.optimizer.clip_norm, 0);
+  EXPECT_EQ(recipe.training.batch_size, 32);
+  EXPECT_EQ(recipe.training.steps, 30000);
+  // T5X takes 1e-5 of a weight a step, AdamW's decay is times the learning rate.
+  EXPECT_NEAR(recipe.optimizer.weight_decay * 0.3, 1e-5, 2e-7);
+}
+
 /// What the text is with the comment mark of its search taken away.
 std::string with_search(const std::string& text) {
   std::istringstream lines(text);

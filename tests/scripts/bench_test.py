@@ -224,6 +224,20 @@ class Peers(unittest.TestCase):
                 mock.patch.object(measure, "warm_peer", side_effect=worker.Died(last_words)):
             return measure.compare("B", "fp32", peer)
 
+    def steps(self, first_seconds, seconds):
+        """Counted ones beside a peer whose first step and whose later ones take so long."""
+        ours, theirs = mock.MagicMock(), mock.MagicMock()
+        ours.__enter__.return_value.ask.side_effect = lambda: [1, 1000, 64, 1e9, 2.5]
+        theirs.ask.side_effect = lambda: [seconds, 2000, 2.5, 16]
+        with mock.patch.object(measure, "our_worker", return_value=ours), mock.patch.object(measure, "say"), \
+                mock.patch.object(measure, "warm_peer", return_value=(theirs, [first_seconds, 2000, 2.5, 16])):
+            return measure.compare("B", "fp32", "P1")["steps"]
+
+    def test_five_steps_count_and_three_where_one_takes_long(self):
+        self.assertEqual(self.steps(2, measure.LONG_STEP_S), 5)
+        self.assertEqual(self.steps(measure.LONG_STEP_S + 1, 2), 5)  # the first alone, or compiling
+        self.assertEqual(self.steps(2, measure.LONG_STEP_S + 1), 3)
+
     def test_one_that_often_fails_or_is_short_of_memory_becomes_a_row(self):
         self.assertEqual(self.compare("P3", "no such module"), {"failed": "does not run: no such module"})
         self.assertEqual(self.compare("P1", "bad_alloc"), {"failed": "does not run: bad_alloc"})

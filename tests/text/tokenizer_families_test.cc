@@ -99,11 +99,13 @@ TEST(TokenizerFamilies, AMillionBytesAreNotQuadratic) {
   }
 }
 
-TEST(TokenizerFamilies, ScoresOfAGgufFileMergeAsTokenizerJsonDoes) {
-  const auto file = GgufFile::open(family_path("llama2.gguf"));
+class ScoredFamilies : public testing::TestWithParam<std::string> {};
+
+TEST_P(ScoredFamilies, OfAGgufFileMergeAsTokenizerJsonDoes) {
+  const auto file = GgufFile::open(family_path(GetParam() + ".gguf"));
   const Tokenizer from_gguf = Tokenizer::from_gguf(*file);
-  const Tokenizer from_json = Tokenizer::from_json_file(family_path("llama2.json"));
-  for (const auto& line : tokenizer_golden_lines("families/llama2.jsonl")) {
+  const Tokenizer from_json = Tokenizer::from_json_file(family_path(GetParam() + ".json"));
+  for (const auto& line : tokenizer_golden_lines("families/" + GetParam() + ".jsonl")) {
     const auto text = line[0].get<std::string>();
     for (const SpecialTokens mode : {SpecialTokens::kParse, SpecialTokens::kText}) {
       const auto tokens = from_gguf.encode(text, mode);
@@ -112,9 +114,11 @@ TEST(TokenizerFamilies, ScoresOfAGgufFileMergeAsTokenizerJsonDoes) {
     }
   }
   EXPECT_TRUE(from_gguf.adds_bos());
-  EXPECT_EQ(from_gguf.bos_token(), from_json.bos_token());
+  EXPECT_EQ(from_gguf.bos_token(), from_gguf.id_of(GetParam() == "gemma" ? "<bos>" : "<s>"));
   EXPECT_TRUE(from_gguf.is_special(*from_gguf.id_of("<unk>")));
 }
+
+INSTANTIATE_TEST_SUITE_P(Tokenizer, ScoredFamilies, testing::Values("llama2", "phi3", "gemma"));
 
 TEST(TokenizerFamilies, SayWhatTheyAre) {
   const auto kind = [](const std::string& name) {

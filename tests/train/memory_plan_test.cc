@@ -90,6 +90,14 @@ TEST_F(MemoryPlan, LessMemoryNeverMeansMoreRowsAndAlwaysFits) {
   EXPECT_GT(plans_with_recomputation, 5);
 }
 
+TEST_F(MemoryPlan, OfSmallStepsKeepsEveryActivationInLess) {
+  const RunMemory small = run(*ops_, {.most_of_step = 30});
+  const uint64_t enough = needed_bytes(small, {.max_rows = 2048, .kept_layers = 6});
+  EXPECT_LT(enough, needed(2048, 6) * 3 / 4);
+  EXPECT_EQ(plan_memory(small, enough, {}).max_rows, 2048);
+  EXPECT_EQ(plan_memory(small, enough, {}).kept_layers, 6);
+}
+
 TEST_F(MemoryPlan, KeepsTheRowsThatWereAskedFor) {
   for (const int64_t rows : {10000, 300, 1}) {
     const RunPlan all = plan(needed(rows, 6), rows);

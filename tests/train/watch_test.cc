@@ -146,6 +146,8 @@ TEST(Watch, ALearningRateThatIsFarOffIsWarnedOfOnce) {
   WatchOptions options = kOptions;
   options.num_steps = 30'000;
   EXPECT_THAT(run(at_rate(3e-6), options).warnings, IsEmpty()) << "so many steps reach far";
+  options.num_steps = 40;
+  EXPECT_THAT(run(at_rate(2e-5), options).steps, ElementsAre(1)) << "of recipes/demo.yaml";
   options.num_steps = 1;
   EXPECT_THAT(run(at_rate(0.001), options).warnings, IsEmpty()) << "a trial";
 }
