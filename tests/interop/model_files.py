@@ -60,7 +60,7 @@ def load(folder, dtype):
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
 
 
-def gguf_header(path, config, rope_base=True, **split) -> gguf.GGUFWriter:
+def gguf_header(path, config, **split) -> gguf.GGUFWriter:
     """Metadata as llama.cpp's convert_hf_to_gguf.py writes it."""
     writer = gguf.GGUFWriter(path, "llama", **split)
     writer.add_block_count(config.num_hidden_layers)
@@ -72,8 +72,7 @@ def gguf_header(path, config, rope_base=True, **split) -> gguf.GGUFWriter:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     writer.add_rope_dimension_count(config.head_dim)
-    if rope_base:
-        writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     for add, name in ((writer.add_token_list, "tokens"), (writer.add_token_types, "token_type"),

@@ -65,6 +65,17 @@ class Files(ScoreTest):
         self.expect_equal_numbers([save(self.folder / "new", lm)],
                                   [write_gguf(self.folder / "f16.gguf", lm, gguf.GGMLQuantizationType.F16)])
 
+    def test_without_a_rope_base_it_is_that_of_transformers(self):
+        def without_either(config):
+            config.pop("rope_theta", None)
+            config.get("rope_parameters", {}).pop("rope_theta", None)
+        sound = save(self.folder / "sound", peers.model(torch.float16))
+        folders = [with_config(self.folder / f"absent {old}", sound, without_either, old) for old in (False, True)]
+        theta = transformers.LlamaConfig.from_pretrained(folders[0]).rope_parameters["rope_theta"]
+        self.assertNotEqual(theta, transformers.LlamaConfig.from_pretrained(sound).rope_parameters["rope_theta"])
+        named = with_config(self.folder / "named", sound, lambda config: config["rope_parameters"].update(rope_theta=theta))
+        self.expect_equal_numbers([named], folders)
+
     def test_q8_0(self):
         path = write_gguf(self.folder / "q8_0.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0)
         shards = [write_gguf(self.folder / f"{name}.gguf", peers.model(), gguf.GGMLQuantizationType.Q8_0, **split)
@@ -114,16 +125,6 @@ class Refusals(program.ProgramTest):
         for old in (False, True):
             self.assertEqual(len(program.score(inputs, model=self.other(old_spelling=old))), 1)
 
-    def test_no_rope_base(self):
-        def without_either(config):
-            config.pop("rope_theta", None)
-            config.get("rope_parameters", {}).pop("rope_theta", None)
-        for old in (False, True):
-            with self.subTest(old_spelling=old):
-                self.expect(["config.json", "rope_theta is missing"],
-                            self.other(change=without_either, old_spelling=old))
-        self.expect(["config.json", "rope_theta is missing"], self.other(change=lambda c: c.pop("rope_parameters")))
-
     def test_an_unknown_rope_scaling(self):
         scaling = {"rope_type": "mrope", "factor": 2.0}
         self.expect(["config.json", "rope_parameters", '"mrope"'],
@@ -156,13 +157,12 @@ class Refusals(program.ProgramTest):
         self.expect([name, "is missing"], folder)
 
     def test_gguf(self):
-        def file(name, change, **options):
-            writer = gguf_header(self.folder / f"{name}.gguf", self.config, **options)
+        def file(name, change):
+            writer = gguf_header(self.folder / f"{name}.gguf", self.config)
             change(writer)
             writer.add_tensor("token_embd.weight", numpy.zeros((8, self.config.hidden_size), numpy.float32))
             finish(writer)
             return self.folder / f"{name}.gguf"
-        self.expect(["base.gguf", "llama.rope.freq_base"], file("base", lambda w: None, rope_base=False))
         for kind in (gguf.RopeScalingType.LINEAR, gguf.RopeScalingType.YARN):
             with self.subTest(kind.value):
                 self.expect([f"{kind.value}.gguf", "llama.rope.scaling.factor", "missing"],
