@@ -1,8 +1,11 @@
 // Every operation of the cpu backend at the extents of SmolLM2-135M: time, FLOP/s and their share
-// of the processor's peak, or GB/s where memory is what an operation waits for.
+// of the processor's peak; where memory is what an operation waits for, bytes/s and their share of
+// the fastest copy of a step's rows.
 //
 //   prescript_ops_benchmark [Google Benchmark's options]
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -72,6 +75,26 @@ double peak(DType dtype) {
   return dtype == DType::kFloat32 ? fp32 : bf16;
 }
 
+/// Bytes/s of the fastest copy within a second of rows as a step has them, read and written.
+double copy_peak() {
+  static const double fastest = [] {
+    using Clock = std::chrono::steady_clock;
+    Bench bench(DType::kFloat32);
+    const Tensor x = bench.tensor(kRows, kHidden);
+    const Tensor y = bench.tensor(kRows, kHidden);
+    const double bytes = 2.0 * kRows * kHidden * sizeof(float);
+    double result = 0;
+    for (const auto end = Clock::now() + std::chrono::seconds(1); Clock::now() < end;) {
+      const auto begin = Clock::now();
+      bench.ops().copy(x, y);
+      const std::chrono::duration<double> seconds = Clock::now() - begin;
+      result = std::max(result, bytes / seconds.count());
+    }
+    return result;
+  }();
+  return fastest;
+}
+
 using Operation = std::function<void()>;
 /// Makes the tensors of a case and returns what is timed.
 using Make = std::function<Operation(Bench&)>;
@@ -90,6 +113,7 @@ void run(benchmark::State& state, DType dtype, const Make& make, double flops, d
     state.counters["of_peak"] = benchmark::Counter(flops * turns / peak(dtype), rate);
   } else {
     state.counters["B/s"] = benchmark::Counter(bytes * turns, rate);
+    state.counters["of_peak"] = benchmark::Counter(bytes * turns / copy_peak(), rate);
   }
 }
 
@@ -124,6 +148,23 @@ void add_linear(const std::string& name, int64_t rows, int64_t cols, int64_t wei
         return [=, &bench] { bench.ops().linear_input_gradient(dy, weight, dx); };
       },
       flops);
+}
+
+void add_lay_out() {
+  add(
+      "lay_out",
+      [](Bench& bench) {
+        const Weight weight = bench.weight(2 * kFeedForward, kHidden);
+        return [=, &bench, numbers = std::vector<float>(2 * kFeedForward * kHidden, 0.01F)] {
+          bench.ops().lay_out(
+              [&](int64_t begin, int64_t count, float* rows) {
+                std::copy_n(numbers.data() + begin * kHidden, count * kHidden, rows);
+              },
+              weight);
+        };
+      },
+      0,
+      2.0 * 2 * kFeedForward * kHidden);
 }
 
 /// Shared rows among themselves, leaves of as many rows each, and all leaves against the shared.
@@ -215,6 +256,26 @@ void add_rows() {
       0,
       2 * kElements);
   add(
+      "upload",
+      [](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, kHidden);
+        return [=, &bench, from = std::vector<float>(kRows * kHidden)] {
+          bench.ops().upload(from.data(), x);
+        };
+      },
+      0,
+      2 * kElements);
+  add(
+      "download",
+      [](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, kHidden);
+        return [=, &bench, to = std::vector<float>(kRows * kHidden)]() mutable {
+          bench.ops().download(x, to.data());
+        };
+      },
+      0,
+      2 * kElements);
+  add(
       "zero",
       [](Bench& bench) {
         const Tensor x = bench.tensor(kRows, kHidden);
@@ -265,6 +326,40 @@ void add_rows() {
       0,
       3 * kElements);
   add(
+      "add_row",
+      [](Bench& bench) {
+        const Tensor row = bench.sums(1, kHidden);
+        const Tensor y = bench.tensor(kRows, kHidden);
+        return [=, &bench] { bench.ops().add_row(row, y); };
+      },
+      0,
+      2 * kElements);
+  add(
+      "layer_norm",
+      [](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, kHidden);
+        const Tensor weight = bench.sums(1, kHidden);
+        const Tensor bias = bench.sums(1, kHidden);
+        const Tensor y = bench.tensor(kRows, kHidden);
+        const Tensor statistics = bench.sums(2, kRows);
+        return [=, &bench] { bench.ops().layer_norm(x, weight, bias, 1e-5, y, statistics); };
+      },
+      0,
+      2 * kElements);
+  add(
+      "layer_norm_input_gradient",
+      [](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, kHidden);
+        const Tensor weight = bench.sums(1, kHidden);
+        const Tensor dy = bench.tensor(kRows, kHidden);
+        const Tensor dx = bench.tensor(kRows, kHidden);
+        const Tensor statistics = bench.sums(2, kRows);
+        return
+            [=, &bench] { bench.ops().layer_norm_input_gradient(x, weight, statistics, dy, dx); };
+      },
+      0,
+      4 * kElements);
+  add(
       "rms_norm",
       [](Bench& bench) {
         const Tensor x = bench.tensor(kRows, kHidden);
@@ -299,28 +394,32 @@ void add_rows() {
       2 * kElements);
 }
 
-void add_feed_forward_and_head() {
+/// `gated`: of as many columns again, whose product with f is what is left.
+void add_activation(const std::string& name, Activation f, bool gated) {
+  constexpr double kElements = 1.0 * kRows * kFeedForward;
+  const int64_t cols = gated ? 2 * kFeedForward : kFeedForward;
   add(
-      "swiglu",
-      [](Bench& bench) {
-        const Tensor gate_up = bench.tensor(kRows, 2 * kFeedForward);
+      name,
+      [=](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, cols);
         const Tensor h = bench.tensor(kRows, kFeedForward);
-        return [=, &bench] { bench.ops().activate(Activation::kSilu, gate_up, h); };
+        return [=, &bench] { bench.ops().activate(f, x, h); };
       },
       0,
-      3.0 * kRows * kFeedForward);
+      (gated ? 3 : 2) * kElements);
   add(
-      "swiglu_input_gradient",
-      [](Bench& bench) {
-        const Tensor gate_up = bench.tensor(kRows, 2 * kFeedForward);
+      name + "_input_gradient",
+      [=](Bench& bench) {
+        const Tensor x = bench.tensor(kRows, cols);
         const Tensor dh = bench.tensor(kRows, kFeedForward);
-        const Tensor gradient = bench.tensor(kRows, 2 * kFeedForward);
-        return [=, &bench] {
-          bench.ops().activate_input_gradient(Activation::kSilu, gate_up, dh, gradient);
-        };
+        const Tensor dx = bench.tensor(kRows, cols);
+        return [=, &bench] { bench.ops().activate_input_gradient(f, x, dh, dx); };
       },
       0,
-      5.0 * kRows * kFeedForward);
+      (gated ? 5 : 3) * kElements);
+}
+
+void add_head() {
   add(
       "cross_entropy",
       [](Bench& bench) {
@@ -358,8 +457,12 @@ int main(int argc, char** argv) {
   add_linear("gate_up_of_16_rows", kLeaves, kHidden, 2 * kFeedForward);
   add_attention("short_prompt", {kShared, kLeaves, kLeaf});
   add_attention("long_prompt", {1024, kLeaves, 100});  // case C
+  add_lay_out();
   add_rows();
-  add_feed_forward_and_head();
+  add_activation("swiglu", Activation::kSilu, true);
+  add_activation("geglu_tanh", Activation::kGeluTanh, true);
+  add_activation("gelu", Activation::kGelu, false);
+  add_head();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -23,63 +23,80 @@ def line(*cells):
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def table(titles, rows):
-    """No lines where there is no row."""
-    rows = list(rows)
-    return [line(*titles), "|" + "---|" * len(titles), *rows, ""] if rows else []
+def commit(row):
+    """Of prescript, at which the row was measured."""
+    return row["versions"].split(", ")[0].removeprefix("prescript ")
 
 
-def step_line(row):
+def table(titles, cells_of, rows):
+    """`cells_of(row)`, a line each, and the row's commit behind them; no lines where there is no row."""
+    lines = [line(*cells_of(row), commit(row)) for row in rows]
+    return [line(*titles, "commit"), "|" + "---|" * (len(titles) + 1), *lines, ""] if lines else []
+
+
+def step_cells(row):
     key = row["case"], row["dtype"], row["peer"]
     if "failed" in row:
-        return line(*key, "", "", "", "", "", row["failed"])
+        return (*key, "", "", "", "", "", row["failed"])
     own = middle(row["seconds"]), megabytes(targets.above_weights(row))
     ratio, is_bound = targets.speedup(row)
     if is_bound:
         seconds = row["peer_at_least_s"]
-        return line(*key, own[0], f"> {seconds}", f"> {ratio:.2f}", own[1], "", f"stopped after {seconds} s of one step")
+        return (*key, own[0], f"> {seconds}", f"> {ratio:.2f}", own[1], "", f"stopped after {seconds} s of one step")
     batch = len(cases.CASES[row["case"]].lengths)
     notes = [f"micro-batch {row['micro_batch']}"] if row["micro_batch"] < batch else []
-    return line(*key, own[0], middle(row["peer_seconds"]), f"{ratio:.2f}", own[1],
-                megabytes(targets.above_weights(row, "peer_")), ", ".join(notes))
+    return (*key, own[0], middle(row["peer_seconds"]), f"{ratio:.2f}", own[1],
+            megabytes(targets.above_weights(row, "peer_")), ", ".join(notes))
 
 
-def sharing_line(row):
+def sharing_cells(row):
     rates = [row[side + "flops"] / row[side + "seconds"][1] for side in ("", "peer_")]
     shares = [f"{rate / 1e9:.0f}, {100 * rate / row['peak_flops']:.0f} %" for rate in rates]
     peaks = [f"{row[key] / 1e9:.0f}" for key in ("least_peak_flops", "peak_flops") if key in row]
-    return line(row["case"], row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
-                f"{row['rows']:.0f} of {row['peer_rows']:.0f}", *shares, " to ".join(peaks))
+    return (row["case"], row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
+            f"{row['rows']:.0f} of {row['peer_rows']:.0f}", *shares, " to ".join(peaks))
 
 
-def evaluation_line(row):
-    return line(row["dtype"], middle(row["rows_per_s"], 0), middle(row["peer_rows_per_s"], 0),
-                f"{row['rows_per_s'][1] / row['peer_rows_per_s'][1]:.2f}")
+def evaluation_cells(row):
+    return (row["dtype"], middle(row["rows_per_s"], 0), middle(row["peer_rows_per_s"], 0),
+            f"{row['rows_per_s'][1] / row['peer_rows_per_s'][1]:.2f}")
 
 
-def generation_line(row):
+def generation_cells(row):
     tokens = row["answers"] * row["new_tokens"]
     decode = [f"{(tokens - row['answers']) / row[side + 'decode_s'][1]:.0f}" for side in ("", "peer_")]
-    return line(row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
-                middle(row["prefill_s"]), middle(row["peer_prefill_s"]), *decode,
-                megabytes(row["peak_kib"] * 1024), megabytes(row["peer_peak_kib"] * 1024), f"{row['same_tokens']} of {tokens}")
+    return (row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{targets.speedup(row)[0]:.2f}",
+            middle(row["prefill_s"]), middle(row["peer_prefill_s"]), *decode,
+            megabytes(row["peak_kib"] * 1024), megabytes(row["peer_peak_kib"] * 1024), f"{row['same_tokens']} of {tokens}")
 
 
-def as_stored_line(row):
+def as_stored_cells(row):
     sizes = (row["peak_kib"] * 1024, row["peer_peak_kib"] * 1024, row["weights_kib"] * 1024, row["peer_weights_kib"] * 1024)
-    return line(row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{1 / targets.speedup(row)[0]:.2f}",
-                *map(megabytes, (*sizes, row["file_bytes"])))
+    return (row["dtype"], middle(row["seconds"]), middle(row["peer_seconds"]), f"{1 / targets.speedup(row)[0]:.2f}",
+            *map(megabytes, (*sizes, row["file_bytes"])))
 
 
-def head_start_lines(row):
+def search_cells(row):
+    return (row["dtype"], middle(row["seconds"], 1), middle(row["peer_seconds"], 1), f"{targets.speedup(row)[0]:.2f}")
+
+
+def head_start_rows(row):
     for side, position in (("", "before_question"), ("peer_", "start")):
-        losses = [", ".join(f"{loss:.3f}" for loss in row[side + key]) for key in ("losses_at_start", "losses")]
-        yield line(position, row["dtype"], *losses, middle(row[side + "seconds"]), f"{row[side + 'rows']:.0f}")
+        yield row | {"position": position} | {key: row[side + key] for key in ("losses_at_start", "losses", "seconds", "rows")}
 
 
-def estimate_lines(row):
+def head_start_cells(row):
+    losses = [", ".join(f"{loss:.3f}" for loss in row[key]) for key in ("losses_at_start", "losses")]
+    return (row["position"], row["dtype"], *losses, middle(row["seconds"]), f"{row['rows']:.0f}")
+
+
+def estimate_rows(row):
     for what, told, measured in row["estimates"]:
-        yield line(row["dtype"], what, f"{told:.2f}", f"{measured:.2f}", f"{told / measured:.2f}")
+        yield row | {"what": what, "told": told, "measured": measured}
+
+
+def estimate_cells(row):
+    return (row["dtype"], row["what"], f"{row['told']:.2f}", f"{row['measured']:.2f}", f"{row['told'] / row['measured']:.2f}")
 
 
 def tables(rows) -> list:
@@ -92,24 +109,21 @@ def tables(rows) -> list:
 
     return [
         *targets.lines(rows), "",
-        *table(["case", "dtype", "peer", "ours, s", "peer, s", "ratio", "ours above the weights, MB", "peer", "note"],
-               (step_line(row) for row in steps if row["peer"] != "unshared")),
+        *table(["case", "dtype", "peer", "ours, s", "peer, s", "ratio", "ours above the weights, MB", "peer", "note"], step_cells,
+               (row for row in steps if row["peer"] != "unshared")),
         *table(["case", "dtype", "with sharing, s", "without, s", "gain", "rows", "GFLOP/s, share of the peak", "without sharing",
-                "peak, GFLOP/s"],
-               (sharing_line(row) for row in steps if row["peer"] == "unshared")),
-        *table(["evaluation", "rows/s", "training, rows/s", "ratio"], map(evaluation_line, of("evaluation"))),
-        *table(["start", "s"], (line(row["dtype"], middle(row["seconds"])) for row in of("start"))),
+                "peak, GFLOP/s"], sharing_cells, (row for row in steps if row["peer"] == "unshared")),
+        *table(["evaluation", "rows/s", "training, rows/s", "ratio"], evaluation_cells, of("evaluation")),
+        *table(["start", "s"], lambda row: (row["dtype"], middle(row["seconds"])), of("start")),
         *table(["generation", "ours, s", "llama.cpp, s", "ratio", "prefill, s", "llama.cpp", "new tokens/s", "llama.cpp",
-                "peak, MB", "llama.cpp", "same tokens"], map(generation_line, of("generation"))),
+                "peak, MB", "llama.cpp", "same tokens"], generation_cells, of("generation")),
         *table(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
-                "converted", "file, MB"], map(as_stored_line, of("as-stored"))),
-        *table(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"],
-               (cells for row in of("estimate") for cells in estimate_lines(row))),
-        *table(["search", "six candidates in one run, s", "six runs, s", "ratio"],
-               (line(row["dtype"], middle(row["seconds"], 1), middle(row["peer_seconds"], 1), f"{targets.speedup(row)[0]:.2f}")
-                for row in of("search"))),
+                "converted", "file, MB"], as_stored_cells, of("as-stored")),
+        *table(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"], estimate_cells,
+               (each for row in of("estimate") for each in estimate_rows(row))),
+        *table(["search", "six candidates in one run, s", "six runs, s", "ratio"], search_cells, of("search")),
         *table(["soft prompt", "dtype", "validation loss at the start", "the best of each seed", "s a step", "rows a step"],
-               (cells for row in of("head-start") for cells in head_start_lines(row))),
+               head_start_cells, (each for row in of("head-start") for each in head_start_rows(row))),
     ]
 
 
@@ -148,8 +162,8 @@ def write(rows, page=PAGE, readme=README):
     for name in machines:
         own = [row for row in rows if row["machine"] == name]
         dates = sorted(row["date"] for row in own)
-        versions = dict.fromkeys(row["versions"] for row in own)
-        lines += [f"### {name}", "", f"{dates[0]} to {dates[-1]}. {'; '.join(versions)}.", "", *tables(own)]
+        peers = dict.fromkeys(row["versions"].partition(", ")[2] for row in own)
+        lines += [f"### {name}", "", f"{dates[0]} to {dates[-1]}; {'; '.join(peers)}.", "", *tables(own)]
     replace_between(page, lines)
     newest = max(rows, key=lambda row: row["date"])["machine"]
     figures = beside_peft([row for row in rows if row["machine"] == newest])

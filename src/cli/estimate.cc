@@ -168,7 +168,8 @@ void write_text(const Estimate& estimate) {
   const std::vector<MemoryPart>& memory = estimate.forecast.memory;
   write_result(in_column("device") + estimate.device);
   write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak" +
-               (estimate.is_card ? ", of the card" : ""));
+               (estimate.is_card ? ", of the card" : "") +
+               (estimate.forecast.peaks_in_loading ? ", while the weights are loaded" : ""));
   for (const MemoryPart& part : memory) {
     const bool is_weights = std::string_view(part.label) == "weights";
     write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes) +

@@ -1,5 +1,7 @@
 #include "cli/prepared_run.h"
 
+#include <thread>
+
 #include "base/counted.h"
 #include "base/secret_seed.h"
 #include "cli/initial_soft_prompts.h"
@@ -34,6 +36,13 @@ void warn_about(const PreparedRun& run) {
   if (run.data.without_rationale > 0) {
     write_warning("data.rationale: " + counted(run.data.without_rationale, "exemplar") +
                   " without a rationale; what is learned there is the answer alone");
+  }
+  const int64_t processors = std::thread::hardware_concurrency();  // that this process may run on
+  const int64_t threads = run.recipe.training.threads.value_or(0);
+  if (processors > 0 && threads > processors) {
+    write_warning("training.threads: " + counted(threads, "thread") + " on " +
+                  counted(processors, "processor") +
+                  " wait for each other; left out, it is what this machine has");
   }
 }
 

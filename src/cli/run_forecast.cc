@@ -24,11 +24,12 @@ uint64_t laid_out_pages(const RunMemory& run, const TensorSource& tensors) {
       StoredWeights(run.config, kind_of(tensors, run.config)).projection(0, Projection::kGateUp));
 }
 
-/// Of the process, by what it holds: the more of loading, when pages of a tensor's file stand
-/// beside all weights, and of the steps.
-std::vector<MemoryPart> process_parts(const RunMemory& run,
-                                      const TensorSource& tensors,
-                                      const Work& work) {
+/// Sets the memory of the process, by what it holds: the more of loading, when pages of a tensor's
+/// file stand beside all weights, and of the steps.
+void set_process_memory(const RunMemory& run,
+                        const TensorSource& tensors,
+                        const Work& work,
+                        RunForecast& forecast) {
   const auto memory = [&](uint64_t model_file, const ForestBytes& forest, uint64_t scratch) {
     return std::vector<MemoryPart>{
         {"process_bytes", "process", run.process.resident},
@@ -49,7 +50,8 @@ std::vector<MemoryPart> process_parts(const RunMemory& run,
              work.bytes,
              scratch_bytes(run.config, run.dtype, run.process.num_threads, work.scratch));
   const bool loads_all = run.format == WeightFormat::kConverted;
-  return loads_all && sum_of(loading) > sum_of(steps) ? loading : steps;
+  forecast.peaks_in_loading = loads_all && sum_of(loading) > sum_of(steps);
+  forecast.memory = forecast.peaks_in_loading ? loading : steps;
 }
 
 std::vector<MemoryPart> card_parts(const RunMemory& run, const Work& work) {
@@ -99,7 +101,7 @@ RunForecast forecast_run(Recipe& recipe,
         run.process.resident + run.process.model_file +
         soft_prompt_bytes(run.config, run.held.optimizer, run.held.virtual_tokens);
   } else {
-    forecast.memory = process_parts(run, *files.tensors, forecast.work.whole);
+    set_process_memory(run, *files.tensors, forecast.work.whole, forecast);
   }
   return forecast;
 }
@@ -108,7 +110,8 @@ nlohmann::ordered_json memory_facts(const RunForecast& forecast) {
   nlohmann::ordered_json facts = {
       {"fits", !forecast.misfit},
       {"weights", {{"format", forecast.weights.format}, {"residence", forecast.weights.residence}}},
-      {"peak_bytes", sum_of(forecast.memory)}};
+      {"peak_bytes", sum_of(forecast.memory)},
+      {"peaks_in", forecast.peaks_in_loading ? "loading" : "step"}};
   for (const MemoryPart& part : forecast.memory) facts["memory"][part.key] = part.bytes;
   if (forecast.host_bytes > 0) facts["host_bytes"] = forecast.host_bytes;
   facts["max_rows"] = forecast.plan.max_rows;

@@ -29,8 +29,9 @@ struct RunForecast {
   WeightsRecipe weights = {};              // as settled, or the last that was tried
   RunWork work = {};
   std::vector<MemoryPart> memory = {};
-  uint64_t host_bytes = 0;   // of the process beside a card's memory; 0 without a card
-  uint64_t least_bytes = 0;  // that would do: the smallest passes, with nothing kept
+  bool peaks_in_loading = false;  // and not in a step
+  uint64_t host_bytes = 0;        // of the process beside a card's memory; 0 without a card
+  uint64_t least_bytes = 0;       // that would do: the smallest passes, with nothing kept
 };
 
 /// Of a resolved recipe, whose memory it settles where the run fits. `ops` need not be here.
@@ -39,8 +40,8 @@ RunForecast forecast_run(Recipe& recipe,
                          const BaseModelFiles& files,
                          const TrainingData& data);
 
-/// {"fits", "weights", "peak_bytes", "memory", "max_rows", "kept_layers"}, and "host_bytes" beside
-/// a card's.
+/// {"fits", "weights", "peak_bytes", "peaks_in", "memory", "max_rows", "kept_layers"}, and
+/// "host_bytes" beside a card's.
 nlohmann::ordered_json memory_facts(const RunForecast& forecast);
 
 }  // namespace prescript

@@ -79,6 +79,7 @@ TEST_P(EstimateMemory, IsWithinATenthOfWhatTrainingTakes) {
   uint64_t sum = 0;
   for (const auto& [what, bytes] : estimated["memory"].items()) sum += bytes.get<uint64_t>();
   EXPECT_EQ(estimated["peak_bytes"], sum);
+  EXPECT_EQ(estimated["peaks_in"] == "loading", estimated["memory"]["activation_bytes"] == 0);
 
   const ProcessResult result = train(arguments());
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -294,6 +295,25 @@ TEST_F(EstimateCommand, WhatDoesNotFitIsEstimatedAllTheSame) {
   EXPECT_EQ(facts["fits"], false);
   EXPECT_GT(facts["peak_bytes"], 50'000'000);
   EXPECT_EQ(ordered_json::parse(estimate({"--json"}).out)["fits"], true);
+}
+
+TEST_F(EstimateCommand, SaysWhetherLoadingTakesTheMost) {
+  for (const bool is_loading : {true, false}) {
+    Arguments arguments = {
+        "base_model=" + kSource + "/models/SmolLM2-135M-Instruct.Q4_1.gguf",
+        "data.format=plain",
+        "data.validation=null",
+        "soft_prompt.num_virtual_tokens=2",
+        "training.batch_size=1",
+        "training.threads=1",
+        "training.micro_batch_tokens=" + std::string(is_loading ? "16" : "4096")};
+    EXPECT_EQ(estimate(arguments).out.find(" at its peak, while the weights are loaded\n") !=
+                  std::string::npos,
+              is_loading);
+    arguments.push_back("--json");
+    EXPECT_EQ(ordered_json::parse(estimate(arguments).out)["peaks_in"],
+              is_loading ? "loading" : "step");
+  }
 }
 
 TEST_F(EstimateCommand, TellsWhereItComputes) {

@@ -84,6 +84,7 @@ TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   EXPECT_THAT(rationale.err, HasSubstr("3 exemplars without a rationale"));
 
   EXPECT_THAT(validate({"data.few_shot=1"}).err, HasSubstr("text of 1 few-shot exemplar;"));
+  EXPECT_THAT(validate({"training.threads=1024"}).err, HasSubstr("1024 threads on "));
 
   std::filesystem::create_directories(directory_ / "out/run");
   EXPECT_EQ(validate().err, "");

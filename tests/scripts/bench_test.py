@@ -23,7 +23,7 @@ import worker  # noqa: E402
 with mock.patch.dict(sys.modules, gguf=mock.Mock(), numpy=mock.Mock()):  # of the benchmark's own environment
     import bench  # noqa: E402
 
-ORIGIN = {"machine": "a processor, 2 threads", "versions": "torch 1", "date": "2026-01-02"}
+ORIGIN = {"machine": "a processor, 2 threads", "versions": "prescript abc1234+, torch 1", "date": "2026-01-02"}
 
 
 def row(case, dtype, peer, seconds, **values):
@@ -116,8 +116,8 @@ class Page(unittest.TestCase):
         self.assertEqual(self.page.read_text(), once)
         self.assertTrue(once.startswith("above\n") and once.endswith("below\n"), once)
         self.assertNotIn("old", once)
-        self.assertIn("### a processor, 2 threads", once)
-        self.assertIn("| B | fp32 | P1 | 2.00 (1.50 to 2.50) | 14.00 (14.00 to 14.00) | 7.00 | 486 | 8678 |  |", once)
+        self.assertIn("### a processor, 2 threads\n\n2026-01-02 to 2026-01-02; torch 1.\n", once)
+        self.assertIn("| B | fp32 | P1 | 2.00 (1.50 to 2.50) | 14.00 (14.00 to 14.00) | 7.00 | 486 | 8678 |  | abc1234+ |", once)
 
     def test_the_readme_shows_time_and_memory_beside_peft(self):
         self.write(beside("B", "fp32", "P1", 2, 14), beside("B", "fp32", "P2", 2, 3), beside("A", "fp32", "P1", 2, 3))
@@ -133,12 +133,12 @@ class Page(unittest.TestCase):
     def test_a_peer_that_does_not_run_or_is_stopped_says_so(self):
         lines = page.tables([row("B", "bf16", "P3", 2, failed="does not run: no such file"),
                              row("C", "bf16", "P1", 100, peer_at_least_s=1200)])
-        self.assertIn("| B | bf16 | P3 |  |  |  |  |  | does not run: no such file |", lines)
+        self.assertIn("| B | bf16 | P3 |  |  |  |  |  | does not run: no such file | abc1234+ |", lines)
         self.assertTrue([line for line in lines if line.startswith("| C | bf16 | P1 |") and "> 1200 | > 12.00" in line], lines)
 
     def test_a_smaller_micro_batch_is_noted(self):
         lines = page.tables([beside("B", "fp32", "P1", 2, 14, micro_batch=4)])
-        self.assertTrue([line for line in lines if line.endswith("| micro-batch 4 |")], lines)
+        self.assertTrue([line for line in lines if line.endswith("| micro-batch 4 | abc1234+ |")], lines)
 
 
     def test_every_kind_of_row_has_its_table(self):
@@ -151,15 +151,24 @@ class Page(unittest.TestCase):
             ORIGIN | {"case": "evaluation", "dtype": "fp32", "peer": "training"} | rates,
             row("start", "bf16", "", 1.25),
             beside("generation", "bf16", "llama.cpp", 6, 12, **parts),
-            beside("as-stored", "bf16", "converted", 3, 2.5, weights_kib=100_000, peer_weights_kib=263_000, file_bytes=98e6)])
+            beside("as-stored", "bf16", "converted", 3, 2.5, weights_kib=100_000, peer_weights_kib=263_000, file_bytes=98e6),
+            ORIGIN | {"case": "estimate", "dtype": "fp32", "peer": "", "estimates": [["batch_size=2", 1.5, 2], ["share=false", 3, 2]]},
+            beside("search", "bf16", "six runs", 20, 60),
+            beside("head-start", "bf16", "start", 2, 3, losses=[2.5, 2.25], losses_at_start=[3.5, 3.25], peer_losses=[2.75, 2],
+                   peer_losses_at_start=[4, 5], peer_rows=2000)])
         for expected in (
-                "| break-even | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 400 |",
-                "| B | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 350 to 400 |",
-                "| fp32 | 400 (390 to 410) | 200 (190 to 210) | 2.00 |",
-                "| bf16 | 1.25 (0.75 to 1.75) |",
+                "| break-even | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 400 | abc1234+ |",
+                "| B | fp32 | 2.00 (1.50 to 2.50) | 3.00 (3.00 to 3.00) | 1.50 | 1264 of 1300 | 300, 75 % | 300, 75 % | 350 to 400 | abc1234+ |",
+                "| fp32 | 400 (390 to 410) | 200 (190 to 210) | 2.00 | abc1234+ |",
+                "| bf16 | 1.25 (0.75 to 1.75) | abc1234+ |",
                 "| bf16 | 6.00 (5.50 to 6.50) | 12.00 (12.00 to 12.00) | 2.00 | 1.00 (1.00 to 1.00) | 2.00 (2.00 to 2.00) | 202 | 101 | "
-                "1024 | 9216 | 1000 of 1024 |",
-                "| bf16 | 3.00 (2.50 to 3.50) | 2.50 (2.50 to 2.50) | 1.20 | 1024 | 9216 | 102 | 269 | 98 |"):
+                "1024 | 9216 | 1000 of 1024 | abc1234+ |",
+                "| bf16 | 3.00 (2.50 to 3.50) | 2.50 (2.50 to 2.50) | 1.20 | 1024 | 9216 | 102 | 269 | 98 | abc1234+ |",
+                "| fp32 | batch_size=2 | 1.50 | 2.00 | 0.75 | abc1234+ |",
+                "| fp32 | share=false | 3.00 | 2.00 | 1.50 | abc1234+ |",
+                "| bf16 | 20.0 (19.5 to 20.5) | 60.0 (60.0 to 60.0) | 3.00 | abc1234+ |",
+                "| before_question | bf16 | 3.500, 3.250 | 2.500, 2.250 | 2.00 (1.50 to 2.50) | 1264 | abc1234+ |",
+                "| start | bf16 | 4.000, 5.000 | 2.750, 2.000 | 3.00 (3.00 to 3.00) | 2000 | abc1234+ |"):
             self.assertIn(expected, lines)
 
 
@@ -219,17 +228,21 @@ class Sharing(unittest.TestCase):
 
 
 class Peers(unittest.TestCase):
-    def compare(self, peer, last_words):
-        with mock.patch.object(measure, "our_worker"), \
-                mock.patch.object(measure, "warm_peer", side_effect=worker.Died(last_words)):
+    def ours(self, seconds):
+        worker = mock.MagicMock()
+        worker.__enter__.return_value.ask.side_effect = lambda: [seconds, 1000, 64, 1e9, 2.5]
+        return worker
+
+    def compare(self, peer, error, seconds=1):
+        with mock.patch.object(measure, "our_worker", return_value=self.ours(seconds)), \
+                mock.patch.object(measure, "warm_peer", side_effect=error) as self.warm_peer:
             return measure.compare("B", "fp32", peer)
 
     def steps(self, first_seconds, seconds):
         """Counted ones beside a peer whose first step and whose later ones take so long."""
-        ours, theirs = mock.MagicMock(), mock.MagicMock()
-        ours.__enter__.return_value.ask.side_effect = lambda: [1, 1000, 64, 1e9, 2.5]
+        theirs = mock.MagicMock()
         theirs.ask.side_effect = lambda: [seconds, 2000, 2.5, 16]
-        with mock.patch.object(measure, "our_worker", return_value=ours), mock.patch.object(measure, "say"), \
+        with mock.patch.object(measure, "our_worker", return_value=self.ours(1)), mock.patch.object(measure, "say"), \
                 mock.patch.object(measure, "warm_peer", return_value=(theirs, [first_seconds, 2000, 2.5, 16])):
             return measure.compare("B", "fp32", "P1")["steps"]
 
@@ -239,12 +252,21 @@ class Peers(unittest.TestCase):
         self.assertEqual(self.steps(2, measure.LONG_STEP_S + 1), 3)
 
     def test_one_that_often_fails_or_is_short_of_memory_becomes_a_row(self):
-        self.assertEqual(self.compare("P3", "no such module"), {"failed": "does not run: no such module"})
-        self.assertEqual(self.compare("P1", "bad_alloc"), {"failed": "does not run: bad_alloc"})
+        self.assertEqual(self.compare("P3", worker.Died("no such module")), {"failed": "does not run: no such module"})
+        self.assertEqual(self.compare("P1", worker.Died("bad_alloc")), {"failed": "does not run: bad_alloc"})
 
     def test_any_other_that_fails_ends_the_benchmark(self):
         with self.assertRaisesRegex(SystemExit, "B-fp32: P1 has to run, but ended with: TypeError"):
-            self.compare("P1", "TypeError")
+            self.compare("P1", worker.Died("TypeError"))
+
+    def test_one_is_not_waited_for_beyond_what_any_target_asks(self):
+        for peer, seconds, limit_s in (("P1", 1, 300), ("P1", 100, 2400), ("P1c", 1, 2400)):
+            row = self.compare(peer, worker.TooLong(), seconds)
+            self.assertEqual(self.warm_peer.call_args.args[3], limit_s)
+            if peer == "P1":
+                self.assertEqual((row["peer_at_least_s"], row["steps"]), (limit_s, 3))
+            else:
+                self.assertEqual(row, {"failed": "compiling and the first step take over 2400 s"})
 
 
 class Workers(unittest.TestCase):

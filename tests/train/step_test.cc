@@ -2,12 +2,17 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "support/expect_error.h"
 #include "support/fake_card.h"
+#include "support/forwarding_ops.h"
 #include "support/tiny_base.h"
 #include "support/tolerance.h"
 #include "train/exact_step.h"
@@ -221,6 +226,44 @@ TEST(TrainingStep, TheSameExemplarTwiceCountsTwice) {
   EXPECT_NEAR(doubled.loss / once.loss, 1, tolerance::kScheduleLossFloat32);
   EXPECT_LE(tolerance::norm_error(widened(doubled.gradient), widened(once.gradient)),
             tolerance::kScheduleGradientFloat32);
+}
+
+/// Counts the blocks whose memory the system has yet to give: no page stands behind their begin.
+class FreshBlocks final : public ForwardingOps {
+ public:
+  FreshBlocks() : ForwardingOps(make_cpu_ops(1)) {}
+
+  Buffer allocate(size_t bytes) override {
+    Buffer block = ForwardingOps::allocate(bytes);
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    void* begin = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(block.get()) / page * page);
+    unsigned char is_there = 0;
+    EXPECT_EQ(mincore(begin, 1, &is_there), 0);
+    ++num_blocks;
+    num_fresh += (is_there & 1) == 0 ? 1 : 0;
+    return block;
+  }
+
+  int num_blocks = 0;
+  int num_fresh = 0;
+};
+
+TEST(TrainingStep, TakesWhatTheOneBeforeGaveBackAndNoFreshMemory) {
+  auto made = std::make_unique<FreshBlocks>();
+  FreshBlocks& counts = *made;
+  TinyBase base(std::move(made), DType::kFloat32);
+  EXPECT_GT(counts.num_fresh, 0) << "weights are fresh";
+  const auto exemplars = tiny_exemplars();
+  const SoftPrompt prompt = tiny_prompt(kP);
+  for (const StepOptions& options :
+       {StepOptions{}, StepOptions{.plan = {.max_rows = 64, .kept_layers = 0}}}) {
+    SoloDecoder prompted(base.decoder(), kP, options);
+    prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    counts.num_blocks = counts.num_fresh = 0;
+    prompted.differentiate(pointers(exemplars), prompt.values_PD);
+    EXPECT_GT(counts.num_blocks, 0);
+    EXPECT_EQ(counts.num_fresh, 0) << "of " << counts.num_blocks;
+  }
 }
 
 TEST(TrainingStep, APromptThatIsNotFiniteNamesTheExemplars) {
