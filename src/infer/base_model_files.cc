@@ -48,14 +48,15 @@ std::vector<int32_t> hf_end_tokens(const fs::path& dir, const BaseModelFiles& fi
 }
 
 /// The template of tokenizer_config.json: a text, or a list of named ones, of which "default".
-std::optional<std::string> template_of_tokenizer_config(const std::string& path) {
+std::optional<ChatTemplateText> template_of_tokenizer_config(const std::string& path) {
   const auto json = parse_json_file(path, ExitCode::kModel);
   const auto value = JsonCursor(json, path, ExitCode::kModel).find("chat_template");
   if (!value) return std::nullopt;
-  if (!value->is_array()) return value->string();
+  const std::string place = path + ": chat_template";
+  if (!value->is_array()) return ChatTemplateText{value->string(), place};
   for (size_t i = 0; i < value->size(); ++i) {
     if (value->item(i).at("name").string() == "default") {
-      return value->item(i).at("template").string();
+      return ChatTemplateText{value->item(i).at("template").string(), place};
     }
   }
   return std::nullopt;
@@ -73,9 +74,9 @@ BaseModelFiles open_hf_directory(const fs::path& dir) {
   }
   files.tokenizer =
       std::make_shared<const Tokenizer>(Tokenizer::from_json_file(dir / "tokenizer.json"));
-  if (fs::exists(dir / "chat_template.jinja")) {
-    files.chat_template =
-        read_file(dir / "chat_template.jinja", kMaxTemplateBytes, ExitCode::kModel);
+  const fs::path jinja = dir / "chat_template.jinja";
+  if (fs::exists(jinja)) {
+    files.chat_template = {read_file(jinja, kMaxTemplateBytes, ExitCode::kModel), jinja};
   } else if (fs::exists(dir / "tokenizer_config.json")) {
     files.chat_template = template_of_tokenizer_config(dir / "tokenizer_config.json");
   }
@@ -90,7 +91,9 @@ BaseModelFiles open_gguf_file(const std::string& path) {
   files.path = path;
   files.config = decoder_config_from_gguf(*file);
   files.tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_gguf(*file));
-  files.chat_template = file->find_string("tokenizer.chat_template");
+  if (auto text = file->find_string("tokenizer.chat_template")) {
+    files.chat_template = {*std::move(text), path + ": tokenizer.chat_template"};
+  }
   files.tensors = open_gguf_tensors(file);
   for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
     const auto id = file->find_integer(key, 0, files.config.vocabulary_size - 1);
@@ -143,7 +146,7 @@ AdapterIdentity BaseModelFiles::identity() const {
   return {.base_model = path,
           .base_hash = base_hash(tensors->files()),
           .tokenizer_hash = tokenizer->identity_hash(),
-          .template_hash = chat_template ? sha256_hex(std::string_view(*chat_template)) : "",
+          .template_hash = chat_template ? sha256_hex(std::string_view(chat_template->text)) : "",
           .architecture = describe_architecture(config),
           .num_layers = config.num_layers,
           .num_heads = config.num_heads};

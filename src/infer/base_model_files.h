@@ -8,6 +8,7 @@
 
 #include "adapter/adapter.h"
 #include "model/decoder_config.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace prescript {
@@ -19,7 +20,7 @@ struct BaseModelFiles {
   std::string path;
   DecoderConfig config;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::optional<std::string> chat_template;  // its text
+  std::optional<ChatTemplateText> chat_template;
   std::vector<int32_t> end_tokens;  // end-of-text ids: generation_config, config or GGUF; not empty
   std::shared_ptr<const TensorSource> tensors;
 

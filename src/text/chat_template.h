@@ -10,6 +10,12 @@
 
 namespace prescript {
 
+/// A model's own template.
+struct ChatTemplateText {
+  std::string text;
+  std::string place;  // where it stands, for messages
+};
+
 /// What a template may read besides the messages.
 struct ChatTemplateOptions {
   bool add_generation_prompt = false;

@@ -81,20 +81,21 @@ void end_at_last_target(RenderedExemplar& rendered) {
 }  // namespace
 
 Renderer::Renderer(std::shared_ptr<const Tokenizer> tokenizer,
-                   const std::optional<std::string>& template_text,
+                   const std::optional<ChatTemplateText>& chat_template,
                    const std::string& place,
                    HardPrompt prompt)
     : tokenizer_(std::move(tokenizer)), place_(place), prompt_(std::move(prompt)) {
   const bool is_chat = prompt_.format == PromptFormat::kChat;
   if (is_chat) {
-    if (!template_text) {
+    if (!chat_template) {
       throw InputError(ExitCode::kModel,
                        place +
                            ": the model has no chat template; use format: plain, which holds one "
                            "question and its answer");
     }
-    template_.emplace(*template_text, place);
-    template_hash_ = sha256_hex(*template_text);
+    place_ = chat_template->place;
+    template_.emplace(chat_template->text, place_);
+    template_hash_ = sha256_hex(chat_template->text);
     template_options_.bos_token = text_of(*tokenizer_, tokenizer_->bos_token());
     template_options_.eos_token = text_of(*tokenizer_, tokenizer_->eos_token());
     if (prompt_.date) template_options_.date = *prompt_.date;
@@ -201,7 +202,7 @@ std::vector<RenderedExemplar> Renderer::options(const Exemplar& exemplar, Option
 
 std::vector<int32_t> Renderer::end_tokens() const {
   Exemplar any;
-  any.place = place_;
+  any.place = "a question and its answer";
   any.question = "question";
   any.answer = kStandIn;
   return {training(any).ids.back()};

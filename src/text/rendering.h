@@ -32,12 +32,12 @@ enum class OptionsBy { kLetter, kText };
 /// read the same text. The whole rendering is tokenised at once, never a part alone.
 class Renderer {
  public:
-  /// `template_text` is the model's own chat template, needed for format chat; `place` is the
-  /// model, for messages. Throws InputError(kModel) when format chat finds no template, or one that
-  /// is not supported; InputError(kData) when the hard prompt holds the text of a special token
-  /// (chat) or is not UTF-8.
+  /// `chat_template` is needed for format chat; `place` is the model, for messages. Throws
+  /// InputError(kModel) when format chat finds no template, or one that is not supported;
+  /// InputError(kData) when the hard prompt holds the text of a special token (chat) or is not
+  /// UTF-8.
   Renderer(std::shared_ptr<const Tokenizer> tokenizer,
-           const std::optional<std::string>& template_text,
+           const std::optional<ChatTemplateText>& chat_template,
            const std::string& place,
            HardPrompt prompt);
 

@@ -165,14 +165,15 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
   TokenizerDescription description;
   description.place = file.path();
   const std::string model = file.string("tokenizer.ggml.model");
-  const auto adds_space = file.find_boolean("tokenizer.ggml.add_space_prefix");
+  const bool adds_space =
+      file.find_boolean("tokenizer.ggml.add_space_prefix").value_or(model == "llama");
   if (model == "gpt2") {
     describe_gpt2(file, description);
-    if (adds_space.value_or(false)) {
+    if (adds_space) {
       fail(file, "tokenizer.ggml.add_space_prefix", "true is not supported");
     }
   } else if (model == "llama" || model == "gemma4") {
-    describe_sentencepiece(file, adds_space.value_or(model == "llama"), description);
+    describe_sentencepiece(file, adds_space, description);
   } else {
     fail(file,
          "tokenizer.ggml.model",
@@ -186,7 +187,7 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
     description.model = TokenizerModel::kScoredBpe;
     read_scores(file, description);
     add_flags_of_phi3(file, description);
-    if (!adds_space.value_or(true)) find_spaces_in_normalized_text(description);
+    if (!adds_space) find_spaces_in_normalized_text(description);
   } else {
     read_merges(file, description);
   }

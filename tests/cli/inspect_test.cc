@@ -166,7 +166,9 @@ TEST_F(InspectCommand, AModelThatIsRefusedSaysWhyWithExitFour) {
 TEST_F(InspectCommand, ATemplateThatIsNotSupportedIsAFactOfTheModel) {
   directory_.write("tiny/chat_template.jinja", "{% import 'x' as y %}");
   const ordered_json found = facts(model());
-  EXPECT_THAT(found.at("tokenizer").at("chat_template"), HasSubstr("plain"));
+  EXPECT_THAT(found.at("tokenizer").at("chat_template"),
+              testing::AllOf(testing::StartsWith(model() + "/chat_template.jinja:1: "),
+                             HasSubstr("plain")));
   EXPECT_FALSE(found.at("tokenizer").contains("end_of_turn"));
 }
 

@@ -1,6 +1,9 @@
+#include <thread>
+
 #include <gmock/gmock.h>
 
 #include "cli/tiny_files.h"
+#include "recipe/evaluation_recipe.h"
 
 namespace prescript {
 namespace {
@@ -47,6 +50,27 @@ TEST_F(ValidateCommand, ASearchIsCounted) {
   EXPECT_THAT(refused.err, HasSubstr("a search chooses by data.validation"));
 }
 
+TEST_F(ValidateCommand, EveryShippedRecipeIsRenderedForAModelThatIsHere) {
+  const std::string source = PRESCRIPT_SOURCE_DIR;
+  size_t num_recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(source + "/recipes")) {
+    if (is_evaluation_recipe(entry.path())) continue;
+    SCOPED_TRACE(entry.path());
+    const auto result = run_prescript({"validate",
+                                       entry.path(),
+                                       "device=cpu",
+                                       "base_model=models/SmolLM2-135M-Instruct.Q4_1.gguf",
+                                       "weights={format: converted, residence: device}",
+                                       "output=" + (directory_ / "out/run")},
+                                      {.directory = source});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr(" exemplars to train on, "));
+    EXPECT_EQ(result.err, "");
+    ++num_recipes;
+  }
+  EXPECT_GE(num_recipes, 6U);
+}
+
 TEST_F(ValidateCommand, WeightsAreNotRead) {
   // A weight that no check short of computing could find.
   std::string weights = bytes_of_file(model() + "/model.safetensors");
@@ -84,7 +108,8 @@ TEST_F(ValidateCommand, WhatWouldBeDoubtfulIsAWarning) {
   EXPECT_THAT(rationale.err, HasSubstr("3 exemplars without a rationale"));
 
   EXPECT_THAT(validate({"data.few_shot=1"}).err, HasSubstr("text of 1 few-shot exemplar;"));
-  EXPECT_THAT(validate({"training.threads=1024"}).err, HasSubstr("1024 threads on "));
+  const std::string too_many = std::to_string(std::thread::hardware_concurrency() + 1);
+  EXPECT_THAT(validate({"training.threads=" + too_many}).err, HasSubstr(too_many + " threads on "));
 
   std::filesystem::create_directories(directory_ / "out/run");
   EXPECT_EQ(validate().err, "");

@@ -20,7 +20,7 @@ TEST_F(BaseModelFilesTest, OpensAHuggingFaceDirectory) {
   EXPECT_EQ(files.config.hidden_size, 32);
   EXPECT_EQ(files.end_tokens, std::vector<int32_t>{kTinyEndOfText});
   ASSERT_TRUE(files.chat_template);
-  EXPECT_NE(files.chat_template->find("<|im_start|>"), std::string::npos);
+  EXPECT_NE(files.chat_template->text.find("<|im_start|>"), std::string::npos);
   EXPECT_EQ(files.tokenizer->encode("Hi", SpecialTokens::kText).front().id, 'H');
 }
 
@@ -29,11 +29,13 @@ TEST_F(BaseModelFilesTest, TakesTheTemplateOfTokenizerConfigWhereThereIsNoJinjaF
   EXPECT_FALSE(open_base_model(dir()).chat_template);
   json config = {{"eos_token", "<|endoftext|>"}, {"chat_template", "one"}};
   write("tokenizer_config.json", config.dump());
-  EXPECT_EQ(open_base_model(dir()).chat_template, "one");
+  EXPECT_EQ(open_base_model(dir()).chat_template->text, "one");
+  EXPECT_EQ(open_base_model(dir()).chat_template->place,
+            dir() + "/tokenizer_config.json: chat_template");
   config["chat_template"] = json::array(
       {{{"name", "tools"}, {"template", "two"}}, {{"name", "default"}, {"template", "three"}}});
   write("tokenizer_config.json", config.dump());
-  EXPECT_EQ(open_base_model(dir()).chat_template, "three");
+  EXPECT_EQ(open_base_model(dir()).chat_template->text, "three");
 }
 
 TEST_F(BaseModelFilesTest, EndTokensComeFromGenerationConfigThenConfigThenTheTokenizer) {

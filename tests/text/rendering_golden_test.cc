@@ -35,8 +35,9 @@ class RenderingGolden : public testing::Test {
 
   Renderer renderer(const json& name, HardPrompt prompt) const {
     prompt.format = name.is_null() ? PromptFormat::kPlain : PromptFormat::kChat;
-    std::optional<std::string> text;
-    if (!name.is_null()) text = templates.at(name.get<std::string>()).get<std::string>();
+    std::optional<ChatTemplateText> text;
+    if (!name.is_null())
+      text = {templates.at(name.get<std::string>()).get<std::string>(), "golden"};
     return Renderer(tokenizer, text, "SmolLM2", std::move(prompt));
   }
 

@@ -43,7 +43,7 @@ std::shared_ptr<const Tokenizer> tiny(bool adds_bos = false) {
 
 /// A renderer over the tiny tokenizer.
 Renderer chat(const std::string& text, HardPrompt prompt = {}) {
-  return Renderer(tiny(), text, "model", std::move(prompt));
+  return Renderer(tiny(), ChatTemplateText{text, "model/a.jinja"}, "model", std::move(prompt));
 }
 
 Renderer plain(HardPrompt prompt = {}) {
@@ -187,8 +187,8 @@ TEST(Rendering, BosIsPutFirstOnceWhereTheTokenizerAddsIt) {
   };
   const HardPrompt plain_prompt{.format = PromptFormat::kPlain};
   const Renderer renderers[] = {
-      Renderer(tokenizer, kChatMl, "model", {}),
-      Renderer(tokenizer, "{{ bos_token }}" + kChatMl, "model", {}),
+      Renderer(tokenizer, ChatTemplateText{kChatMl, ""}, "model", {}),
+      Renderer(tokenizer, ChatTemplateText{"{{ bos_token }}" + kChatMl, ""}, "model", {}),
       Renderer(tokenizer, std::nullopt, "model", plain_prompt),
   };
   for (const Renderer& rendering : renderers) {
@@ -276,10 +276,20 @@ TEST(Rendering, ATemplateWithoutEndOfTurnIsRefusedWithTheWayOut) {
       chat("{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}");
   for (const auto& action : {std::function<void()>([&] { rendering.training(kFree); }),
                              std::function<void()>([&] { rendering.end_tokens(); })}) {
-    expect_input_error(ExitCode::kModel, "puts no special token behind an answer", action);
+    expect_input_error(
+        ExitCode::kModel, "model/a.jinja: the chat template puts no special", action);
     expect_input_error(ExitCode::kModel, "use format: plain", action);
   }
   EXPECT_FALSE(rendering.generation(kFree).ids.empty());
+}
+
+TEST(Rendering, AMistakeInATemplateIsNamedByItsFileOnce) {
+  expect_input_error(
+      ExitCode::kModel, "model/a.jinja:2: ", [] { chat("a\n{% import 'x' as y %}"); });
+  const Renderer rendering = chat("{{ raise_exception('no') }}");
+  expect_input_error(ExitCode::kModel, "a question and its answer: model/a.jinja:1: ", [&] {
+    rendering.end_tokens();
+  });
 }
 
 TEST(Rendering, FormatsNeedWhatTheyAreMadeOf) {

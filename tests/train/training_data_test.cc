@@ -96,7 +96,7 @@ TEST_F(TrainingDataFiles, HashesAreThoseOfFilesAndTemplate) {
   EXPECT_EQ(data.train_hash, sha256_hex(std::string_view(train_)));
   EXPECT_EQ(data.validation_hash, sha256_hex(std::string_view(line("v", "White?"))));
   EXPECT_THAT(ids_of(data.validation), ElementsAre("v"));
-  EXPECT_EQ(data.template_hash, sha256_hex(std::string_view(*base_.chat_template)));
+  EXPECT_EQ(data.template_hash, sha256_hex(std::string_view(base_.chat_template->text)));
   EXPECT_EQ(load({.format = PromptFormat::kPlain}).template_hash, "");
   EXPECT_EQ(load().validation_hash, "");
 }
