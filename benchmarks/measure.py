@@ -15,7 +15,7 @@ PROGRAMS = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu"
 HERE = pathlib.Path(__file__).parent
 STEPS, FEW_STEPS, LONG_STEP_S = 5, 3, 60  # FEW_STEPS where one takes longer than LONG_STEP_S
 # A peer is not waited for when a step takes longer than this and than so many of ours: more than any target asks for.
-LEAST_LIMIT_S, LIMIT_RATIO = 5 * 60, 24
+LEAST_LIMIT_S, LIMIT_RATIO = 3 * 60, 16
 COMPILING_S = 40 * 60  # torch.compile's time, the first step included
 OFTEN_FAIL = ("P1c", "P3")  # on some machines; that another does not run is a mistake of this benchmark
 SAME_LOSS = {"fp32": 1e-4, "bf16": 1e-2}  # relative: both sides begin with the same soft prompt

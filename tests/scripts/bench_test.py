@@ -260,7 +260,7 @@ class Peers(unittest.TestCase):
             self.compare("P1", worker.Died("TypeError"))
 
     def test_one_is_not_waited_for_beyond_what_any_target_asks(self):
-        for peer, seconds, limit_s in (("P1", 1, 300), ("P1", 100, 2400), ("P1c", 1, 2400)):
+        for peer, seconds, limit_s in (("P1", 1, 180), ("P1", 100, 1600), ("P1c", 1, 2400)):
             row = self.compare(peer, worker.TooLong(), seconds)
             self.assertEqual(self.warm_peer.call_args.args[3], limit_s)
             if peer == "P1":
