@@ -18,6 +18,8 @@
 namespace prescript {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // Case B of scripts/bench: 256 shared rows, 16 leaves of 64.
 constexpr int64_t kShared = 256;
 constexpr int64_t kLeaves = 16;
@@ -78,7 +80,6 @@ double peak(DType dtype) {
 /// Bytes/s of the fastest copy within a second of rows as a step has them, read and written.
 double copy_peak() {
   static const double fastest = [] {
-    using Clock = std::chrono::steady_clock;
     Bench bench(DType::kFloat32);
     const Tensor x = bench.tensor(kRows, kHidden);
     const Tensor y = bench.tensor(kRows, kHidden);
@@ -102,18 +103,19 @@ using Make = std::function<Operation(Bench&)>;
 void run(benchmark::State& state, DType dtype, const Make& make, double flops, double bytes) {
   Bench bench(dtype);
   const Operation operation = make(bench);
+  const auto begin = Clock::now();
   for (auto turn : state) {
     (void)turn;
     operation();
   }
-  const auto turns = static_cast<double>(state.iterations());
-  const auto rate = benchmark::Counter::kIsRate;
+  const std::chrono::duration<double> seconds = Clock::now() - begin;
+  const double turns_per_second = static_cast<double>(state.iterations()) / seconds.count();
   if (flops > 0) {
-    state.counters["FLOP/s"] = benchmark::Counter(flops * turns, rate);
-    state.counters["of_peak"] = benchmark::Counter(flops * turns / peak(dtype), rate);
+    state.counters["FLOP/s"] = flops * turns_per_second;
+    state.counters["of_peak"] = flops * turns_per_second / peak(dtype);
   } else {
-    state.counters["B/s"] = benchmark::Counter(bytes * turns, rate);
-    state.counters["of_peak"] = benchmark::Counter(bytes * turns / copy_peak(), rate);
+    state.counters["B/s"] = bytes * turns_per_second;
+    state.counters["of_peak"] = bytes * turns_per_second / copy_peak();
   }
 }
 

@@ -11,6 +11,7 @@
 #include "ops/cpu_attention.h"
 #include "ops/cpu_kernels.h"
 #include "ops/cpu_pages.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_products.h"
 #include "ops/cpu_rows.h"
 #include "ops/cpu_weight.h"
@@ -145,7 +146,7 @@ class CpuOps final : public Ops {
 std::unique_ptr<Ops> make_cpu_ops(int num_threads) {
   PRESCRIPT_CHECK(num_threads >= 1, "threads " + std::to_string(num_threads));
   cpu::gemm_kernel(DType::kFloat32);  // throws where this processor has none
-  at::set_num_threads(num_threads);
+  cpu::set_num_threads(num_threads);
   return std::make_unique<CpuOps>();
 }
 

@@ -1,10 +1,9 @@
 #include "ops/cpu_activation.h"
 
-#include <ATen/Parallel.h>
-
 #include "ops/check.h"
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_parallel.h"
 
 namespace prescript::cpu {
 namespace {
@@ -96,7 +95,7 @@ void activate(Activation f, Tensor x, Tensor h_NF) {
   ops_check::activate(x, h_NF);
   const bool is_gated = x.cols > h_NF.cols;
   with_types(f, x.dtype, [&]<typename F, typename T>(F, T) {
-    at::parallel_for(0, x.rows, kGrainRows, [&](int64_t begin, int64_t end) {
+    parallel_for(0, x.rows, kGrainRows, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         activate_row<F>(x.row<T>(n), is_gated, h_NF.cols, h_NF.row<T>(n));
       }
@@ -108,7 +107,7 @@ void activate_input_gradient(Activation f, Tensor x, Tensor dh_NF, Tensor dx) {
   ops_check::activate_input_gradient(x, dh_NF, dx);
   const bool is_gated = x.cols > dh_NF.cols;
   with_types(f, x.dtype, [&]<typename F, typename T>(F, T) {
-    at::parallel_for(0, x.rows, kGrainRows, [&](int64_t begin, int64_t end) {
+    parallel_for(0, x.rows, kGrainRows, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         differentiate_row<F>(x.row<T>(n), dh_NF.row<T>(n), is_gated, dh_NF.cols, dx.row<T>(n));
       }

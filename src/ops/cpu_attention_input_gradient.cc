@@ -13,6 +13,7 @@
 #include "ops/cpu_attention_schedule.h"
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_rows.h"
 
 namespace prescript::cpu {
@@ -299,7 +300,7 @@ Tensor projections(const AttentionShape& shape, const Tensor& out, const Tensor&
   const int64_t E = shape.head_size;
   float* const block = scratch().projections.take<float>(out.rows * H);
   const Tensor result{block, DType::kFloat32, out.rows, H, H};
-  at::parallel_for(0, out.rows, 16, [&](int64_t begin, int64_t end) {
+  parallel_for(0, out.rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       for (int64_t h = 0; h < H; ++h) {
         result.row<float>(n)[h] =

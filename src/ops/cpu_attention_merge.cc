@@ -2,11 +2,11 @@
 
 #include <cmath>
 
-#include <ATen/Parallel.h>
 #include <immintrin.h>
 
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_rows.h"
 
 namespace prescript::cpu {
@@ -86,7 +86,7 @@ PRESCRIPT_AVX2 void merge(
 }
 
 void finish_merging(const AttentionShape& shape, const Merged& merged, Tensor out, Tensor lse) {
-  at::parallel_for(0, out.rows, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, out.rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       if (out.dtype == DType::kFloat32) {
         finish_row<float>(n, shape, merged, out, lse);

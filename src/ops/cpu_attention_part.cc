@@ -1,10 +1,9 @@
 #include "ops/cpu_attention_part.h"
 
-#include <ATen/Parallel.h>
-
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
 #include "ops/cpu_pack.h"
+#include "ops/cpu_parallel.h"
 
 namespace prescript::cpu {
 namespace {
@@ -128,7 +127,7 @@ int64_t PartHead::first_row(int64_t key, int64_t begin, int64_t end) const {
 const float* PartHead::pack_keys_as_columns(const Tensor& x, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
   float* const columns = packed.take<float>(panels_of(num_keys()) * E() * cols);
-  at::parallel_for(0, panels_of(num_keys()), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, panels_of(num_keys()), kGrain, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * cols;
     pack_right(kernel_,
                {.x = x.col_range(head_ * E(), E()),
@@ -144,7 +143,7 @@ const float* PartHead::pack_keys_as_columns(const Tensor& x, Scratch& packed) co
 const float* PartHead::pack_keys_as_units(const Tensor& x, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
   float* const units = packed.take<float>(panels_of(E()) * num_keys() * cols);
-  at::parallel_for(0, num_keys(), kGrain * cols, [&](int64_t begin, int64_t end) {
+  parallel_for(0, num_keys(), kGrain * cols, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       scale_into_chunks(
           x, part_.key_begin + n, head_ * E(), E(), 1, cols, num_keys() * cols, units + n * cols);
@@ -174,7 +173,7 @@ const float* PartHead::pack_turned(
   const int64_t cols = kernel_.cols;
   const int64_t chunks = panels_of(end - begin);
   float* const turned = packed.take<float>(tiles_of(E()) * chunks * tile_floats());
-  at::parallel_for(0, chunks, kGrain, [&](int64_t first, int64_t last) {
+  parallel_for(0, chunks, kGrain, [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
       const int64_t row = begin + c * cols;
       turn_chunk(x,

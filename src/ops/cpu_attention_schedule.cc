@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <ATen/Parallel.h>
-
 namespace prescript::cpu {
 namespace {
 
@@ -80,7 +78,7 @@ std::vector<bool> shared_chains(const PartLevel& level, int64_t num_heads) {
   std::vector<bool> is_shared;
   for (const PartChain& chain : level) {
     const double share = work_of(chain) / static_cast<double>(num_heads) *
-                         static_cast<double>(at::get_num_threads()) / total;
+                         static_cast<double>(num_threads()) / total;
     is_shared.push_back(share > kLargeShare);
   }
   return is_shared;

@@ -40,7 +40,7 @@ Range part_of(int64_t size, int64_t index, int64_t count) {
 /// those are fewer than the threads, parts of the weight too.
 template <typename Body>
 void for_blocks(int64_t num_rows, int64_t held, int64_t num_weights, const Body& body) {
-  const auto threads = static_cast<int64_t>(at::get_num_threads());
+  const auto threads = static_cast<int64_t>(num_threads());
   int64_t blocks = round_up(num_rows, held) / held;
   if (blocks >= threads) {
     blocks = std::min(round_up(blocks, threads), num_rows);

@@ -5,11 +5,11 @@
 #include <numeric>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <immintrin.h>
 
 #include "ops/aligned.h"
 #include "ops/cpu_kernels.h"
+#include "ops/cpu_parallel.h"
 #include "ops/ops.h"
 
 namespace prescript {
@@ -78,8 +78,8 @@ Loop register_loop(const GemmKernel& kernel) {
 template <typename Make>
 double measure(double seconds, const Make& make) {
   using Clock = std::chrono::steady_clock;
-  std::vector<double> rates(static_cast<size_t>(at::get_num_threads()));
-  at::parallel_for(0, std::ssize(rates), 1, [&](int64_t first, int64_t last) {
+  std::vector<double> rates(static_cast<size_t>(num_threads()));
+  parallel_for(0, std::ssize(rates), 1, [&](int64_t first, int64_t last) {
     for (int64_t thread = first; thread < last; ++thread) {
       const auto work = make();
       double flops = 0;

@@ -4,13 +4,12 @@
 #include <cmath>
 #include <limits>
 
-#include <ATen/Parallel.h>
-
 #include "ops/aligned.h"
 #include "ops/check.h"
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_gemm.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_rows.h"
 
 namespace prescript::cpu {
@@ -116,7 +115,7 @@ void cross_entropy(Tensor hidden_TD,
     Tensor gradient = logits;  // of the logits, in their place
     if (is_narrow) gradient = {narrow, DType::kBFloat16, rows, V, V};
     cpu::logits(hidden_TD.row_range(begin, rows), head_VD, cap, logits);
-    at::parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
+    parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
       for (int64_t t = first; t < last; ++t) {
         const float* const row = logits.row<float>(t);
         const int32_t target = token_ids[begin + t];
@@ -151,7 +150,7 @@ void logits(Tensor hidden_ND, const WeightRows& head_VD, double cap, Tensor logi
          false);
   });
   if (cap == 0) return;
-  at::parallel_for(0, logits_NV.rows, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, logits_NV.rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       cap_row(static_cast<float>(cap), logits_NV.cols, logits_NV.row<float>(n));
     }

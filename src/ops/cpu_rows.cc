@@ -4,10 +4,10 @@
 #include <cstring>
 #include <type_traits>
 
-#include <ATen/Parallel.h>
 #include <c10/util/BFloat16.h>
 
 #include "ops/check.h"
+#include "ops/cpu_parallel.h"
 #include "ops/cpu_weight.h"
 
 namespace prescript::cpu {
@@ -48,7 +48,7 @@ using Wide =
 
 template <typename Body>
 void for_rows(int64_t num_rows, const Body& body) {
-  at::parallel_for(0, num_rows, kGrainRows, [&](int64_t begin, int64_t end) {
+  parallel_for(0, num_rows, kGrainRows, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) body(n);
   });
 }
