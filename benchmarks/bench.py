@@ -8,6 +8,7 @@ Cases A to F are training steps (benchmarks/cases.py), each beside every peer an
   as-stored   steps on weights that stay quantised in memory beside converted ones
   search      six candidates in one run beside six runs
   head-start  what a soft prompt learns behind a hard prompt that is computed once, beside one before it
+  beside-others  steps alone and beside one to three busy processes
   estimate    the seconds of a step that `prescript estimate` tells beside those that a step takes
 A finished row is kept in docs/performance.jsonl, and a later run goes on behind it.
 
@@ -33,6 +34,7 @@ CASES = {
     "start": (DTYPES, [("", runs.start)]),
     "as-stored": (("bf16",), [("converted", measure.as_stored)]),
     "generation": (("bf16",), [("llama.cpp", generation.generation)]),
+    "beside-others": (("fp32",), [("", measure.beside_others)]),
     "estimate": (DTYPES, [("", runs.estimate)]),
     "search": (("bf16",), [("six runs", runs.search)]),
     "head-start": (("bf16",), [("start", runs.head_start)]),

@@ -1,5 +1,6 @@
 """What a row of each table is measured by: both sides of a comparison take turns, so that a noisy machine hits both alike."""
 
+import contextlib
 import os
 import pathlib
 import statistics
@@ -14,6 +15,7 @@ MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 PROGRAMS = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu")) / "bin"
 HERE = pathlib.Path(__file__).parent
 STEPS, FEW_STEPS, LONG_STEP_S = 5, 3, 60  # FEW_STEPS where one takes longer than LONG_STEP_S
+MOST_BUSY = 3  # processes beside a step
 # A peer is not waited for when a step takes longer than this and than so many of ours: more than any target asks for.
 LEAST_LIMIT_S, LIMIT_RATIO = 3 * 60, 16
 COMPILING_S = 40 * 60  # torch.compile's time, the first step included
@@ -129,6 +131,30 @@ def evaluation(_, dtype, peer):
     rates = [quartiles([answer[2] / answer[0] for answer in side]) for side in zip(*turns)]
     say(f"evaluation-{dtype}: {rates[0][1]:.0f} rows/s, training {rates[1][1]:.0f} rows/s")
     return {"rows_per_s": rates[0], "peer_rows_per_s": rates[1], "steps": STEPS}
+
+
+@contextlib.contextmanager
+def busy(count):
+    """While it lasts, so many processes take all the processor that they get."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def beside_others(_, dtype, peer):
+    """Steps of the least case, alone and beside busy processes."""
+    with tempfile.TemporaryDirectory() as folder, our_worker("break-even", dtype, folder) as worker:
+        worker.ask()
+        seconds = []
+        for count in range(MOST_BUSY + 1):
+            with busy(count):
+                seconds.append(quartiles([worker.ask()[0] for _ in range(STEPS)]))
+            say(f"beside-others-{dtype}: {count} busy, {seconds[-1][1]:.2f} s")
+    return {"seconds_beside": seconds, "steps": STEPS}
 
 
 def as_stored(_, dtype, peer):

@@ -8,7 +8,7 @@ from worker import ROOT
 
 PAGE, README = ROOT / "docs" / "PERFORMANCE.md", ROOT / "README.md"
 BEGIN, END = "<!-- scripts/bench writes from here -->\n", "<!-- to here -->\n"
-ORDER = [*cases.CASES, "evaluation", "start", "generation", "as-stored", "estimate", "search", "head-start"]
+ORDER = [*cases.CASES, "evaluation", "start", "generation", "as-stored", "beside-others", "estimate", "search", "head-start"]
 
 
 def middle(values, digits=2):
@@ -76,6 +76,10 @@ def as_stored_cells(row):
             *map(megabytes, (*sizes, row["file_bytes"])))
 
 
+def beside_others_cells(row):
+    return (row["dtype"], *map(middle, row["seconds_beside"]))
+
+
 def search_cells(row):
     return (row["dtype"], middle(row["seconds"], 1), middle(row["peer_seconds"], 1), f"{targets.speedup(row)[0]:.2f}")
 
@@ -119,6 +123,7 @@ def tables(rows) -> list:
                 "peak, MB", "llama.cpp", "same tokens"], generation_cells, of("generation")),
         *table(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
                 "converted", "file, MB"], as_stored_cells, of("as-stored")),
+        *table(["s a step beside busy processes", "none", "one", "two", "three"], beside_others_cells, of("beside-others")),
         *table(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"], estimate_cells,
                (each for row in of("estimate") for each in estimate_rows(row))),
         *table(["search", "six candidates in one run, s", "six runs, s", "ratio"], search_cells, of("search")),

@@ -5,6 +5,8 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 namespace prescript::cpu {
 namespace {
@@ -92,17 +96,23 @@ class Loop {
 /// Threads beside the caller's.
 class Team {
  public:
+  /// Throws DeviceError where the system starts no more of them.
   explicit Team(int num_workers) {
-    for (int index = 1; index <= num_workers; ++index) {
-      workers_.emplace_back([this, index] { work(index); });
+    try {
+      for (int index = 1; index <= num_workers; ++index) {
+        workers_.emplace_back([this, index] { work(index); });
+      }
+    } catch (const std::system_error& error) {
+      stop();
+      throw DeviceError("cannot start " + std::to_string(num_workers + 1) +
+                        " threads: " + error.code().message() +
+                        "; lower training.threads or OMP_NUM_THREADS, or raise what the process "
+                        "may take (ulimit -u, ulimit -v)");
     }
   }
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
-  ~Team() {
-    start(nullptr);
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Team() { stop(); }
 
   int num_workers() const { return static_cast<int>(workers_.size()); }
 
@@ -119,6 +129,11 @@ class Team {
     loop_ = loop;
     round_.increment();
     round_.wake();
+  }
+
+  void stop() {
+    start(nullptr);
+    for (std::thread& worker : workers_) worker.join();
   }
 
   void work(int64_t index) {
@@ -142,7 +157,8 @@ struct Threads {
   std::unique_ptr<Team> team;
 };
 
-/// Never destroyed: a process that ends does not wait for them, nor does its fork.
+/// Never destroyed: the end of a process, or of its fork, which has none of them, waits for no
+/// thread.
 Threads& threads() {
   static Threads& instance = *new Threads;
   return instance;
@@ -169,7 +185,7 @@ void run_ranges(int64_t begin, int64_t end, int64_t grain, RangeBody body) {
   }
   auto& team = threads().team;
   if (!team || team->num_workers() != count - 1) {
-    team.reset();
+    team.reset();  // its threads end before others start
     team = std::make_unique<Team>(static_cast<int>(count) - 1);
   }
   Loop loop(begin, end, num_ranges, body);

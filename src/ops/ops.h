@@ -308,7 +308,7 @@ class Ops : public BackendTraits {
 /// Every operation as plain formulas in float64: the oracle.
 std::unique_ptr<Ops> make_reference_ops();
 
-/// The CPU, by kernels of our own on the threads of LibTorch; compute dtype float32 or bfloat16.
+/// The CPU, by kernels and on threads of our own; compute dtype float32 or bfloat16.
 /// The number of threads holds for the process; bits do not depend on it. Throws DeviceError (exit
 /// 5) on a processor without AVX2.
 std::unique_ptr<Ops> make_cpu_ops(int num_threads);

@@ -92,6 +92,22 @@ TEST_F(TrainFailures, AGradientGoesIntoAFileOnly) {
   EXPECT_TRUE(std::filesystem::is_fifo(directory_ / "pipe"));
 }
 
+TEST_F(TrainFailures, ThreadsThatCannotBeStartedAreExitFive) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer maps more than any limit";
+#endif
+  // The stacks of so many take 8 GB.
+  const ProcessResult result =
+      run_process({.arguments = {"/bin/sh",
+                                 "-c",
+                                 std::string("ulimit -v 6000000; exec '") + PRESCRIPT_PROGRAM +
+                                     "' train recipe.yaml training.threads=1024"},
+                   .directory = directory_.path()});
+  EXPECT_EQ(result.exit_code, 5) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("cannot start 1024 threads: "));
+  EXPECT_THAT(result.err, HasSubstr("lower training.threads"));
+}
+
 TEST_F(TrainFailures, AFileBeyondTheLimitIsExitFive) {
   ProcessOptions options;
   options.directory = directory_.path();

@@ -153,6 +153,7 @@ class Page(unittest.TestCase):
             beside("generation", "bf16", "llama.cpp", 6, 12, **parts),
             beside("as-stored", "bf16", "converted", 3, 2.5, weights_kib=100_000, peer_weights_kib=263_000, file_bytes=98e6),
             ORIGIN | {"case": "estimate", "dtype": "fp32", "peer": "", "estimates": [["batch_size=2", 1.5, 2], ["share=false", 3, 2]]},
+            ORIGIN | {"case": "beside-others", "dtype": "fp32", "peer": "", "seconds_beside": [[1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]},
             beside("search", "bf16", "six runs", 20, 60),
             beside("head-start", "bf16", "start", 2, 3, losses=[2.5, 2.25], losses_at_start=[3.5, 3.25], peer_losses=[2.75, 2],
                    peer_losses_at_start=[4, 5], peer_rows=2000)])
@@ -164,6 +165,7 @@ class Page(unittest.TestCase):
                 "| bf16 | 6.00 (5.50 to 6.50) | 12.00 (12.00 to 12.00) | 2.00 | 1.00 (1.00 to 1.00) | 2.00 (2.00 to 2.00) | 202 | 101 | "
                 "1024 | 9216 | 1000 of 1024 | abc1234+ |",
                 "| bf16 | 3.00 (2.50 to 3.50) | 2.50 (2.50 to 2.50) | 1.20 | 1024 | 9216 | 102 | 269 | 98 | abc1234+ |",
+                "| fp32 | 2.00 (1.00 to 3.00) | 3.00 (2.00 to 4.00) | 4.00 (3.00 to 5.00) | 5.00 (4.00 to 6.00) | abc1234+ |",
                 "| fp32 | batch_size=2 | 1.50 | 2.00 | 0.75 | abc1234+ |",
                 "| fp32 | share=false | 3.00 | 2.00 | 1.50 | abc1234+ |",
                 "| bf16 | 20.0 (19.5 to 20.5) | 60.0 (60.0 to 60.0) | 3.00 | abc1234+ |",
@@ -181,7 +183,7 @@ class Chosen(unittest.TestCase):
         self.assertEqual(self.chosen("start", "generation"), [("start", "fp32", ""), ("start", "bf16", ""),
                                                               ("generation", "bf16", "llama.cpp")])
         self.assertEqual(self.chosen("C-fp32"), [("C", "fp32", peer) for peer in ("unshared", "P2", "P3", "P1", "P1c")])
-        self.assertEqual(len(self.chosen()), 2 * 6 * 5 + 12)
+        self.assertEqual(len(self.chosen()), 2 * 6 * 5 + 13)
 
     def test_an_unknown_word_is_refused(self):
         for word in ("G", "search-fp32", "B-fp32-P4", "P3"):
@@ -267,6 +269,18 @@ class Peers(unittest.TestCase):
                 self.assertEqual((row["peer_at_least_s"], row["steps"]), (limit_s, 3))
             else:
                 self.assertEqual(row, {"failed": "compiling and the first step take over 2400 s"})
+
+
+class BesideOthers(unittest.TestCase):
+    def test_others_are_busy_while_a_step_is_timed_and_no_longer(self):
+        with measure.busy(2):
+            mine = [child for child in self.children() if b"while True" in child.read_bytes()]
+            self.assertEqual(len(mine), 2)
+        self.assertFalse([child for child in mine if child.exists()])
+
+    def children(self):
+        ids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return [Path(f"/proc/{child}/cmdline") for child in ids]
 
 
 class Workers(unittest.TestCase):
