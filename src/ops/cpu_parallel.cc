@@ -20,10 +20,14 @@
 namespace prescript::cpu {
 namespace {
 
-// How often a thread looks for what it waits for before it sleeps: some 50 microseconds, longer
-// than most waits within a step. OpenMP's threads look for milliseconds: beside a compiler a step
-// took up to fifteen times as long as alone.
-constexpr int kLooks = 2000;
+// How often a thread looks for what it waits for before it sleeps, from 20 microseconds to some 2
+// milliseconds. Looking is the faster, by the time that waking takes, where each thread has a
+// processor; where another process has made processors scarce, the thread that looks takes its
+// processor from the one that is waited for. So a wait that looking did not end halves how often
+// the thread looks from then on, and every one that it did end adds to it.
+constexpr int kFewestLooks = 1000;
+constexpr int kMostLooks = 100'000;
+constexpr int kGrowth = 64;
 
 /// A number that threads wait for. Not std::atomic's wait: it lets other threads have the processor
 /// before it sleeps, of whom those of a busy process keep it for milliseconds.
@@ -39,10 +43,15 @@ class WatchedNumber {
 
   /// Returns when it is no longer `old`, and that was made known by `wake`.
   void await_change(uint32_t old) {
-    for (int look = 0; look < kLooks; ++look) {
-      if (get() != old) return;
+    thread_local int looks = kMostLooks;
+    for (int look = 0; look < looks; ++look) {
+      if (get() != old) {
+        looks = std::min(looks + looks / kGrowth, kMostLooks);
+        return;
+      }
       _mm_pause();
     }
+    looks = std::max(looks / 2, kFewestLooks);
     ++num_sleeping_;
     while (get() == old) futex(FUTEX_WAIT_PRIVATE, old);
     --num_sleeping_;

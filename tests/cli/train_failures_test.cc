@@ -97,12 +97,12 @@ TEST_F(TrainFailures, ThreadsThatCannotBeStartedAreExitFive) {
   GTEST_SKIP() << "the sanitizer maps more than any limit";
 #endif
   // The stacks of so many take 8 GB.
-  const ProcessResult result =
-      run_process({.arguments = {"/bin/sh",
-                                 "-c",
-                                 std::string("ulimit -v 6000000; exec '") + PRESCRIPT_PROGRAM +
-                                     "' train recipe.yaml training.threads=1024"},
-                   .directory = directory_.path()});
+  const ProcessResult result = run_process(
+      {.arguments = {"/bin/sh",
+                     "-c",
+                     std::string("ulimit -v 6000000; exec '") + PRESCRIPT_PROGRAM +
+                         "' train recipe.yaml training.threads=1024 training.memory_gb=100"},
+       .directory = directory_.path()});
   EXPECT_EQ(result.exit_code, 5) << result.err;
   EXPECT_THAT(result.err, HasSubstr("cannot start 1024 threads: "));
   EXPECT_THAT(result.err, HasSubstr("lower training.threads"));
