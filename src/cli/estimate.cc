@@ -37,12 +37,13 @@ struct Speed {
 
 /// Without `speed` there are no seconds.
 StepReport report_of(const Work& work, const std::optional<Speed>& speed) {
-  return {.seconds = speed ? seconds_of(work, speed->rates) : 0,
-          .rows_computed = std::llround(work.rows_computed),
-          .rows_unshared = std::llround(work.rows_unshared),
-          .rows_padded = std::llround(work.rows_padded),
-          .flops = work.flops,
-          .peak_flops_per_second = speed ? speed->peak : 0};
+  StepReport report{.seconds = speed ? seconds_of(work, speed->rates) : 0,
+                    .rows_computed = std::llround(work.rows_computed),
+                    .rows_unshared = std::llround(work.rows_unshared),
+                    .rows_padded = std::llround(work.rows_padded),
+                    .flops = work.flops};
+  if (speed) report.set_peak(speed->peak);
+  return report;
 }
 
 /// A report without seconds has none of what follows from them.
@@ -169,7 +170,8 @@ void write_text(const Estimate& estimate) {
   write_result(in_column("device") + estimate.device);
   write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak" +
                (estimate.is_card ? ", of the card" : "") +
-               (estimate.forecast.peaks_in_loading ? ", while the weights are loaded" : ""));
+               (estimate.forecast.peaks_in_loading ? ", while the weights are loaded" : "") +
+               (estimate.forecast.misfit ? ", which does not fit" : ""));
   for (const MemoryPart& part : memory) {
     const bool is_weights = std::string_view(part.label) == "weights";
     write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes) +

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "cli/initial_soft_prompts.h"
+#include "cli/terminal.h"
 #include "cli/version.h"
 
 namespace prescript {
@@ -197,6 +198,17 @@ int64_t num_side_by_side(const Recipe& recipe) {
   return recipe.privacy.noise ? kExemplarsSideBySide : std::ssize(candidates_of(recipe));
 }
 
+MostRows most_rows(const Recipe& recipe, const TrainingData& data) {
+  const int64_t prompts = num_side_by_side(recipe);
+  const int64_t virtual_tokens = recipe.soft_prompt.num_virtual_tokens;
+  const int64_t exemplars_of_each = recipe.privacy.noise ? 1 : recipe.training.batch_size;
+  return {
+      .trained = most_rows_of_step(
+          data, exemplars_of_each, prompts, virtual_tokens, recipe.training.share),
+      .scored = std::max(most_rows_of_validation(data, prompts, virtual_tokens),
+                         recipe.training.share ? std::ssize(data.head_start) : int64_t{0})};
+}
+
 }  // namespace
 
 int64_t num_virtual_tokens(const Recipe& recipe) {
@@ -211,7 +223,6 @@ RunMemory run_memory(const Recipe& recipe,
                      const BackendTraits& ops,
                      const BaseModelFiles& files,
                      const TrainingData& data) {
-  const int64_t exemplars_of_each = recipe.privacy.noise ? 1 : recipe.training.batch_size;
   return {.ops = ops,
           .config = files.config,
           .dtype = compute_dtype(recipe),
@@ -219,13 +230,10 @@ RunMemory run_memory(const Recipe& recipe,
           .process = process_memory(*files.tensors, recipe.training.threads.value_or(1)),
           .held = {.head_start = recipe.training.share ? std::ssize(data.head_start) : 0,
                    .virtual_tokens = num_virtual_tokens(recipe),
-                   .most_of_step = most_rows_of_step(data,
-                                                     exemplars_of_each,
-                                                     num_side_by_side(recipe),
-                                                     recipe.soft_prompt.num_virtual_tokens,
-                                                     recipe.training.share),
+                   .most = most_rows(recipe, data),
                    .optimizer = optimizer_kind(recipe)},
-          .tensors = files.tensors.get()};
+          .tensors = files.tensors.get(),
+          .is_limit_set = recipe.training.memory_gb.has_value()};
 }
 
 namespace {
@@ -259,6 +267,7 @@ RunPlan settle_memory(Recipe& recipe, RunMemory& run) {
   }
   const RunPlan plan = plan_weights(
       run, formats_of(recipe.weights, run.ops.holds_blocks()), bytes, training.micro_batch_tokens);
+  if (const auto excess = describe_excess(run, plan)) write_warning(*excess);
   recipe.weights = weights_recipe(run.format);
   if (!training.memory_gb) training.memory_gb = static_cast<double>(bytes) / kBytesOfGb;
   training.micro_batch_tokens = plan.max_rows;

@@ -51,7 +51,7 @@ RunMemory run_memory(const Recipe& recipe,
 /// that are left open: converted, as stored, streamed), training.memory_gb and
 /// training.micro_batch_tokens, and returns the plan: for the memory of the card where the backend
 /// has one (and never for more than it has free), else for that of the process. Throws DeviceError
-/// (exit 5) when training does not fit.
+/// (exit 5) when training does not fit, and warns where it takes more than is free now.
 RunPlan settle_memory(Recipe& recipe, RunMemory& run);
 
 /// The key of a run's noise in the identity of its checkpoints, which must stay in the run's

@@ -286,26 +286,29 @@ size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const RunPlan& plan,
-                      int64_t most_rows) {
+                      const MostRows& most_rows) {
   const int64_t rows = plan.max_rows;
   const auto bytes = [&](int64_t held, const KeepPlan& keep) {
     return PassRun::bytes(ops, config, dtype, held, held, held, keep);
   };
   const KeepPlan keep = keep_plan(config, plan);
-  const int64_t of_pass = std::min(most_rows, rows);
+  const int64_t trained = std::min(most_rows.trained, rows);
   BlockBytes most;
   if (plan.rows_together == 0) {
-    most.add(bytes(of_pass, keep).total());
-    if (most_rows > rows) most.add(bytes(std::min(most_rows - rows, rows), keep).total());
+    most.add(bytes(trained, keep).total());
+    const int64_t behind_first = most_rows.trained - trained;
+    if (behind_first > 0) most.add(bytes(std::min(behind_first, rows), keep).total());
   } else {
-    const int64_t held = std::min(most_rows, std::max(plan.rows_together, rows) + rows);
-    most.add(bytes(held, keep).own + bytes(of_pass, keep).scratch);
+    const int64_t held = std::min(most_rows.trained, std::max(plan.rows_together, rows) + rows);
+    most.add(bytes(held, keep).own + bytes(trained, keep).scratch);
   }
-  BlockBytes of_evaluation;
-  of_evaluation.add(bytes(std::max(plan.rows_together, rows), {}).own + bytes(rows, {}).scratch);
-  most.raise_to(of_evaluation);
-  return most.total() + KeyValueRun::bytes(config, dtype, rows) +
-         KeyValueRun::bytes(config, ops.kv_gradient_dtype(), of_pass);
+  const int64_t scored = std::min(most_rows.scored, rows);
+  const int64_t scored_together = std::min(most_rows.scored, std::max(plan.rows_together, rows));
+  BlockBytes of_scoring;
+  of_scoring.add(bytes(scored_together, {}).own + bytes(scored, {}).scratch);
+  most.raise_to(of_scoring);
+  return most.total() + KeyValueRun::bytes(config, dtype, std::max(trained, scored)) +
+         KeyValueRun::bytes(config, ops.kv_gradient_dtype(), trained);
 }
 
 }  // namespace prescript

@@ -82,13 +82,19 @@ ForestBytes forest_bytes(const BackendTraits& ops,
 /// Times that all layers are gone through in a direction for the passes of `schedule`.
 int64_t num_ways_through(const Schedule& schedule, const RunPlan& plan);
 
-/// Bytes that differentiate_forest needs at most beside the weights for steps of up to `most_rows`
-/// rows in passes of `plan.max_rows`, and score_forest for as many as one likes: all rows counted
-/// as output rows and targets, the first pass's activations held while others run.
+/// Rows that a run computes at a time, at most.
+struct MostRows {
+  int64_t trained = INT64_MAX;  // of a step
+  int64_t scored = INT64_MAX;   // of a validation or a head start
+};
+
+/// Bytes that differentiate_forest, for as many rows as are trained at a time, and score_forest
+/// need at most beside the weights in passes of `plan.max_rows`: all rows counted as output rows
+/// and targets, the first pass's activations held while others run.
 size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const RunPlan& plan,
-                      int64_t most_rows = INT64_MAX);
+                      const MostRows& most = {});
 
 }  // namespace prescript

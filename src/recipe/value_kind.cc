@@ -152,7 +152,15 @@ ValueKind<std::string> date() {
 std::string describe(const YamlValue& value) {
   if (value.kind == YamlValue::Kind::kNull) return "nothing";
   if (value.kind == YamlValue::Kind::kSequence) {
-    return value.items.empty() ? "an empty list" : "a list";
+    if (value.items.empty()) return "an empty list";
+    constexpr size_t kMostShown = 80;
+    std::string items;
+    for (const YamlValue& item : value.items) {
+      if (item.kind != YamlValue::Kind::kScalar) return "a list";
+      items += items.empty() ? "" : ", ";
+      items += parse_number<double>(item) ? item.scalar : quote(item.scalar);
+    }
+    return items.size() > kMostShown ? "a list" : "the list [" + items + "]";
   }
   if (value.kind == YamlValue::Kind::kMapping) return "a group of keys";
   if (parse_boolean(value)) return "the truth value " + value.scalar;

@@ -72,6 +72,13 @@ std::optional<uint64_t> available_in_group() {
   return limit > used ? limit - used : 0;
 }
 
+/// In the system and the control group.
+uint64_t free_bytes() {
+  const uint64_t available = available_in_system().value_or(8'000'000'000);
+  const auto group = available_in_group();
+  return group ? std::min(available, *group) : available;
+}
+
 /// What is in memory of this process now.
 uint64_t resident_bytes() {
   uint64_t size_pages = 0;
@@ -100,7 +107,7 @@ bool has_card(const RunMemory& run) {
 std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, const RunPlan& plan) {
   const uint64_t weights = weight_bytes(run.ops, run.config, run.dtype, run.format, run.tensors);
   const uint64_t activations =
-      training_bytes(run.ops, run.config, run.dtype, plan, run.held.most_of_step) +
+      training_bytes(run.ops, run.config, run.dtype, plan, run.held.most) +
       KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
   if (has_card(run)) {
     return {
@@ -108,12 +115,13 @@ std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, con
         {"activations", activations + card_soft_prompt_bytes(run.config, run.held.virtual_tokens)},
         {"scratch", card_scratch_bytes(run.config)}};
   }
-  const auto rows = static_cast<double>(plan.max_rows);
-  const uint64_t scratch =
-      scratch_bytes(run.config,
-                    run.dtype,
-                    run.process.num_threads,
-                    {.rows = plan.max_rows, .targets = plan.max_rows, .pairs = rows * rows});
+  const int64_t rows =
+      std::min(plan.max_rows, std::max(run.held.most.trained, run.held.most.scored));
+  const double pairs = static_cast<double>(rows) * static_cast<double>(rows);
+  const uint64_t scratch = scratch_bytes(run.config,
+                                         run.dtype,
+                                         run.process.num_threads,
+                                         {.rows = rows, .targets = rows, .pairs = pairs});
   return {
       {"process", run.process.resident},
       {"model file", run.process.model_file},
@@ -148,10 +156,18 @@ int64_t most_rows_of_step(const TrainingData& data,
   return num_candidates * rows;
 }
 
+int64_t most_rows_of_validation(const TrainingData& data,
+                                int64_t num_candidates,
+                                int64_t num_virtual_tokens) {
+  int64_t rows = 0;
+  for (const TrainingExemplar& exemplar : data.validation) {
+    rows += std::ssize(exemplar.rendered.ids) + num_virtual_tokens;
+  }
+  return num_candidates * rows;
+}
+
 uint64_t default_memory_bytes() {
-  uint64_t available = available_in_system().value_or(8'000'000'000);
-  if (const auto group = available_in_group()) available = std::min(available, *group);
-  return available / 4 * 3 + resident_bytes();
+  return free_bytes() / 4 * 3 + resident_bytes();
 }
 
 uint64_t default_memory_bytes(const DeviceMemory& card) {
@@ -201,6 +217,14 @@ uint64_t card_soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tok
   return 2 * sizeof(float) * static_cast<uint64_t>(virtual_tokens * config.hidden_size);
 }
 
+std::optional<std::string> describe_excess(const RunMemory& run, const RunPlan& plan) {
+  const uint64_t available = free_bytes() + resident_bytes();
+  const uint64_t needed = needed_bytes(run, plan);
+  if (has_card(run) || needed <= available) return std::nullopt;
+  return "training.memory_gb: it allows a run of up to " + in_gb(needed) + ", and " +
+         in_gb(available) + " are free; lower it, or close other programs";
+}
+
 RunPlan least_plan(std::optional<int64_t> max_rows) {
   return {.max_rows = max_rows.value_or(kFewestRows), .kept_layers = 0};
 }
@@ -218,6 +242,26 @@ std::string describe_needs(const RunMemory& run, const RunPlan& plan) {
   }
   return text;
 }
+
+namespace {
+
+/// For a run that does not fit, joined by commas: those alone that can help it.
+std::string remedies(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
+  std::string text = run.is_limit_set ? "raise it" : "close other programs";
+  if (max_rows.value_or(0) > kFewestRows) {
+    text += ", lower training.micro_batch_tokens (of a new run)";
+  }
+  RunMemory streamed = run;
+  streamed.format = WeightFormat::kStreamed;
+  const int64_t rows = least_plan(max_rows).max_rows;
+  if (needed_bytes(streamed, {rows, 0, rows}) <= memory_bytes) {
+    text += ", set weights.residence: streamed";
+  }
+  return text + (has_card(run) ? ", or use a larger card or a smaller base model"
+                               : ", or use a smaller base model");
+}
+
+}  // namespace
 
 RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
@@ -237,7 +281,7 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
   }
   if (run.format == WeightFormat::kStreamed) {
     // Reading weights again costs more than computing activations again.
-    const int64_t most = std::min(run.held.most_of_step, kMostRowsTogether);
+    const int64_t most = std::min(run.held.most.trained, kMostRowsTogether);
     for (int64_t together = most; together >= candidates.back(); together /= 2) {
       for (const int64_t rows : candidates) {
         const int64_t kept = kept_layers_that_fit(rows, together);
@@ -257,14 +301,11 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
     }
   }
   const RunPlan least = least_plan(max_rows);
-  throw DeviceError(
-      "training.memory_gb: " + in_gb(memory_bytes) + (has_card(run) ? " of the card" : "") +
-      " is too little; at " + counted(least.max_rows, "row") + " a pass training takes at least " +
-      in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
-      "; raise it and close other programs, lower training.micro_batch_tokens (of a new run), or "
-      "use a smaller base model" +
-      (has_card(run) ? ", a larger card" : "") +
-      (run.format == WeightFormat::kConverted ? ", or weights.residence: streamed" : ""));
+  throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) +
+                    (has_card(run) ? " of the card" : "") + " is too little; at " +
+                    counted(least.max_rows, "row") + " a pass training takes at least " +
+                    in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
+                    "; " + remedies(run, memory_bytes, max_rows));
 }
 
 }  // namespace prescript

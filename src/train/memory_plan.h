@@ -59,9 +59,9 @@ uint64_t card_soft_prompt_bytes(const DecoderConfig& config, int64_t virtual_tok
 
 /// Rows of a run's sequences.
 struct HeldRows {
-  int64_t head_start = 0;            // whose K/V are held, from the first step to the last
-  int64_t virtual_tokens = 0;        // of all candidates
-  int64_t most_of_step = INT64_MAX;  // that any step computes, at most
+  int64_t head_start = 0;      // whose K/V are held, from the first step to the last
+  int64_t virtual_tokens = 0;  // of all candidates
+  MostRows most = {};
   OptimizerKind optimizer = OptimizerKind::kAdamW;
 };
 
@@ -74,6 +74,7 @@ struct RunMemory {
   ProcessMemory process = {};
   HeldRows held = {};
   const TensorSource* tensors = nullptr;  // of the base model: weights on a card may stay as stored
+  bool is_limit_set = false;              // by the recipe; else what is free
 };
 
 /// Rows that a step computes at most: of the longest exemplars behind all that they have in common.
@@ -83,11 +84,20 @@ int64_t most_rows_of_step(const TrainingData& data,
                           int64_t num_virtual_tokens,
                           bool share);
 
+/// Rows that a validation computes at most: all exemplars, with nothing shared.
+int64_t most_rows_of_validation(const TrainingData& data,
+                                int64_t num_candidates,
+                                int64_t num_virtual_tokens);
+
 /// Bytes that a run takes at most: of the card where the backend has one, else of the process.
 uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan);
 
 /// "process 0.1 GB, model file 0.03 GB, weights 0.3 GB, ...": the parts of needed_bytes.
 std::string describe_needs(const RunMemory& run, const RunPlan& plan);
+
+/// A warning where the process will take more than it holds and is free, which a limit that was set
+/// allows.
+std::optional<std::string> describe_excess(const RunMemory& run, const RunPlan& plan);
 
 /// The plan of a run: it stays within `memory_bytes`. Without `max_rows` the largest number of rows
 /// that fits with every activation kept, of 2048, 1024, 512 and 256 or, on a card, of 16384, 8192,

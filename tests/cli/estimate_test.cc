@@ -79,6 +79,7 @@ TEST_P(EstimateMemory, IsWithinATenthOfWhatTrainingTakes) {
   uint64_t sum = 0;
   for (const auto& [what, bytes] : estimated["memory"].items()) sum += bytes.get<uint64_t>();
   EXPECT_EQ(estimated["peak_bytes"], sum);
+  EXPECT_LE(estimated["step"]["share_of_peak"], 1);
   EXPECT_EQ(estimated["peaks_in"] == "loading", estimated["memory"]["activation_bytes"] == 0);
 
   const ProcessResult result = train(arguments());
@@ -295,6 +296,17 @@ TEST_F(EstimateCommand, WhatDoesNotFitIsEstimatedAllTheSame) {
   EXPECT_EQ(facts["fits"], false);
   EXPECT_GT(facts["peak_bytes"], 50'000'000);
   EXPECT_EQ(ordered_json::parse(estimate({"--json"}).out)["fits"], true);
+  EXPECT_THAT(estimate({"training.memory_gb=0.01"}).out,
+              HasSubstr(" GB at its peak, which does not fit\n"));
+}
+
+TEST_F(EstimateCommand, PassesOfMoreRowsThanThereAreTakeNoMore) {
+  const auto facts_of = [&](const std::string& rows) {
+    return ordered_json::parse(
+        estimate({"training.micro_batch_tokens=" + rows, "training.memory_gb=2", "--json"}).out);
+  };
+  EXPECT_EQ(facts_of("1000000000")["fits"], true);
+  EXPECT_EQ(facts_of("1000000000")["memory"]["scratch_bytes"], facts_of("100000")["memory"]["scratch_bytes"]);
 }
 
 TEST_F(EstimateCommand, SaysWhetherLoadingTakesTheMost) {

@@ -57,7 +57,7 @@ TEST_F(TrainFailures, EachKindOfMistakeHasItsExitCode) {
            {3, "data.few_shot=12", "data.few_shot"},
            {4, "base_model=absent", "absent"},
            {4, "soft_prompt.position=after_bos", "BOS"},
-           {5, "training.micro_batch_tokens=10000000", "training.memory_gb"}}) {
+           {5, "training.memory_gb=0.01", "training.memory_gb: 0.01 GB is too little"}}) {
     const ProcessResult result = train({argument});
     EXPECT_EQ(result.exit_code, code) << argument << ": " << result.err;
     EXPECT_THAT(result.err, HasSubstr(message)) << argument;

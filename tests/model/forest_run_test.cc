@@ -397,15 +397,18 @@ TEST(ForestRun, OfStepsSmallerThanAPassTrainingTakesThoseAndAPassThatScores) {
   for (const int64_t kept : {0, 3}) {
     const RunPlan plan{.max_rows = 64, .kept_layers = kept};
     const ForestBytes real = forest_bytes(*ops, c, DType::kBFloat16, step, plan, true);
-    const size_t told = training_bytes(*ops, c, DType::kBFloat16, plan, 21);
+    const size_t told = training_bytes(*ops, c, DType::kBFloat16, plan, {.trained = 21});
     EXPECT_GE(told, real.activations.total() + real.key_values.total());
     EXPECT_GE(told, PassRun::bytes(*ops, c, DType::kBFloat16, 64, 64, 64, {}).total());
-    EXPECT_LT(told, training_bytes(*ops, c, DType::kBFloat16, plan, 64));
+    EXPECT_LT(told, training_bytes(*ops, c, DType::kBFloat16, plan, {.trained = 64}));
     // Of 84 rows the second pass has 20.
-    EXPECT_LT(training_bytes(*ops, c, DType::kBFloat16, plan, 84),
+    EXPECT_LT(training_bytes(*ops, c, DType::kBFloat16, plan, {.trained = 84}),
               training_bytes(*ops, c, DType::kBFloat16, plan));
-    EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, plan, 128),
+    EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, plan, {.trained = 128}),
               training_bytes(*ops, c, DType::kBFloat16, plan));
+    const RunPlan wide{.max_rows = int64_t{1} << 40, .kept_layers = kept};
+    EXPECT_EQ(training_bytes(*ops, c, DType::kBFloat16, wide, {.trained = 21, .scored = 64}), told)
+        << "no pass has more rows than there are";
   }
 }
 

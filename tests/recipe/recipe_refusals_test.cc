@@ -47,7 +47,7 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
        "number in [1, 1000000000]"},
       {"training: {steps: '5'}", "training.steps: found the text \"5\""},
       {"training: {steps: 5.5}", "training.steps: found the number 5.5"},
-      {"training: {steps: [5]}", "training.steps: found a list"},
+      {"training: {steps: [5]}", "training.steps: found the list [5];"},
       {"training: {steps: {a: 5}}", "training.steps: found a group of keys"},
       {"training: {seed: -1}", "training.seed: found the number -1"},
       {"training: {share: yes}",
@@ -55,7 +55,7 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
       {"training: {threads: 0}",
        "training.threads: found the number 0; allowed is auto or a whole"},
       {"training: 5", "r.yaml:1:1: training: found the number 5; allowed is a group of keys"},
-      {"training: [5]", "training: found a list"},
+      {"training: [5]", "training: found the list [5];"},
       {"optimizer: {learning_rate: .nan}", "found the text \".nan\"; allowed is auto or a number"},
       {"optimizer: {learning_rate: .inf}", "found the text \".inf\""},
       {"optimizer: {learning_rate: -1}", "optimizer.learning_rate: found the number -1"},
@@ -79,7 +79,7 @@ TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
       {"weights: {format: int8}", "allowed is converted, as_stored or auto"},
   };
   for (const auto& [text, message] : cases) expect_error(message, text);
-  expect_error("found a list; a recipe is a group of keys", "- a\n- b");
+  expect_error("found the list [\"a\", \"b\"]; a recipe is a group of keys", "- a\n- b");
   expect_error("found the text \"hello\"; a recipe is a group of keys", "hello");
 }
 
@@ -129,7 +129,8 @@ TEST_F(RecipeTest, ASearchThatCannotBeIsRefused) {
   refused("search.seed: found an empty list; allowed is a list of different values, each a whole",
           "search.seed=[]");
   refused(
-      "search.learning_rate: found a list; allowed is a list of different values, each a number",
+      "search.learning_rate: found the list [0.1, 1.0e-1]; allowed is a list of different values, "
+      "each a number",
       "search.learning_rate=[0.1, 1.0e-1]");
   refused("search.weight_decay: found the number 0.1; allowed is a list",
           "search.weight_decay=0.1");

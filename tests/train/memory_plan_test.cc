@@ -91,11 +91,54 @@ TEST_F(MemoryPlan, LessMemoryNeverMeansMoreRowsAndAlwaysFits) {
 }
 
 TEST_F(MemoryPlan, OfSmallStepsKeepsEveryActivationInLess) {
-  const RunMemory small = run(*ops_, {.most_of_step = 30});
+  const RunMemory small = run(*ops_, {.most = {.trained = 30}});
   const uint64_t enough = needed_bytes(small, {.max_rows = 2048, .kept_layers = 6});
   EXPECT_LT(enough, needed(2048, 6) * 3 / 4);
   EXPECT_EQ(plan_memory(small, enough, {}).max_rows, 2048);
   EXPECT_EQ(plan_memory(small, enough, {}).kept_layers, 6);
+}
+
+TEST_F(MemoryPlan, OfPassesThatNothingFillsCountsTheRowsThatThereAre) {
+  const RunMemory small = run(*ops_, {.most = {.trained = 30, .scored = 200}});
+  const auto needed_at = [&](int64_t rows) {
+    return needed_bytes(small, {.max_rows = rows, .kept_layers = 6});
+  };
+  EXPECT_LT(needed_at(100), needed_at(200));
+  EXPECT_EQ(needed_at(200), needed_at(1'000'000'000));
+  EXPECT_EQ(needed_at(200), needed_at(2048));
+}
+
+TEST_F(MemoryPlan, WarnsOfMoreThanThereIs) {
+  RunMemory large = run(*ops_);
+  EXPECT_EQ(describe_excess(large, {.max_rows = 256}), std::nullopt);
+  large.process.resident = uint64_t{1} << 60;
+  EXPECT_THAT(describe_excess(large, {.max_rows = 256}).value(),
+              AllOf(HasSubstr("training.memory_gb: it allows a run of up to 1.15"),
+                    HasSubstr(" are free; lower it")));
+}
+
+TEST_F(MemoryPlan, OffersOnlyWhatHelps) {
+  const auto refusal = [&](const RunMemory& memory, uint64_t bytes, std::optional<int64_t> rows) {
+    try {
+      plan_memory(memory, bytes, rows);
+    } catch (const DeviceError& error) {
+      return std::string(error.what());
+    }
+    return std::string("it fits");
+  };
+  RunMemory memory = run(*ops_);
+  EXPECT_THAT(refusal(memory, 1'000'000, {}),
+              testing::EndsWith("; close other programs, or use a smaller base model"));
+  memory.is_limit_set = true;
+  EXPECT_THAT(refusal(memory, 1'000'000, 200),
+              testing::EndsWith("; raise it, or use a smaller base model"));
+  EXPECT_THAT(refusal(memory, 1'000'000, 2000),
+              HasSubstr("raise it, lower training.micro_batch_tokens (of a new run), or "));
+  // Half of the weights is enough where they are streamed.
+  memory.config.num_layers = 100;
+  const uint64_t enough = needed_bytes(memory, least_plan({})) -
+                          weight_bytes(*ops_, memory.config, kDType, kConverted) / 2;
+  EXPECT_THAT(refusal(memory, enough, {}), HasSubstr(", set weights.residence: streamed, or "));
 }
 
 TEST_F(MemoryPlan, KeepsTheRowsThatWereAskedFor) {
@@ -169,7 +212,7 @@ TEST_F(MemoryPlan, WeightsThatStayInTheirFileTakeTheirScratchOnly) {
 }
 
 TEST_F(MemoryPlan, OfStreamedWeightsHoldsAStepsRowsTogetherWhereTheyFit) {
-  RunMemory streamed = run(*ops_, {.most_of_step = 5000});
+  RunMemory streamed = run(*ops_, {.most = {.trained = 5000}});
   streamed.format = WeightFormat::kStreamed;
   const auto at = [&](const RunPlan& plan) { return needed_bytes(streamed, plan); };
   EXPECT_LT(weight_bytes(*ops_, config_, kDType, WeightFormat::kStreamed),
@@ -206,6 +249,13 @@ TEST(MostRowsOfStep, AreTheLongestExemplarsBehindWhatAllHaveInCommon) {
   EXPECT_EQ(most_rows_of_step(data, 4, 1, 5, true), 5 + 4 + 26 + 16 + 6 + 26) << "an epoch ends";
   EXPECT_EQ(most_rows_of_step(data, 2, 3, 5, true), 3 * (5 + 4 + 26 + 16));
   EXPECT_EQ(most_rows_of_step(data, 2, 1, 5, false), 35 + 25);
+}
+
+TEST(MostRowsOfValidation, AreThoseOfAllExemplarsOfEveryCandidate) {
+  TrainingData data;
+  for (const size_t length : {10, 30}) data.validation.emplace_back().rendered.ids.resize(length);
+  EXPECT_EQ(most_rows_of_validation(data, 3, 5), 3 * (15 + 35));
+  EXPECT_EQ(most_rows_of_validation({}, 3, 5), 0);
 }
 
 TEST_F(MemoryPlan, ScratchGrowsWithThreadsRowsTargetsAndPairsUpToABlock) {
