@@ -1,5 +1,5 @@
 // Prints the peak of this processor in FLOP/s, of two loops that take a second each, with
-// as many threads as LibTorch takes.
+// as many threads as training takes by default.
 //
 //   prescript_peak fp32|bf16
 
@@ -15,5 +15,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto dtype = name == "fp32" ? prescript::DType::kFloat32 : prescript::DType::kBFloat16;
+  prescript::make_cpu_ops(prescript::default_num_threads());  // sets the number of threads
   std::printf("%.6g\n", prescript::measure_cpu_peak(dtype, 2));
 }

@@ -27,8 +27,7 @@ class CpuOps final : public Ops {
   DType kv_gradient_dtype() const override { return DType::kFloat64; }
 
   Buffer allocate(size_t bytes) override {
-    const cpu::PagePool::Block block = pages_->take(bytes);
-    return Buffer(block.data, [pages = pages_, block](void* /*data*/) { pages->give_back(block); });
+    return Buffer(pages_->take(bytes), [pages = pages_](void* data) { pages->give_back(data); });
   }
 
   void zero(Tensor x) override { cpu::zero(x); }

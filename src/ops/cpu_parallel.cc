@@ -161,7 +161,7 @@ class Team {
 };
 
 struct Threads {
-  std::atomic<int> count = 1;
+  std::atomic<int> count = 0;  // before it is set
   std::mutex mutex;  // held by whose loop runs
   std::unique_ptr<Team> team;
 };
@@ -176,7 +176,9 @@ Threads& threads() {
 }  // namespace
 
 int num_threads() {
-  return threads().count;
+  const int count = threads().count;
+  PRESCRIPT_CHECK(count > 0, "the number of threads is not set");
+  return count;
 }
 
 void set_num_threads(int count) {

@@ -6,7 +6,8 @@
 
 namespace prescript::cpu {
 
-/// Threads that share a loop, the caller among them. Holds for the process.
+/// Threads that share a loop, the caller among them. Holds for the process; make_cpu_ops sets it.
+/// Throws ContractError before that.
 int num_threads();
 void set_num_threads(int count);
 

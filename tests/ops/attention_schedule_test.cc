@@ -6,6 +6,7 @@
 
 #include "forest/random_sequences.h"
 #include "ops/cpu_attention_schedule.h"
+#include "ops/cpu_parallel.h"
 
 namespace prescript::cpu {
 namespace {
@@ -109,6 +110,7 @@ TEST(AttentionSchedule, LeavesOfARootAreOneLevel) {
 TEST(AttentionSchedule, OnlyALargePartOfALevelIsShared) {
   const Part large{.num_queries = 100, .num_keys = 100};
   const Part small{.num_queries = 1, .num_keys = 1};
+  set_num_threads(2);
   const std::vector<bool> shared = shared_chains({{small}, {large}, {small}}, 1);
   EXPECT_EQ(shared, (std::vector<bool>{false, true, false}));
 }

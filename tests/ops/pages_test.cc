@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "ops/cpu_pages.h"
@@ -10,54 +14,81 @@ namespace {
 
 constexpr size_t kMegabyte = size_t{1} << 20;
 
+/// Writes to all of a block.
+void fill(void* data, size_t bytes) {
+  std::memset(data, 1, bytes);
+}
+
+/// Bytes of pages that the system has given, of those that begin with `data`.
+size_t given(void* data, size_t bytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> is_there(bytes / page);
+  EXPECT_EQ(mincore(data, bytes, is_there.data()), 0);
+  return page * static_cast<size_t>(std::count_if(is_there.begin(), is_there.end(), [](auto byte) {
+           return (byte & 1) != 0;
+         }));
+}
+
 TEST(PagePool, TakesAgainWhatWasGivenBack) {
   PagePool pool;
-  const PagePool::Block first = pool.take(10 * kMegabyte);
-  std::memset(first.data, 1, first.bytes);
-  const PagePool::Block second = pool.take(10 * kMegabyte);
-  EXPECT_NE(second.data, first.data);
+  void* const first = pool.take(10 * kMegabyte);
+  void* const second = pool.take(10 * kMegabyte);
+  EXPECT_NE(second, first);
   pool.give_back(first);
-  const PagePool::Block third = pool.take(6 * kMegabyte);
-  EXPECT_EQ(third.data, first.data);
-  EXPECT_EQ(third.bytes, first.bytes);
-  pool.give_back(second);
-  pool.give_back(third);
+  EXPECT_EQ(pool.take(6 * kMegabyte), first);
+  pool.give_back(first);
+  EXPECT_EQ(pool.take(10 * kMegabyte), first);
 }
 
 TEST(PagePool, GivesNoSmallRequestALargeBlock) {
   PagePool pool;
-  const PagePool::Block large = pool.take(PagePool::kLarge);
+  void* const large = pool.take(PagePool::kLarge);
   pool.give_back(large);
-  const PagePool::Block small = pool.take(4 * kMegabyte);
-  EXPECT_EQ(small.bytes, 4 * kMegabyte);
+  EXPECT_NE(pool.take(4 * kMegabyte), large);
   // Mapping it has not cost the large one.
-  const PagePool::Block again = pool.take(PagePool::kLarge);
-  EXPECT_EQ(again.data, large.data);
-  for (const PagePool::Block& block : {small, again}) pool.give_back(block);
+  EXPECT_EQ(pool.take(PagePool::kLarge), large);
 }
 
-TEST(PagePool, ReturnsWhatIsNotAskedForToTheSystem) {
+TEST(PagePool, KeepsWhatASmallerRequestLeavesOver) {
   PagePool pool;
-  const PagePool::Block block = pool.take(20 * kMegabyte);
-  std::memset(block.data, 1, block.bytes);
+  void* const block = pool.take(20 * kMegabyte);
+  fill(block, 20 * kMegabyte);
   pool.give_back(block);
-  const PagePool::Block part = pool.take(5 * kMegabyte);
-  ASSERT_EQ(part.data, block.data);
-  const auto* bytes = static_cast<const unsigned char*>(part.data);
-  EXPECT_EQ(bytes[5 * kMegabyte - 1], 1);
-  EXPECT_EQ(bytes[19 * kMegabyte], 0);  // a fresh page
-  pool.give_back(part);
+  ASSERT_EQ(pool.take(6 * kMegabyte), block);
+  pool.give_back(block);
+  ASSERT_EQ(pool.take(20 * kMegabyte), block);
+  EXPECT_EQ(given(block, 20 * kMegabyte), 20 * kMegabyte);
+}
+
+TEST(PagePool, HoldsNoMoreThanWasAskedForAtATime) {
+  PagePool pool;
+  void* const block = pool.take(20 * kMegabyte);
+  fill(block, 20 * kMegabyte);
+  pool.give_back(block);
+  ASSERT_EQ(pool.take(6 * kMegabyte), block);
+  void* const other = pool.take(14 * kMegabyte);  // in place of what is left over
+  fill(other, 14 * kMegabyte);
+  EXPECT_EQ(given(block, 20 * kMegabyte), 6 * kMegabyte);
+  // Free ones go first: what is left over is not asked for by anyone, but its pages are.
+  pool.give_back(other);
+  void* const third = pool.take(16 * kMegabyte);
+  EXPECT_EQ(given(block, 6 * kMegabyte), 6 * kMegabyte);
+  pool.give_back(block);
+  pool.give_back(third);
+  // A block that has returned pages takes them again in place of another's.
+  ASSERT_EQ(pool.take(16 * kMegabyte), third);
+  fill(third, 16 * kMegabyte);
+  ASSERT_EQ(pool.take(4 * kMegabyte), block);
+  EXPECT_EQ(given(block, 4 * kMegabyte), 4 * kMegabyte);
 }
 
 TEST(PagePool, TakesTheSmallestThatIsLargeEnough) {
   PagePool pool;
-  const PagePool::Block large = pool.take(10 * kMegabyte);
-  const PagePool::Block middle = pool.take(8 * kMegabyte);
-  const PagePool::Block small = pool.take(6 * kMegabyte);
-  for (const PagePool::Block& block : {large, middle, small}) pool.give_back(block);
-  const PagePool::Block found = pool.take(7 * kMegabyte);
-  EXPECT_EQ(found.data, middle.data);
-  pool.give_back(found);
+  void* const large = pool.take(10 * kMegabyte);
+  void* const middle = pool.take(8 * kMegabyte);
+  void* const small = pool.take(6 * kMegabyte);
+  for (void* const block : {large, middle, small}) pool.give_back(block);
+  EXPECT_EQ(pool.take(7 * kMegabyte), middle);
 }
 
 TEST(PagePool, SaysThatThereIsNotEnough) {

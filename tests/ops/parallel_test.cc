@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "ops/cpu_parallel.h"
 
 namespace prescript {
@@ -14,11 +15,7 @@ namespace {
 
 class Parallel : public testing::Test {
  protected:
-  Parallel() : before_(cpu::num_threads()) {}
-  ~Parallel() override { cpu::set_num_threads(before_); }
-
- private:
-  int before_;
+  ~Parallel() override { cpu::set_num_threads(1); }
 };
 
 /// How often a loop over [0, size) came to each number.
@@ -29,6 +26,12 @@ std::vector<int> visits(int64_t size, int64_t grain) {
     for (int64_t i = begin; i < end; ++i) ++result[i];
   });
   return result;
+}
+
+TEST_F(Parallel, HasNoNumberOfThreadsBeforeItIsSet) {
+  cpu::set_num_threads(0);
+  EXPECT_THROW(cpu::num_threads(), ContractError);
+  EXPECT_THROW(visits(2, 1), ContractError);
 }
 
 TEST_F(Parallel, ComesToEveryNumberOnce) {
