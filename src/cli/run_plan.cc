@@ -202,11 +202,10 @@ MostRows most_rows(const Recipe& recipe, const TrainingData& data) {
   const int64_t prompts = num_side_by_side(recipe);
   const int64_t virtual_tokens = recipe.soft_prompt.num_virtual_tokens;
   const int64_t exemplars_of_each = recipe.privacy.noise ? 1 : recipe.training.batch_size;
-  return {
-      .trained = most_rows_of_step(
-          data, exemplars_of_each, prompts, virtual_tokens, recipe.training.share),
-      .scored = std::max(most_rows_of_validation(data, prompts, virtual_tokens),
-                         recipe.training.share ? std::ssize(data.head_start) : int64_t{0})};
+  return {.trained = most_rows_of_step(
+              data, exemplars_of_each, prompts, virtual_tokens, recipe.training.share),
+          .scored = std::max(most_rows_of_validation(data, prompts, virtual_tokens),
+                             recipe.training.share ? std::ssize(data.head_start) : int64_t{0})};
 }
 
 }  // namespace

@@ -145,6 +145,7 @@ void attention(const AttentionShape& heads,
                Tensor lse) {
   PRESCRIPT_CHECK(heads.num_kv_heads > 0 && heads.num_heads % heads.num_kv_heads == 0,
                   "attention: query heads are not a multiple of kv heads");
+  PRESCRIPT_CHECK(heads.scale > 0, "attention: scale");
   shape("attention: q", q, q.rows, heads.num_heads * heads.head_size);
   same_shape("attention: out", q, out);
   shape("attention: lse", lse, q.rows, heads.num_heads);

@@ -66,11 +66,7 @@ class ForwardBlock {
     end_ = std::min(begin + rows(head_), head_.num_rows());
     num_tiles_ = head_.tiles_of(end_ - begin_);
     for (int64_t t = 0; t < num_tiles_; ++t) {
-      head_.pack_tile(q_NHE,
-                      first_row(t),
-                      end_,
-                      head_.scale() * kLog2E,
-                      packed_q_ + t * head_.packed_tile_floats());
+      head_.pack_tile(q_NHE, first_row(t), end_, packed_q_ + t * head_.packed_tile_floats());
     }
     const int64_t first = head_.first_visible(begin_) / kSegmentKeys * kSegmentKeys;
     for (int64_t key = first; key < head_.visible(end_ - 1); key += kSegmentKeys) {
@@ -93,7 +89,7 @@ class ForwardBlock {
     for (int64_t r = from; r < end_; ++r) {
       const int64_t t = (r - begin_) / head_.kernel().rows;
       float* const row = scores_ + t * tile_scores_ + (r - first_row(t)) * cols_;
-      head_.cap_scores(panels_[t], cols_, tile_, row);
+      head_.scale_scores(panels_[t], cols_, tile_, row);
       head_.hide(r, first, panels_[t], tile_, row);
       sums[r - begin_] = exponentials(row, panels_[t], cols_, tile_);
     }
@@ -107,15 +103,16 @@ class ForwardBlock {
 
   /// Panel by panel, which all tiles meet while it is in the first-level cache.
   void multiply_keys(int64_t first) const {
-    const float* panel = keys_.k_as_columns + first * head_.E();
-    for (int64_t j = 0; j < panels_[num_tiles_ - 1]; ++j, panel += head_.E() * cols_) {
+    const int64_t units = head_.dot_units();
+    const float* panel = keys_.k_as_columns + first * units;
+    for (int64_t j = 0; j < panels_[num_tiles_ - 1]; ++j, panel += units * cols_) {
       for (int64_t t = 0; t < num_tiles_; ++t) {
         if (j >= panels_[t]) continue;
-        multiply(head_.kernel(),
+        multiply(head_.dot_kernel(),
                  packed_q_ + t * head_.packed_tile_floats(),
                  tile_,
                  panel,
-                 head_.E(),
+                 units,
                  scores_ + t * tile_scores_ + j * tile_);
       }
     }
@@ -160,10 +157,9 @@ void attention(const AttentionShape& shape,
   ops_check::attention(shape, parts, q_NHE, sources, out_NHE, lse_NH);
   if (q_NHE.rows == 0) return;
   const Merged merged = start_merging(shape, q_NHE.rows, scratch().merged);
-  const GemmKernel& kernel = gemm_kernel(DType::kFloat32);
   const std::vector<PartLevel> levels = levels_of(parts, q_NHE.rows, sources);
   for_parts(levels, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
-    const PartHead head(kernel, shape, part, kv_head);
+    const PartHead head(q_NHE.dtype, shape, part, kv_head);
     if (has_few_rows(head)) {
       attend_few_rows(head, q_NHE, sources[part.source], merged);
       return;

@@ -44,14 +44,14 @@ class FewRows {
     for (int64_t r = 0; r < head_.num_rows(); ++r) {
       const T* const q = head_.query<T>(q_NHE, r);
       for (int64_t e = 0; e < E_; ++e) {
-        queries_[r * E_ + e] = widened(q[e]) * head_.scale() * kLog2E;
+        queries_[r * E_ + e] = widened(q[e]);
       }
     }
     for (int64_t n = 0; n < head_.num_keys(); ++n) multiply_key(n);
     std::vector<RowSum> sums;
     for (int64_t r = 0; r < head_.num_rows(); ++r) {
       float* const scores = scores_ + r * padded_keys_;
-      head_.cap_scores(padded_keys_ / kLanes, kLanes, kLanes, scores);
+      head_.scale_scores(padded_keys_ / kLanes, kLanes, kLanes, scores);
       std::fill(scores + head_.visible(r), scores + padded_keys_, kHidden);
       std::fill_n(scores, std::min(head_.first_visible(r), padded_keys_), kHidden);
       sums.push_back(exponentials(scores, padded_keys_ / kLanes, kLanes, kLanes));
@@ -128,7 +128,7 @@ class FewRows {
   const KeyValues& kv_;
   int64_t E_;
   int64_t padded_keys_;
-  float* queries_;  // scaled
+  float* queries_;
   float* scores_;
   float* out_;
 };

@@ -184,20 +184,20 @@ class BackwardBlock {
     float* const q = scratch().packed_q.take<float>(held.num_tiles * tile_floats);
     float* const dout = scratch().packed_dout.take<float>(held.num_tiles * tile_floats);
     for (int64_t t = 0; t < held.num_tiles; ++t) {
-      head_.pack_tile(
-          g_.q_NHE, held.row(t), held.row_end(t), head_.scale() * kLog2E, q + t * tile_floats);
-      head_.pack_tile(g_.dout_NHE, held.row(t), held.row_end(t), 1, dout + t * tile_floats);
+      head_.pack_tile(g_.q_NHE, held.row(t), held.row_end(t), q + t * tile_floats);
+      head_.pack_tile(g_.dout_NHE, held.row(t), held.row_end(t), dout + t * tile_floats);
     }
+    const GemmKernel& kernel = head_.dot_kernel();
+    const int64_t units = head_.dot_units();
     for (int64_t j = 0; j < num_panels_; ++j) {
-      const int64_t panel = (first_ / cols_ + j) * head_.E() * cols_;
+      const int64_t panel = (first_ / cols_ + j) * units * cols_;
       for (int64_t t = 0; t < held.num_tiles; ++t) {
         const int64_t scores = j * panel_floats_ + (held.row(t) - begin_) * cols_;
         if (j < held.panels[t]) {
           const float* const k = keys_.k_as_columns + panel;
           const float* const v = keys_.v_as_columns + panel;
-          const int64_t E = head_.E();
-          multiply(head_.kernel(), q + t * tile_floats, tile_, k, E, probabilities_ + scores);
-          multiply(head_.kernel(), dout + t * tile_floats, tile_, v, E, dscores_ + scores);
+          multiply(kernel, q + t * tile_floats, tile_, k, units, probabilities_ + scores);
+          multiply(kernel, dout + t * tile_floats, tile_, v, units, dscores_ + scores);
         } else {
           std::fill_n(probabilities_ + scores, tile_, 0.0F);
           std::fill_n(dscores_ + scores, tile_, 0.0F);
@@ -211,7 +211,7 @@ class BackwardBlock {
   PRESCRIPT_AVX2 void differentiate(int64_t r, int64_t panels) const {
     float* const p = probabilities_ + (r - begin_) * cols_;
     float* const ds = dscores_ + (r - begin_) * cols_;
-    head_.cap_scores(panels, cols_, panel_floats_, p);
+    head_.scale_scores(panels, cols_, panel_floats_, p);
     head_.hide(r, first_, panels, panel_floats_, p);
     const float cap = head_.cap();
     const float projection = head_.of_query_head(g_.projection_NH, r);
@@ -329,11 +329,10 @@ void attention_input_gradient(const AttentionShape& shape,
   ops_check::attention_input_gradient(q_NHE, sources, dout_NHE, dq_NHE, gradients, DType::kFloat64);
   zero(dq_NHE);
   if (q_NHE.rows == 0) return;
-  const GemmKernel& kernel = gemm_kernel(DType::kFloat32);
   const Gradients g{q_NHE, lse_NH, dout_NHE, projections(shape, out_NHE, dout_NHE), dq_NHE};
   const std::vector<PartLevel> levels = levels_of(parts, q_NHE.rows, sources);
   for_parts(levels, shape.num_kv_heads, [&](const Part& part, int64_t kv_head) {
-    const PartHead head(kernel, shape, part, kv_head);
+    const PartHead head(q_NHE.dtype, shape, part, kv_head);
     const auto& [k, v] = sources[part.source];
     const PackedKeys keys{head.pack_keys_as_columns(k, scratch().k_as_columns),
                           head.pack_keys_as_columns(v, scratch().v_as_columns),

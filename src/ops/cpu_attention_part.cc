@@ -2,7 +2,6 @@
 
 #include "ops/cpu_bfloat16.h"
 #include "ops/cpu_math.h"
-#include "ops/cpu_pack.h"
 #include "ops/cpu_parallel.h"
 
 namespace prescript::cpu {
@@ -40,6 +39,16 @@ void scale_into_chunks(const Tensor& x,
     scale_into_chunks(x.row<float>(row) + col, count, factor, cols, stride, y);
   } else {
     scale_into_chunks(x.row<uint16_t>(row) + col, count, factor, cols, stride, y);
+  }
+}
+
+/// x and zeros up to a whole chunk of `size` elements, chunks `stride` floats apart.
+void copy_into_chunks(const uint16_t* x, int64_t count, int64_t size, int64_t stride, float* y) {
+  for (; count > 0; count -= size, x += size, y += stride) {
+    auto* const chunk = reinterpret_cast<uint16_t*>(y);
+    const int64_t present = std::min(count, size);
+    std::copy_n(x, present, chunk);
+    std::fill(chunk + present, chunk + size, uint16_t{0});
   }
 }
 
@@ -95,13 +104,15 @@ int64_t PartHead::visible_panels(int64_t begin, int64_t first, int64_t count) co
   return std::clamp<int64_t>(panels_of(visible(last_row) - first), 0, count);
 }
 
-PRESCRIPT_AVX2 void PartHead::cap_scores(int64_t chunks,
-                                         int64_t cols,
-                                         int64_t stride,
-                                         float* scores) const {
-  if (cap() == 0) return;
+PRESCRIPT_AVX2 void PartHead::scale_scores(int64_t chunks,
+                                           int64_t cols,
+                                           int64_t stride,
+                                           float* scores) const {
+  const float to_power = scale() * kLog2E;
   for (int64_t j = 0; j < chunks; ++j) {
     float* const s = scores + j * stride;
+    for (int64_t i = 0; i < cols; ++i) s[i] *= to_power;
+    if (cap() == 0) continue;
     for (int64_t i = 0; i < cols; ++i) s[i] = capped(s[i], cap(), 1 / cap());
   }
 }
@@ -126,16 +137,17 @@ int64_t PartHead::first_row(int64_t key, int64_t begin, int64_t end) const {
 
 const float* PartHead::pack_keys_as_columns(const Tensor& x, Scratch& packed) const {
   const int64_t cols = kernel_.cols;
-  float* const columns = packed.take<float>(panels_of(num_keys()) * E() * cols);
+  const int64_t units = dot_units();
+  float* const columns = packed.take<float>(panels_of(num_keys()) * units * cols);
   parallel_for(0, panels_of(num_keys()), kGrain, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * cols;
-    pack_right(kernel_,
+    pack_right(dot_kernel_,
                {.x = x.col_range(head_ * E(), E()),
                 .row = part_.key_begin + first,
                 .num_rows = std::min(end * cols, num_keys()) - first,
                 .begin = 0,
-                .num_units = E()},
-               reinterpret_cast<uint32_t*>(columns + first * E()));
+                .num_units = units},
+               reinterpret_cast<uint32_t*>(columns + first * units));
   });
   return columns;
 }
@@ -152,18 +164,19 @@ const float* PartHead::pack_keys_as_units(const Tensor& x, Scratch& packed) cons
   return units;
 }
 
-void PartHead::pack_tile(
-    const Tensor& x, int64_t begin, int64_t end, float factor, float* packed) const {
+void PartHead::pack_tile(const Tensor& x, int64_t begin, int64_t end, float* packed) const {
   for (int64_t i = 0; i < kernel_.rows; ++i) {
+    const int64_t r = begin + i;
     float* const row = packed + i * kernel_.cols;
-    if (begin + i < end) {
-      const int64_t r = begin + i;
+    if (r < end && dot_kernel_.takes_pairs) {
+      copy_into_chunks(query<uint16_t>(x, r), E(), 2 * kernel_.cols, tile_floats(), row);
+    } else if (r < end) {
       scale_into_chunks(
-          x, pass_row(r), query_head(r) * E(), E(), factor, kernel_.cols, tile_floats(), row);
-      continue;
-    }
-    for (int64_t c = 0; c < panels_of(E()); ++c) {
-      std::fill_n(row + c * tile_floats(), kernel_.cols, 0.0F);
+          x, pass_row(r), query_head(r) * E(), E(), 1, kernel_.cols, tile_floats(), row);
+    } else {
+      for (int64_t c = 0; c < panels_of(dot_units()); ++c) {
+        std::fill_n(row + c * tile_floats(), kernel_.cols, 0.0F);
+      }
     }
   }
 }

@@ -10,6 +10,7 @@
 
 #include "ops/aligned.h"
 #include "ops/cpu_kernels.h"
+#include "ops/cpu_pack.h"
 #include "ops/ops.h"
 
 namespace prescript::cpu {
@@ -44,8 +45,10 @@ void add_chunks(const GemmKernel& kernel,
 /// part under head r % G of the group, so that keys and values are never copied per query head.
 class PartHead {
  public:
-  PartHead(const GemmKernel& kernel, const AttentionShape& shape, const Part& part, int64_t head)
-      : kernel_(kernel),
+  /// Of operands of `dtype`.
+  PartHead(DType dtype, const AttentionShape& shape, const Part& part, int64_t head)
+      : kernel_(gemm_kernel(DType::kFloat32)),
+        dot_kernel_(gemm_kernel(dtype)),
         shape_(shape),
         part_(part),
         head_(head),
@@ -54,6 +57,12 @@ class PartHead {
   const GemmKernel& kernel() const { return kernel_; }
   int64_t E() const { return shape_.head_size; }
   float scale() const { return static_cast<float>(shape_.scale); }
+
+  /// Of products over the elements of a head, Q·Kᵀ and dO·Vᵀ, whose operands are as they are
+  /// stored: pairs of bfloat16 are multiplied exactly, and summed up in float32. Its tiles have the
+  /// extents of the other's.
+  const GemmKernel& dot_kernel() const { return dot_kernel_; }
+  int64_t dot_units() const { return units_of(dot_kernel_, E()); }
 
   /// Of scores as powers of two; 0 where there is none.
   float cap() const { return static_cast<float>(shape_.cap) * kLog2E; }
@@ -77,8 +86,8 @@ class PartHead {
     return x_NH.row<float>(pass_row(r))[query_head(r)];
   }
 
-  /// Caps scores, in `chunks` chunks of `cols`, `stride` floats apart.
-  void cap_scores(int64_t chunks, int64_t cols, int64_t stride, float* scores) const;
+  /// Turns Q·Kᵀ into scores, scaled and capped: `chunks` chunks of `cols`, `stride` floats apart.
+  void scale_scores(int64_t chunks, int64_t cols, int64_t stride, float* scores) const;
 
   /// Keys that row `r` sees: [first_visible(r), visible(r)).
   int64_t visible(int64_t r) const;
@@ -95,16 +104,17 @@ class PartHead {
   /// The first row of [begin, end) that sees a key from `key` on; at most the last of them.
   int64_t first_row(int64_t key, int64_t begin, int64_t end) const;
 
-  /// Keys as columns of a weight, [panel, E, cols]: the operand of Q·Kᵀ and dO·Vᵀ. By all threads.
+  /// Keys as columns of a weight, [panel, unit of E, cols]: the operand of Q·Kᵀ and dO·Vᵀ. By all
+  /// threads.
   const float* pack_keys_as_columns(const Tensor& x, Scratch& packed) const;
 
   /// Keys as units of a weight, [panel of E, key, cols]: the operand of P·V and dS·K. By all
   /// threads.
   const float* pack_keys_as_units(const Tensor& x, Scratch& packed) const;
 
-  /// Rows [begin, end) of x, times `factor`, and zeros up to a whole tile, as [panel of E, kernel
-  /// rows, cols].
-  void pack_tile(const Tensor& x, int64_t begin, int64_t end, float factor, float* packed) const;
+  /// Rows [begin, end) of x and zeros up to a whole tile, as [chunk of E's units, kernel rows,
+  /// cols]: the operand of Q·Kᵀ and dO·Vᵀ.
+  void pack_tile(const Tensor& x, int64_t begin, int64_t end, float* packed) const;
   int64_t packed_tile_floats() const { return panels_of(E()) * tile_floats(); }
 
   /// Rows [begin, end) of x, times `factor`, turned over, as [tile of E, chunk of rows, kernel
@@ -119,6 +129,7 @@ class PartHead {
       const Tensor& x, int64_t begin, int64_t end, float factor, int64_t stride, float* tile) const;
 
   const GemmKernel& kernel_;
+  const GemmKernel& dot_kernel_;
   const AttentionShape& shape_;
   Part part_;
   int64_t head_;

@@ -67,12 +67,8 @@ void PagePool::give_back(void* data) {
 
 PagePool::Block PagePool::map(size_t bytes) {
   Block block{.bytes = bytes, .mapped_bytes = bytes + kHugePage, .asked = bytes, .held = bytes};
-  block.mapping = mmap(nullptr,
-                       block.mapped_bytes,
-                       PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1,
-                       0);
+  block.mapping =
+      mmap(nullptr, block.mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block.mapping == MAP_FAILED) {
     throw too_large(bytes, errno);
   }
@@ -94,8 +90,8 @@ PagePool::Block* PagePool::smallest_free(Kind& kind, size_t bytes) {
   return best;
 }
 
-/// For a new block of `bytes`, if any: returns free blocks, and behind them what is not asked for of
-/// others, until all that is held is no more than was asked for at a time.
+/// For a new block of `bytes`, if any: returns free blocks, and behind them what is not asked for
+/// of others, until all that is held is no more than was asked for at a time.
 void PagePool::make_room(Kind& kind, size_t bytes) {
   size_t asked = bytes;
   size_t held = bytes;

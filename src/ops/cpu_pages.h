@@ -7,10 +7,11 @@
 
 namespace prescript::cpu {
 
-/// Blocks of pages from the system. A block that is given back serves a later request with the pages
-/// that it has: a step takes what the step before gave back, and touches no fresh ones. Pages that
-/// nobody has asked for are returned to the system as soon as all that are held, of free and taken
-/// blocks, would be more than were ever asked for at a time. Safe to use from several threads.
+/// Blocks of pages from the system. A block that is given back serves a later request with the
+/// pages that it has: a step takes what the step before gave back, and touches no fresh ones. Pages
+/// that nobody has asked for are returned to the system as soon as all that are held, of free and
+/// taken blocks, would be more than were ever asked for at a time. Safe to use from several
+/// threads.
 class PagePool {
  public:
   /// Requests from here on are large: they share no blocks with the others.

@@ -106,9 +106,8 @@ bool has_card(const RunMemory& run) {
 /// What a run takes at most of the memory that its plan divides.
 std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, const RunPlan& plan) {
   const uint64_t weights = weight_bytes(run.ops, run.config, run.dtype, run.format, run.tensors);
-  const uint64_t activations =
-      training_bytes(run.ops, run.config, run.dtype, plan, run.held.most) +
-      KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
+  const uint64_t activations = training_bytes(run.ops, run.config, run.dtype, plan, run.held.most) +
+                               KeyValueRun::bytes(run.config, run.dtype, run.held.head_start);
   if (has_card(run)) {
     return {
         {"weights", weights},

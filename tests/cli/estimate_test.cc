@@ -306,7 +306,8 @@ TEST_F(EstimateCommand, PassesOfMoreRowsThanThereAreTakeNoMore) {
         estimate({"training.micro_batch_tokens=" + rows, "training.memory_gb=2", "--json"}).out);
   };
   EXPECT_EQ(facts_of("1000000000")["fits"], true);
-  EXPECT_EQ(facts_of("1000000000")["memory"]["scratch_bytes"], facts_of("100000")["memory"]["scratch_bytes"]);
+  EXPECT_EQ(facts_of("1000000000")["memory"]["scratch_bytes"],
+            facts_of("100000")["memory"]["scratch_bytes"]);
 }
 
 TEST_F(EstimateCommand, SaysWhetherLoadingTakesTheMost) {

@@ -24,9 +24,8 @@ size_t given(void* data, size_t bytes) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   std::vector<unsigned char> is_there(bytes / page);
   EXPECT_EQ(mincore(data, bytes, is_there.data()), 0);
-  return page * static_cast<size_t>(std::count_if(is_there.begin(), is_there.end(), [](auto byte) {
-           return (byte & 1) != 0;
-         }));
+  return page * static_cast<size_t>(std::count_if(
+                    is_there.begin(), is_there.end(), [](auto byte) { return (byte & 1) != 0; }));
 }
 
 TEST(PagePool, TakesAgainWhatWasGivenBack) {
