@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ops/aligned.h"
 #include "ops/cpu_bfloat16.h"
+#include "ops/cpu_math.h"
 #include "ops/cpu_pack.h"
 #include "ops/cpu_parallel.h"
 #include "ops/cpu_weight.h"
@@ -79,7 +80,7 @@ float* add_piece(float* sums, float* totals, int64_t count, bool is_first) {
 }
 
 template <typename T>
-void write(const float* sums, T* y, int64_t count, bool add) {
+PRESCRIPT_AVX2 void write(const float* sums, T* y, int64_t count, bool add) {
   if (add) {
     for (int64_t i = 0; i < count; ++i) store(widened(y[i]) + sums[i], y[i]);
   } else {

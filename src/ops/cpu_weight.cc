@@ -166,10 +166,10 @@ WeightPanels::LeftBlock WeightPanels::left_block(
 }
 
 /// A chunk of pairs along O is two panels; each stored unit holds columns 2u and 2u + 1.
-void WeightPanels::pair_along_rows(int64_t chunk,
-                                   int64_t col,
-                                   int64_t num_cols,
-                                   uint32_t* to) const {
+PRESCRIPT_AVX2 void WeightPanels::pair_along_rows(int64_t chunk,
+                                                  int64_t col,
+                                                  int64_t num_cols,
+                                                  uint32_t* to) const {
   const int64_t half = kernel_.cols / 2;
   for (int64_t side = 0; side < 2; ++side, to += half) {
     const int64_t panel = 2 * chunk + side;
