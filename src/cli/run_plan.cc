@@ -205,7 +205,8 @@ MostRows most_rows(const Recipe& recipe, const TrainingData& data) {
   return {.trained = most_rows_of_step(
               data, exemplars_of_each, prompts, virtual_tokens, recipe.training.share),
           .scored = std::max(most_rows_of_validation(data, prompts, virtual_tokens),
-                             recipe.training.share ? std::ssize(data.head_start) : int64_t{0})};
+                             recipe.training.share ? std::ssize(data.head_start) : int64_t{0}),
+          .undivided = rows_of_longest(data, virtual_tokens)};
 }
 
 }  // namespace

@@ -287,7 +287,7 @@ size_t training_bytes(const BackendTraits& ops,
                       DType dtype,
                       const RunPlan& plan,
                       const MostRows& most_rows) {
-  const int64_t rows = plan.max_rows;
+  const int64_t rows = std::max(plan.max_rows, most_rows.undivided);
   const auto bytes = [&](int64_t held, const KeepPlan& keep) {
     return PassRun::bytes(ops, config, dtype, held, held, held, keep);
   };

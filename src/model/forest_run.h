@@ -86,6 +86,7 @@ int64_t num_ways_through(const Schedule& schedule, const RunPlan& plan);
 struct MostRows {
   int64_t trained = INT64_MAX;  // of a step
   int64_t scored = INT64_MAX;   // of a validation or a head start
+  int64_t undivided = 1;        // of the longest sequence, which passes of fewer rows hold too
 };
 
 /// Bytes that differentiate_forest, for as many rows as are trained at a time, and score_forest

@@ -114,8 +114,9 @@ std::vector<std::pair<const char*, uint64_t>> parts_of(const RunMemory& run, con
         {"activations", activations + card_soft_prompt_bytes(run.config, run.held.virtual_tokens)},
         {"scratch", card_scratch_bytes(run.config)}};
   }
+  const MostRows& most = run.held.most;
   const int64_t rows =
-      std::min(plan.max_rows, std::max(run.held.most.trained, run.held.most.scored));
+      std::min(std::max(plan.max_rows, most.undivided), std::max(most.trained, most.scored));
   const double pairs = static_cast<double>(rows) * static_cast<double>(rows);
   const uint64_t scratch = scratch_bytes(run.config,
                                          run.dtype,
@@ -153,6 +154,16 @@ int64_t most_rows_of_step(const TrainingData& data,
     rows += lengths[static_cast<size_t>(i) % lengths.size()] + num_virtual_tokens - prefix;
   }
   return num_candidates * rows;
+}
+
+int64_t rows_of_longest(const TrainingData& data, int64_t num_virtual_tokens) {
+  int64_t longest = 0;
+  for (const auto* exemplars : {&data.train, &data.validation}) {
+    for (const TrainingExemplar& exemplar : *exemplars) {
+      longest = std::max(longest, std::ssize(exemplar.rendered.ids));
+    }
+  }
+  return longest + num_virtual_tokens;
 }
 
 int64_t most_rows_of_validation(const TrainingData& data,

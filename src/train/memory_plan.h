@@ -89,6 +89,9 @@ int64_t most_rows_of_validation(const TrainingData& data,
                                 int64_t num_candidates,
                                 int64_t num_virtual_tokens);
 
+/// Rows of the longest exemplar.
+int64_t rows_of_longest(const TrainingData& data, int64_t num_virtual_tokens);
+
 /// Bytes that a run takes at most: of the card where the backend has one, else of the process.
 uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan);
 

@@ -100,7 +100,8 @@ TEST_F(AuditCommand, AnAnswerLearnedByHeartIsFoundWhole) {
   directory_.write("one.jsonl", exemplar_line("one", "Ill?", "No it is not."));
   train_whole({"data.train=one.jsonl",
                "data.validation=null",
-               "training.steps=150",
+               "dtype=fp32",
+               "training.steps=400",
                "training.batch_size=1",
                "training.checkpoint_every=1000",
                "soft_prompt.num_virtual_tokens=8"});

@@ -312,14 +312,12 @@ TEST_F(EstimateCommand, PassesOfMoreRowsThanThereAreTakeNoMore) {
 
 TEST_F(EstimateCommand, SaysWhetherLoadingTakesTheMost) {
   for (const bool is_loading : {true, false}) {
-    Arguments arguments = {
-        "base_model=" + kSource + "/models/SmolLM2-135M-Instruct.Q4_1.gguf",
-        "data.format=plain",
-        "data.validation=null",
-        "soft_prompt.num_virtual_tokens=2",
-        "training.batch_size=1",
-        "training.threads=1",
-        "training.micro_batch_tokens=" + std::string(is_loading ? "16" : "4096")};
+    Arguments arguments = {"base_model=" + kSource + "/models/SmolLM2-135M-Instruct.Q4_1.gguf",
+                           "data.format=plain",
+                           "data.validation=null",
+                           "soft_prompt.num_virtual_tokens=2",
+                           "training.batch_size=" + std::string(is_loading ? "1" : "12"),
+                           "training.threads=1"};
     EXPECT_EQ(estimate(arguments).out.find(" at its peak, while the weights are loaded\n") !=
                   std::string::npos,
               is_loading);
@@ -359,8 +357,11 @@ TEST_F(EstimateCommand, OfACardThatIsNotHereTellsTheMemory) {
 
 TEST_F(EstimateCommand, OfACardTheRecipeTellsTheSize) {
   const auto of_card = [&](const std::string& gb) {
-    return estimate(
-        {"device=cuda", "training.micro_batch_tokens=null", "training.memory_gb=" + gb, "--json"});
+    return estimate({"device=cuda",
+                     "training.batch_size=1024",
+                     "training.micro_batch_tokens=null",
+                     "training.memory_gb=" + gb,
+                     "--json"});
   };
   const auto small = ordered_json::parse(of_card("0.57").out);
   EXPECT_EQ(small["fits"], true);

@@ -108,6 +108,16 @@ TEST_F(MemoryPlan, OfPassesThatNothingFillsCountsTheRowsThatThereAre) {
   EXPECT_EQ(needed_at(200), needed_at(2048));
 }
 
+TEST_F(MemoryPlan, OfPassesThatASequenceOverfillsCountsItsRows) {
+  const RunMemory long_one =
+      run(*ops_, {.most = {.trained = 500, .scored = 500, .undivided = 200}});
+  const auto needed_at = [&](int64_t rows) {
+    return needed_bytes(long_one, {.max_rows = rows, .kept_layers = 6});
+  };
+  EXPECT_EQ(needed_at(1), needed_at(200));
+  EXPECT_LT(needed_at(200), needed_at(201));
+}
+
 TEST_F(MemoryPlan, WarnsOfMoreThanThereIs) {
   RunMemory large = run(*ops_);
   EXPECT_EQ(describe_excess(large, {.max_rows = 256}), std::nullopt);
@@ -256,6 +266,8 @@ TEST(MostRowsOfValidation, AreThoseOfAllExemplarsOfEveryCandidate) {
   for (const size_t length : {10, 30}) data.validation.emplace_back().rendered.ids.resize(length);
   EXPECT_EQ(most_rows_of_validation(data, 3, 5), 3 * (15 + 35));
   EXPECT_EQ(most_rows_of_validation({}, 3, 5), 0);
+  data.train.emplace_back().rendered.ids.resize(20);
+  EXPECT_EQ(rows_of_longest(data, 5), 35);
 }
 
 TEST_F(MemoryPlan, ScratchGrowsWithThreadsRowsTargetsAndPairsUpToABlock) {
