@@ -96,6 +96,6 @@ size_t training_bytes(const BackendTraits& ops,
                       const DecoderConfig& config,
                       DType dtype,
                       const RunPlan& plan,
-                      const MostRows& most = {});
+                      const MostRows& most_rows = {});
 
 }  // namespace prescript
