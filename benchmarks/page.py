@@ -170,7 +170,7 @@ def write(rows, page=PAGE, readme=README):
         peers = dict.fromkeys(row["versions"].partition(", ")[2] for row in own)
         lines += [f"### {name}", "", f"{dates[0]} to {dates[-1]}; {'; '.join(peers)}.", "", *tables(own)]
     replace_between(page, lines)
-    newest = max(rows, key=lambda row: row["date"])["machine"]
+    newest = max(reversed(rows), key=lambda row: row["date"])["machine"]  # of a day the last
     figures = beside_peft([row for row in rows if row["machine"] == newest])
     if figures:
         replace_between(readme, figures)
