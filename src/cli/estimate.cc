@@ -171,7 +171,7 @@ void write_text(const Estimate& estimate) {
   write_result(in_column("memory") + in_gb(sum_of(memory)) + " at its peak" +
                (estimate.is_card ? ", of the card" : "") +
                (estimate.forecast.peaks_in_loading ? ", while the weights are loaded" : "") +
-               (estimate.forecast.misfit ? ", which does not fit" : ""));
+               (estimate.forecast.misfit ? "; the run does not fit: see the warning" : ""));
   for (const MemoryPart& part : memory) {
     const bool is_weights = std::string_view(part.label) == "weights";
     write_result(in_column(std::string("  ") + part.label) + in_gb(part.bytes) +

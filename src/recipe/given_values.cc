@@ -65,9 +65,10 @@ class Collector {
       refuse_unknown(path, here);
     } else if (value.kind == YamlValue::Kind::kMapping) {
       for (const auto& [name, member] : value.members) add(name, member, place, in_file, path);
-    } else if (value.kind != YamlValue::Kind::kNull || !in_file) {
-      // An override that empties a group would leave the file's values in it.
+    } else if (value.kind != YamlValue::Kind::kNull) {
       fail(here, path + ": found " + describe(value) + "; allowed is a group of keys");
+    } else if (!in_file) {
+      std::erase_if(given_, [&](const auto& one) { return one.first.starts_with(path + "."); });
     }
   }
 

@@ -149,18 +149,30 @@ ValueKind<std::string> date() {
           .write = [](const std::string& day) { return day; }};
 }
 
+namespace {
+
+/// In one line, as a recipe has it.
+std::string in_line(const YamlValue& value) {
+  if (value.kind == YamlValue::Kind::kNull) return "null";
+  if (value.kind == YamlValue::Kind::kMapping) return "{...}";
+  if (value.kind == YamlValue::Kind::kSequence) {
+    std::string items;
+    for (const YamlValue& item : value.items) items += (items.empty() ? "" : ", ") + in_line(item);
+    return "[" + items + "]";
+  }
+  const bool is_text = !parse_boolean(value) && !parse_number<double>(value);
+  return is_text ? quote(value.scalar) : value.scalar;
+}
+
+}  // namespace
+
 std::string describe(const YamlValue& value) {
   if (value.kind == YamlValue::Kind::kNull) return "nothing";
   if (value.kind == YamlValue::Kind::kSequence) {
-    if (value.items.empty()) return "an empty list";
     constexpr size_t kMostShown = 80;
-    std::string items;
-    for (const YamlValue& item : value.items) {
-      if (item.kind != YamlValue::Kind::kScalar) return "a list";
-      items += items.empty() ? "" : ", ";
-      items += parse_number<double>(item) ? item.scalar : quote(item.scalar);
-    }
-    return items.size() > kMostShown ? "a list" : "the list [" + items + "]";
+    const std::string list = in_line(value);
+    if (value.items.empty()) return "an empty list";
+    return list.size() > kMostShown ? "a list" : "the list " + list;
   }
   if (value.kind == YamlValue::Kind::kMapping) return "a group of keys";
   if (parse_boolean(value)) return "the truth value " + value.scalar;

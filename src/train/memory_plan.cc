@@ -93,9 +93,10 @@ uint64_t table_bytes(const DecoderConfig& config) {
                                                (config.local_rope ? 2 : 1));
 }
 
+/// Rounded up, but for a billionth: a limit of 1.1 GB stays that.
 std::string in_gb(uint64_t bytes) {
   std::ostringstream text;
-  text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * 100) / 100 << " GB";
+  text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * 100 - 1e-7) / 100 << " GB";
   return text.str();
 }
 
@@ -150,7 +151,9 @@ int64_t most_rows_of_step(const TrainingData& data,
   std::ranges::sort(lengths, std::greater<>());
   const int64_t prefix = share ? std::ssize(common) + num_virtual_tokens : 0;
   int64_t rows = prefix;
-  for (int64_t i = 0; i < batch_size; ++i) {
+  // Where an epoch ends within a step, exemplars come twice: shared, they are computed once.
+  const int64_t num_computed = share ? std::min(batch_size, std::ssize(lengths)) : batch_size;
+  for (int64_t i = 0; i < num_computed; ++i) {
     rows += lengths[static_cast<size_t>(i) % lengths.size()] + num_virtual_tokens - prefix;
   }
   return num_candidates * rows;
@@ -258,8 +261,12 @@ namespace {
 /// For a run that does not fit, joined by commas: those alone that can help it.
 std::string remedies(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
   std::string text = run.is_limit_set ? "raise it" : "close other programs";
-  if (max_rows.value_or(0) > kFewestRows) {
+  const int64_t longest = run.held.most.undivided;
+  if (max_rows.value_or(0) > std::max(kFewestRows, longest)) {
     text += ", lower training.micro_batch_tokens (of a new run)";
+  } else if (longest > kFewestRows) {
+    text +=
+        ", shorten the longest exemplar, whose " + counted(longest, "row") + " are never divided";
   }
   RunMemory streamed = run;
   streamed.format = WeightFormat::kStreamed;
@@ -313,7 +320,7 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
   const RunPlan least = least_plan(max_rows);
   throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) +
                     (has_card(run) ? " of the card" : "") + " is too little; at " +
-                    counted(least.max_rows, "row") + " a pass training takes at least " +
+                    counted(least.max_rows, "row") + " a pass training plans with at least " +
                     in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
                     "; " + remedies(run, memory_bytes, max_rows));
 }

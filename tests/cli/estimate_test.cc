@@ -297,7 +297,7 @@ TEST_F(EstimateCommand, WhatDoesNotFitIsEstimatedAllTheSame) {
   EXPECT_GT(facts["peak_bytes"], 50'000'000);
   EXPECT_EQ(ordered_json::parse(estimate({"--json"}).out)["fits"], true);
   EXPECT_THAT(estimate({"training.memory_gb=0.01"}).out,
-              HasSubstr(" GB at its peak, which does not fit\n"));
+              HasSubstr(" GB at its peak; the run does not fit: see the warning\n"));
 }
 
 TEST_F(EstimateCommand, PassesOfMoreRowsThanThereAreTakeNoMore) {
@@ -359,6 +359,7 @@ TEST_F(EstimateCommand, OfACardTheRecipeTellsTheSize) {
   const auto of_card = [&](const std::string& gb) {
     return estimate({"device=cuda",
                      "training.batch_size=1024",
+                     "training.share=false",
                      "training.micro_batch_tokens=null",
                      "training.memory_gb=" + gb,
                      "--json"});

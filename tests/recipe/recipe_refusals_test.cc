@@ -186,7 +186,7 @@ TEST_F(RecipeTest, AFaultyOverrideIsNamed) {
        "nearest known key is training.steps"},
       {"training.steps=x", "override \"training.steps=x\": training.steps: found the text \"x\""},
       {"training=5", "training: found the number 5; allowed is a group of keys"},
-      {"training=null", "training: found nothing; allowed is a group of keys"},
+      {"data=null", "data.train: missing"},
       {"training={stepz: 5}", "unknown key \"training.stepz\""},
       {"training.steps=[1", "override \"training.steps=[1\":1:"},
       {"training.steps=1\n---\n2", "a second document"},

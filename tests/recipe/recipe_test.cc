@@ -137,6 +137,9 @@ TEST_F(RecipeTest, OverridesTakeThePlaceOfTheFilesValues) {
   EXPECT_EQ(recipe.data.instruction, "a=b");
   EXPECT_EQ(recipe.soft_prompt.init.from, "vocabulary");
   EXPECT_EQ(read(text, {"training.steps="}).training.steps, 200);
+  const Recipe emptied = read(text, {"training=null", "training.steps=7"});
+  EXPECT_EQ(emptied.training.steps, 7);
+  EXPECT_EQ(emptied.training.seed, read(kRequired).training.seed) << "the file's is gone";
   expect_error("output: missing", text, {"output="});
 }
 

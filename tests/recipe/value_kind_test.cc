@@ -183,7 +183,7 @@ TEST(ValueKind, ValuesAreDescribedByTheirKind) {
   EXPECT_EQ(describe(value_of("\"\\n\"")), "the text \"\\x0a\"");
   EXPECT_EQ(describe(value_of("''")), "an empty text");
   EXPECT_EQ(describe(value_of("[1, a, 1e3]")), "the list [1, \"a\", 1e3]");
-  EXPECT_EQ(describe(value_of("[[1]]")), "a list");
+  EXPECT_EQ(describe(value_of("[[1], {b: 2}, null, true]")), "the list [[1], {...}, null, true]");
   EXPECT_EQ(describe(value_of("[" + std::string(200, '1') + "]")), "a list");
   EXPECT_EQ(describe(value_of("[]")), "an empty list");
   EXPECT_EQ(describe(value_of("a: 1")), "a group of keys");

@@ -127,15 +127,26 @@ TEST_F(MemoryPlan, WarnsOfMoreThanThereIs) {
                     HasSubstr(" are free; lower it")));
 }
 
+std::string refusal(const RunMemory& memory, uint64_t bytes, std::optional<int64_t> rows) {
+  try {
+    plan_memory(memory, bytes, rows);
+  } catch (const DeviceError& error) {
+    return error.what();
+  }
+  return "it fits";
+}
+
+TEST_F(MemoryPlan, ALimitIsShownAsItWasSet) {
+  RunMemory large = run(*ops_);
+  large.process.resident = 5'000'000'000;
+  for (const std::string gb : {"0.07", "0.14", "0.28", "0.29", "1.1", "1.12", "2"}) {
+    const auto bytes = static_cast<uint64_t>(std::stod(gb) * 1e9);
+    EXPECT_THAT(refusal(large, bytes, {}),
+                testing::StartsWith("training.memory_gb: " + gb + " GB is too little"));
+  }
+}
+
 TEST_F(MemoryPlan, OffersOnlyWhatHelps) {
-  const auto refusal = [&](const RunMemory& memory, uint64_t bytes, std::optional<int64_t> rows) {
-    try {
-      plan_memory(memory, bytes, rows);
-    } catch (const DeviceError& error) {
-      return std::string(error.what());
-    }
-    return std::string("it fits");
-  };
   RunMemory memory = run(*ops_);
   EXPECT_THAT(refusal(memory, 1'000'000, {}),
               testing::EndsWith("; close other programs, or use a smaller base model"));
@@ -144,6 +155,10 @@ TEST_F(MemoryPlan, OffersOnlyWhatHelps) {
               testing::EndsWith("; raise it, or use a smaller base model"));
   EXPECT_THAT(refusal(memory, 1'000'000, 2000),
               HasSubstr("raise it, lower training.micro_batch_tokens (of a new run), or "));
+  memory.held.most.undivided = 3000;
+  EXPECT_THAT(refusal(memory, 1'000'000, 2000),
+              HasSubstr("raise it, shorten the longest exemplar, whose 3000 rows are never "));
+  memory.held.most.undivided = 1;
   // Half of the weights is enough where they are streamed.
   memory.config.num_layers = 100;
   const uint64_t enough = needed_bytes(memory, least_plan({})) -
@@ -256,7 +271,8 @@ TEST(MostRowsOfStep, AreTheLongestExemplarsBehindWhatAllHaveInCommon) {
     }
   }
   EXPECT_EQ(most_rows_of_step(data, 2, 1, 5, true), 5 + 4 + 26 + 16);
-  EXPECT_EQ(most_rows_of_step(data, 4, 1, 5, true), 5 + 4 + 26 + 16 + 6 + 26) << "an epoch ends";
+  EXPECT_EQ(most_rows_of_step(data, 4, 1, 5, true), 5 + 4 + 26 + 16 + 6) << "an epoch ends";
+  EXPECT_EQ(most_rows_of_step(data, 4, 1, 5, false), 35 + 25 + 15 + 35);
   EXPECT_EQ(most_rows_of_step(data, 2, 3, 5, true), 3 * (5 + 4 + 26 + 16));
   EXPECT_EQ(most_rows_of_step(data, 2, 1, 5, false), 35 + 25);
 }
