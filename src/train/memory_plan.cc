@@ -4,7 +4,6 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <ranges>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -208,8 +207,9 @@ uint64_t scratch_bytes(const DecoderConfig& config,
   const bool is_long = config.hidden_size > kPiece;
   const int64_t sums = is_long ? config.gate_up_size() : config.hidden_size;
   const int64_t product = kFloat * kHeldRows * (kPiece + sums);
-  const double group = static_cast<double>(config.num_heads / config.num_kv_heads);
-  const auto scores = static_cast<int64_t>(2 * kFloat * std::min(kScores, group * extents.pairs));
+  const int64_t group = config.num_heads / config.num_kv_heads;
+  const double pairs = static_cast<double>(group) * extents.pairs;
+  const auto scores = static_cast<int64_t>(2 * kFloat * std::min(kScores, pairs));
   return table_bytes(config) +
          static_cast<uint64_t>(logits + attended + num_threads * (product + scores));
 }
@@ -283,11 +283,9 @@ std::string remedies(const RunMemory& run, uint64_t memory_bytes, std::optional<
 RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<int64_t> max_rows) {
   /// The most layers that can be kept at this many rows, -1 where not even none fits.
   const auto kept_layers_that_fit = [&](int64_t rows, int64_t rows_together) {
-    const auto layers = std::views::iota(int64_t{0}, run.config.num_layers + 1);
-    const auto fits = [&](int64_t kept) {
-      return needed_bytes(run, {rows, kept, rows_together}) <= memory_bytes;
-    };
-    return std::ranges::partition_point(layers, fits) - layers.begin() - 1;
+    int64_t kept = run.config.num_layers;
+    while (kept >= 0 && needed_bytes(run, {rows, kept, rows_together}) > memory_bytes) --kept;
+    return kept;
   };
   std::vector<int64_t> candidates;
   if (max_rows) {
