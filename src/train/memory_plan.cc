@@ -271,7 +271,8 @@ std::string remedies(const RunMemory& run, uint64_t memory_bytes, std::optional<
   RunMemory streamed = run;
   streamed.format = WeightFormat::kStreamed;
   const int64_t rows = least_plan(max_rows).max_rows;
-  if (needed_bytes(streamed, {rows, 0, rows}) <= memory_bytes) {
+  if (run.format != WeightFormat::kStreamed &&
+      needed_bytes(streamed, {rows, 0, rows}) <= memory_bytes) {
     text += ", set weights.residence: streamed";
   }
   return text + (has_card(run) ? ", or use a larger card or a smaller base model"
