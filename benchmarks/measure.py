@@ -13,6 +13,7 @@ from worker import ROOT, Died, TooLong, Worker, turn
 
 MODEL = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 PROGRAMS = pathlib.Path(os.environ.get("PRESCRIPT_BUILD", ROOT / "build" / "cpu")) / "bin"
+STEP_WORKER = PROGRAMS / "prescript_step_worker"
 HERE = pathlib.Path(__file__).parent
 STEPS, FEW_STEPS, LONG_STEP_S = 5, 3, 60  # FEW_STEPS where one takes longer than LONG_STEP_S
 MOST_BUSY = 3  # processes beside a step
@@ -31,11 +32,11 @@ def say(text):
     print(f"  {text}", file=sys.stderr)
 
 
-def our_worker(name, dtype, folder, *options):
+def our_worker(name, dtype, folder, *options, program=STEP_WORKER):
     case = cases.CASES[name]
     path = pathlib.Path(folder) / "sequences.txt"
     path.write_text("".join(f"{begin} {' '.join(map(str, ids))}\n" for begin, ids in case.sequences()))
-    return Worker(PROGRAMS / "prescript_step_worker", MODEL, dtype, case.num_virtual, path, *options)
+    return Worker(program, MODEL, dtype, case.num_virtual, path, *options)
 
 
 def warm_peer(peer, name, dtype, limit_s):

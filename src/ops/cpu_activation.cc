@@ -43,7 +43,7 @@ struct GeluTanh {
 };
 
 template <typename F, typename T>
-PRESCRIPT_AVX2 void activate_row(const T* x, bool is_gated, int64_t size, T* h) {
+PRESCRIPT_WIDEST void activate_row(const T* x, bool is_gated, int64_t size, T* h) {
   if (!is_gated) {
     for (int64_t i = 0; i < size; ++i) store(F::at(widened(x[i])).value, h[i]);
     return;
@@ -54,7 +54,8 @@ PRESCRIPT_AVX2 void activate_row(const T* x, bool is_gated, int64_t size, T* h) 
 }
 
 template <typename F, typename T>
-PRESCRIPT_AVX2 void differentiate_row(const T* x, const T* dh, bool is_gated, int64_t size, T* dx) {
+PRESCRIPT_WIDEST void differentiate_row(
+    const T* x, const T* dh, bool is_gated, int64_t size, T* dx) {
   if (!is_gated) {
 #pragma GCC ivdep  // the output may be the input: element by element, never shifted
     for (int64_t i = 0; i < size; ++i) {

@@ -161,7 +161,7 @@ class BackwardBlock {
   /// A whole number of tiles, and of chunks.
   static int64_t sum_rows(const PartHead& head) {
     const int64_t both = std::lcm(head.kernel().rows, head.kernel().cols);
-    return kSumRows / both * both;
+    return kSumRows / both * both;  // NOLINT(clang-analyzer-core.DivideZero): no kernel is empty
   }
   int64_t held_rows() const { return kHeldRows / head_.kernel().rows * head_.kernel().rows; }
   int64_t max_panels() const {
@@ -208,7 +208,7 @@ class BackwardBlock {
 
   /// P and dS of row `r` from S and dO·Vᵀ.
   template <bool is_capped>
-  PRESCRIPT_AVX2 void differentiate(int64_t r, int64_t panels) const {
+  PRESCRIPT_WIDEST void differentiate(int64_t r, int64_t panels) const {
     float* const p = probabilities_ + (r - begin_) * cols_;
     float* const ds = dscores_ + (r - begin_) * cols_;
     head_.scale_scores(panels, cols_, panel_floats_, p);
@@ -233,10 +233,10 @@ class BackwardBlock {
   /// Adds x · scores of panel `j`, whose rows are the elements of the head, to rows of `gradient`.
   /// K/V gradients nearly cancel where all rows attend to one key: sums over kSumRows are added in
   /// float64.
-  PRESCRIPT_AVX2 void add_turned(int64_t j,
-                                 const float* x,
-                                 const float* scores,
-                                 const Tensor& gradient) const {
+  PRESCRIPT_WIDEST void add_turned(int64_t j,
+                                   const float* x,
+                                   const float* scores,
+                                   const Tensor& gradient) const {
     const int64_t E = head_.E();
     const int64_t num_rows = end_ - begin_;
     const int64_t tile_stride = head_.panels_of(num_rows) * tile_;
@@ -283,7 +283,7 @@ class BackwardBlock {
 };
 
 template <typename T>
-PRESCRIPT_AVX2 float dot(const T* x, const T* y, int64_t count) {
+PRESCRIPT_WIDEST float dot(const T* x, const T* y, int64_t count) {
   float lanes[kLanes] = {};
   for (int64_t i = 0; i + kLanes <= count; i += kLanes) {
     for (int64_t k = 0; k < kLanes; ++k) lanes[k] += widened(x[i + k]) * widened(y[i + k]);

@@ -44,21 +44,14 @@ Merged start_merging(const AttentionShape& shape, int64_t num_rows, Scratch& mem
   return merged;
 }
 
-PRESCRIPT_AVX2 RowSum exponentials(float* scores, int64_t chunks, int64_t cols, int64_t stride) {
-  // Not as a loop over lanes: the compiler leaves that scalar.
-  __m256 largest[2] = {_mm256_set1_ps(kHidden), _mm256_set1_ps(kHidden)};
+PRESCRIPT_WIDEST RowSum exponentials(float* scores, int64_t chunks, int64_t cols, int64_t stride) {
+  LaneMaxima maxima(kHidden);
   for (int64_t j = 0; j < chunks; ++j) {
-    for (int64_t c = 0; c < cols; c += kLanes) {
-      const float* const s = scores + j * stride + c;
-      largest[0] = _mm256_max_ps(_mm256_load_ps(s), largest[0]);
-      largest[1] = _mm256_max_ps(_mm256_load_ps(s + 8), largest[1]);
-    }
+    for (int64_t c = 0; c < cols; c += kLanes) maxima.add(scores + j * stride + c);
   }
-  alignas(32) float lanes[kLanes] = {};
-  _mm256_store_ps(lanes, _mm256_max_ps(largest[0], largest[1]));
-  const float max = *std::max_element(lanes, lanes + 8);
+  const float max = maxima.largest();
   const float shift = max == kHidden ? 0 : max;  // of a row that sees no key
-  std::fill_n(lanes, kLanes, 0.0F);
+  float lanes[kLanes] = {};
   for (int64_t j = 0; j < chunks; ++j) {
     for (int64_t c = 0; c < cols; c += kLanes) {
       float* const s = scores + j * stride + c;

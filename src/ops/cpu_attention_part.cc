@@ -12,12 +12,12 @@ constexpr int64_t kGrain = 4;
 
 /// x · factor and zeros up to a whole chunk of `cols`, chunks `stride` apart.
 template <typename T>
-PRESCRIPT_AVX2 void scale_into_chunks(const T* __restrict x,
-                                      int64_t count,
-                                      float factor,
-                                      int64_t cols,
-                                      int64_t stride,
-                                      float* __restrict y) {
+PRESCRIPT_WIDEST void scale_into_chunks(const T* __restrict x,
+                                        int64_t count,
+                                        float factor,
+                                        int64_t cols,
+                                        int64_t stride,
+                                        float* __restrict y) {
   for (; count >= cols; count -= cols, x += cols, y += stride) {
     for (int64_t i = 0; i < cols; i += kLanes) {
       for (int64_t k = 0; k < kLanes; ++k) y[i + k] = widened(x[i + k]) * factor;
@@ -73,13 +73,13 @@ void multiply(const GemmKernel& kernel,
   }
 }
 
-PRESCRIPT_AVX2 void add_chunks(const GemmKernel& kernel,
-                               const float* __restrict x,
-                               int64_t x_stride,
-                               int64_t count,
-                               float keep,
-                               float factor,
-                               float* __restrict y) {
+PRESCRIPT_WIDEST void add_chunks(const GemmKernel& kernel,
+                                 const float* __restrict x,
+                                 int64_t x_stride,
+                                 int64_t count,
+                                 float keep,
+                                 float factor,
+                                 float* __restrict y) {
   const int64_t cols = kernel.cols;
   for (; count >= cols; count -= cols, x += x_stride, y += cols) {
     for (int64_t i = 0; i < cols; i += kLanes) {
@@ -104,10 +104,10 @@ int64_t PartHead::visible_panels(int64_t begin, int64_t first, int64_t count) co
   return std::clamp<int64_t>(panels_of(visible(last_row) - first), 0, count);
 }
 
-PRESCRIPT_AVX2 void PartHead::scale_scores(int64_t chunks,
-                                           int64_t cols,
-                                           int64_t stride,
-                                           float* scores) const {
+PRESCRIPT_WIDEST void PartHead::scale_scores(int64_t chunks,
+                                             int64_t cols,
+                                             int64_t stride,
+                                             float* scores) const {
   const float to_power = scale() * kLog2E;
   for (int64_t j = 0; j < chunks; ++j) {
     float* const s = scores + j * stride;

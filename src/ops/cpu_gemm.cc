@@ -80,7 +80,7 @@ float* add_piece(float* sums, float* totals, int64_t count, bool is_first) {
 }
 
 template <typename T>
-PRESCRIPT_AVX2 void write(const float* sums, T* y, int64_t count, bool add) {
+PRESCRIPT_WIDEST void write(const float* sums, T* y, int64_t count, bool add) {
   if (add) {
     for (int64_t i = 0; i < count; ++i) store(widened(y[i]) + sums[i], y[i]);
   } else {

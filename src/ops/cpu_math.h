@@ -1,10 +1,23 @@
 #pragma once
 // Functions for loops that the compiler turns into vector instructions.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
+/// A function that others take into their loops.
 #define PRESCRIPT_AVX2 __attribute__((target("avx2,fma")))
+
+/// A function of loops, compiled for vectors of 512 bits and of 256: the loader takes what the
+/// processor has. A default has to be named: it serves one with AVX2 but without all of x86-64-v3.
+/// Clang makes no clones of templates.
+#ifdef __clang__
+#define PRESCRIPT_WIDEST PRESCRIPT_AVX2
+#else
+#define PRESCRIPT_WIDEST \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#endif
 
 namespace prescript::cpu {
 
@@ -18,6 +31,38 @@ PRESCRIPT_AVX2 inline float sum_of_lanes(float (&lanes)[kLanes]) {
   }
   return lanes[0];
 }
+
+/// Maxima in kLanes lanes, as vectors: the compiler leaves a loop over lanes that takes them
+/// scalar.
+class LaneMaxima {
+ public:
+  explicit LaneMaxima(float least) : low_(Vector{} + least), high_(low_) {}
+
+  /// Of x [kLanes].
+  void add(const float* x) {
+    add(x, low_);
+    add(x + kLanes / 2, high_);
+  }
+
+  float largest() const {
+    const Vector both = high_ > low_ ? high_ : low_;
+    float lanes[kLanes / 2];
+    std::memcpy(lanes, &both, sizeof lanes);
+    return *std::max_element(lanes, lanes + kLanes / 2);
+  }
+
+ private:
+  using Vector __attribute__((vector_size(kLanes / 2 * sizeof(float)))) = float;
+
+  static void add(const float* x, Vector& lanes) {
+    Vector other;
+    std::memcpy(&other, x, sizeof other);
+    lanes = other > lanes ? other : lanes;
+  }
+
+  Vector low_;
+  Vector high_;
+};
 
 /// exp(x) for x <= 88, to 2 units in the last place; 0 below -87. Source: Cephes, expf.
 PRESCRIPT_AVX2 inline float exponential(float x) {

@@ -162,7 +162,7 @@ class Team {
 
 struct Threads {
   std::atomic<int> count = 0;  // before it is set
-  std::mutex mutex;  // held by whose loop runs
+  std::mutex mutex;            // held by whose loop runs
   std::unique_ptr<Team> team;
 };
 

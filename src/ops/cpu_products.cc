@@ -20,16 +20,14 @@ constexpr int64_t kTargetRows = 128;
 
 /// log Σ exp x, not a number where one of x is none. Partial sums are of kLanes columns of kBlock
 /// elements.
-PRESCRIPT_AVX2 float log_sum_exp(const float* x, int64_t size) {
+PRESCRIPT_WIDEST float log_sum_exp(const float* x, int64_t size) {
   constexpr int64_t kBlock = 64 * kLanes;
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
   const int64_t whole = size / kLanes * kLanes;
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    for (int64_t k = 0; k < kLanes; ++k) lanes[k] = lanes[k] < x[i + k] ? x[i + k] : lanes[k];
-  }
-  float max = *std::max_element(lanes, lanes + kLanes);
+  LaneMaxima maxima(-std::numeric_limits<float>::infinity());
+  for (int64_t i = 0; i < whole; i += kLanes) maxima.add(x + i);
+  float max = maxima.largest();
   for (int64_t i = whole; i < size; ++i) max = std::max(max, x[i]);
+  float lanes[kLanes];
   double sum = 0;
   for (int64_t begin = 0; begin < whole; begin += kBlock) {
     std::fill_n(lanes, kLanes, 0.0F);
@@ -53,7 +51,10 @@ struct RowLoss {
 /// The gradient of −weight·log softmax(logits)[target] at the logits before the cap. It may stand
 /// where the logits do.
 template <typename T>
-PRESCRIPT_AVX2 void logits_gradient(const float* logits, RowLoss loss, int64_t size, T* gradient) {
+PRESCRIPT_WIDEST void logits_gradient(const float* logits,
+                                      RowLoss loss,
+                                      int64_t size,
+                                      T* gradient) {
   const float target_ratio = logits[loss.target] * loss.inverse_cap;
   const float of_target = loss.weight * (exponential(logits[loss.target] - loss.lse) - 1) *
                           (1 - target_ratio * target_ratio);
@@ -65,7 +66,7 @@ PRESCRIPT_AVX2 void logits_gradient(const float* logits, RowLoss loss, int64_t s
   store(of_target, gradient[loss.target]);
 }
 
-PRESCRIPT_AVX2 void cap_row(float cap, int64_t size, float* logits) {
+PRESCRIPT_WIDEST void cap_row(float cap, int64_t size, float* logits) {
   for (int64_t i = 0; i < size; ++i) logits[i] = capped(logits[i], cap, 1 / cap);
 }
 

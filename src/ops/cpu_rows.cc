@@ -7,15 +7,12 @@
 #include <c10/util/BFloat16.h>
 
 #include "ops/check.h"
+#include "ops/cpu_math.h"
 #include "ops/cpu_parallel.h"
 #include "ops/cpu_weight.h"
 
 namespace prescript::cpu {
 namespace {
-
-// Partial sums of a dot product: as many as fill a vector register, and 16 times less rounding than
-// one.
-constexpr int64_t kLanes = 16;
 
 // Rows below which a loop is not worth a second thread.
 constexpr int64_t kGrainRows = 16;
@@ -62,29 +59,111 @@ void for_groups(const Tensor& x, int64_t size, const Body& body) {
   });
 }
 
-/// Σ term(i) over [0, size), in a fixed order.
+/// Σ term(i) over [0, size), in a fixed order: kLanes partial sums, with as much less rounding than
+/// one.
 template <typename Term>
-float sum(int64_t size, const Term& term) {
+PRESCRIPT_AVX2 inline float sum(int64_t size, const Term& term) {
   float lanes[kLanes] = {};
   int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
     for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
   }
   for (; i < size; ++i) lanes[i % kLanes] += term(i);
-  float total = 0;
-  for (const float lane : lanes) total += lane;
-  return total;
+  return sum_of_lanes(lanes);
 }
 
 template <typename X, typename Y>
-void convert(const X* x, Y* y, int64_t size) {
+PRESCRIPT_WIDEST void convert(const X* x, Y* y, int64_t size) {
   for (int64_t i = 0; i < size; ++i) y[i] = static_cast<Y>(static_cast<Wide<X, Y>>(x[i]));
 }
 
 template <typename X, typename Y>
-void accumulate(const X* x, Y* y, int64_t size) {
+PRESCRIPT_WIDEST void accumulate(const X* x, Y* y, int64_t size) {
   for (int64_t i = 0; i < size; ++i) {
     y[i] = static_cast<Y>(static_cast<float>(y[i]) + static_cast<float>(x[i]));
+  }
+}
+
+float reciprocal_root(float squares, int64_t size, double epsilon) {
+  const auto mean = static_cast<double>(squares) / static_cast<double>(size);
+  return static_cast<float>(1 / std::sqrt(mean + epsilon));
+}
+
+/// Returns the reciprocal of the root of the mean square.
+template <typename X>
+PRESCRIPT_WIDEST float rms_norm_row(
+    const X* x, const float* w, int64_t D, double epsilon, bool add, X* y) {
+  const float squares =
+      sum(D, [x](int64_t d) { return static_cast<float>(x[d]) * static_cast<float>(x[d]); });
+  const float rstd = reciprocal_root(squares, D, epsilon);
+  if (add) {
+    for (int64_t d = 0; d < D; ++d) {
+      const float normed = static_cast<float>(x[d]) * rstd * w[d];
+      y[d] = static_cast<X>(static_cast<float>(y[d]) + normed);
+    }
+  } else {
+    for (int64_t d = 0; d < D; ++d) {
+      y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * w[d]);
+    }
+  }
+  return rstd;
+}
+
+template <typename X, typename DY>
+PRESCRIPT_WIDEST void differentiate_rms_norm_row(
+    const X* x, const float* w, float rstd, const DY* dy, int64_t D, X* dx) {
+  const float projection = sum(
+      D, [=](int64_t d) { return w[d] * static_cast<float>(dy[d]) * static_cast<float>(x[d]); });
+  const float factor = rstd * rstd * rstd / static_cast<float>(D) * projection;
+  for (int64_t d = 0; d < D; ++d) {
+    const float branch = rstd * w[d] * static_cast<float>(dy[d]);
+    dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch - static_cast<float>(x[d]) * factor);
+  }
+}
+
+struct MeanAndScale {
+  float mean;
+  float rstd;  // reciprocal of the standard deviation
+};
+
+template <typename X>
+PRESCRIPT_WIDEST MeanAndScale
+layer_norm_row(const X* x, const float* w, const float* b, int64_t D, double epsilon, X* y) {
+  const float mean =
+      sum(D, [x](int64_t d) { return static_cast<float>(x[d]); }) / static_cast<float>(D);
+  const float squares = sum(D, [x, mean](int64_t d) {
+    const float difference = static_cast<float>(x[d]) - mean;
+    return difference * difference;
+  });
+  const float rstd = reciprocal_root(squares, D, epsilon);
+  for (int64_t d = 0; d < D; ++d) {
+    y[d] = static_cast<X>((static_cast<float>(x[d]) - mean) * rstd * w[d] + b[d]);
+  }
+  return {mean, rstd};
+}
+
+template <typename X, typename DY>
+PRESCRIPT_WIDEST void differentiate_layer_norm_row(
+    const X* x, const float* w, MeanAndScale at, const DY* dy, int64_t D, X* dx) {
+  const auto z = [=](int64_t d) { return (static_cast<float>(x[d]) - at.mean) * at.rstd; };
+  const auto g = [=](int64_t d) { return w[d] * static_cast<float>(dy[d]); };
+  const float mean_g = sum(D, g) / static_cast<float>(D);
+  const float mean_gz = sum(D, [=](int64_t d) { return g(d) * z(d); }) / static_cast<float>(D);
+  for (int64_t d = 0; d < D; ++d) {
+    const float branch = at.rstd * (g(d) - mean_g - z(d) * mean_gz);
+    dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch);
+  }
+}
+
+/// Turns the pairs (i, i + half) of a head; by −sin with a direction of −1.
+template <typename X>
+PRESCRIPT_WIDEST void rotate_head(
+    const float* cos, const float* sin, float direction, int64_t half, X* head) {
+  for (int64_t i = 0; i < half; ++i) {
+    const auto a = static_cast<Wide<X>>(head[i]);
+    const auto b = static_cast<Wide<X>>(head[i + half]);
+    head[i] = static_cast<X>(a * cos[i] - b * direction * sin[i]);
+    head[i + half] = static_cast<X>(b * cos[i] + a * direction * sin[i]);
   }
 }
 
@@ -189,22 +268,7 @@ void rms_norm(Tensor x_ND, Tensor weight_D, double epsilon, Tensor y_ND, Tensor 
     for_groups(x_ND, weight_D.cols, [&](int64_t n, int64_t col, int64_t group) {
       const X* x = x_ND.row<X>(n) + col;
       X* y = y_ND.row<X>(n) + col;
-      const float squares = sum(weight_D.cols, [x](int64_t d) {
-        return static_cast<float>(x[d]) * static_cast<float>(x[d]);
-      });
-      const auto mean = static_cast<double>(squares) / static_cast<double>(weight_D.cols);
-      const auto rstd = static_cast<float>(1 / std::sqrt(mean + epsilon));
-      rstd_N.row<float>(0)[group] = rstd;
-      if (add) {
-        for (int64_t d = 0; d < weight_D.cols; ++d) {
-          const float normed = static_cast<float>(x[d]) * rstd * w[d];
-          y[d] = static_cast<X>(static_cast<float>(y[d]) + normed);
-        }
-      } else {
-        for (int64_t d = 0; d < weight_D.cols; ++d) {
-          y[d] = static_cast<X>(static_cast<float>(x[d]) * rstd * w[d]);
-        }
-      }
+      rstd_N.row<float>(0)[group] = rms_norm_row(x, w, weight_D.cols, epsilon, add, y);
     });
   });
 }
@@ -220,16 +284,7 @@ void rms_norm_input_gradient(
         const X* x = x_ND.row<X>(n) + col;
         const DY* dy = dy_ND.row<DY>(n) + col;
         X* dx = dx_ND.row<X>(n) + col;
-        const float rstd = rstd_N.row<float>(0)[group];
-        const float projection = sum(D, [=](int64_t d) {
-          return w[d] * static_cast<float>(dy[d]) * static_cast<float>(x[d]);
-        });
-        const float factor = rstd * rstd * rstd / static_cast<float>(D) * projection;
-        for (int64_t d = 0; d < D; ++d) {
-          const float branch = rstd * w[d] * static_cast<float>(dy[d]);
-          dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch -
-                                 static_cast<float>(x[d]) * factor);
-        }
+        differentiate_rms_norm_row(x, w, rstd_N.row<float>(0)[group], dy, D, dx);
       });
     });
   });
@@ -243,26 +298,14 @@ void layer_norm(Tensor x_ND,
                 Tensor statistics_2N) {
   ops_check::layer_norm(x_ND, weight_D, y_ND, statistics_2N);
   ops_check::layer_norm(x_ND, bias_D, y_ND, statistics_2N);
-  const int64_t D = x_ND.cols;
   const float* w = weight_D.row<float>(0);
   const float* b = bias_D.row<float>(0);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
     for_rows(x_ND.rows, [&](int64_t n) {
-      const X* x = x_ND.row<X>(n);
-      X* y = y_ND.row<X>(n);
-      const float mean =
-          sum(D, [x](int64_t d) { return static_cast<float>(x[d]); }) / static_cast<float>(D);
-      const float squares = sum(D, [x, mean](int64_t d) {
-        const float difference = static_cast<float>(x[d]) - mean;
-        return difference * difference;
-      });
-      const auto variance = static_cast<double>(squares) / static_cast<double>(D);
-      const auto rstd = static_cast<float>(1 / std::sqrt(variance + epsilon));
-      statistics_2N.row<float>(0)[n] = mean;
-      statistics_2N.row<float>(1)[n] = rstd;
-      for (int64_t d = 0; d < D; ++d) {
-        y[d] = static_cast<X>((static_cast<float>(x[d]) - mean) * rstd * w[d] + b[d]);
-      }
+      const MeanAndScale row =
+          layer_norm_row(x_ND.row<X>(n), w, b, x_ND.cols, epsilon, y_ND.row<X>(n));
+      statistics_2N.row<float>(0)[n] = row.mean;
+      statistics_2N.row<float>(1)[n] = row.rstd;
     });
   });
 }
@@ -270,25 +313,13 @@ void layer_norm(Tensor x_ND,
 void layer_norm_input_gradient(
     Tensor x_ND, Tensor weight_D, Tensor statistics_2N, Tensor dy_ND, Tensor dx_ND) {
   ops_check::layer_norm_input_gradient(x_ND, weight_D, statistics_2N, dy_ND, dx_ND);
-  const int64_t D = x_ND.cols;
   const float* w = weight_D.row<float>(0);
   with_element_type(x_ND.dtype, [&]<typename X>(X*) {
     with_element_type(dy_ND.dtype, [&]<typename DY>(DY*) {
       for_rows(x_ND.rows, [&](int64_t n) {
-        const X* x = x_ND.row<X>(n);
-        const DY* dy = dy_ND.row<DY>(n);
-        X* dx = dx_ND.row<X>(n);
-        const float mean = statistics_2N.row<float>(0)[n];
-        const float rstd = statistics_2N.row<float>(1)[n];
-        const auto z = [=](int64_t d) { return (static_cast<float>(x[d]) - mean) * rstd; };
-        const auto g = [=](int64_t d) { return w[d] * static_cast<float>(dy[d]); };
-        const float mean_g = sum(D, g) / static_cast<float>(D);
-        const float mean_gz =
-            sum(D, [=](int64_t d) { return g(d) * z(d); }) / static_cast<float>(D);
-        for (int64_t d = 0; d < D; ++d) {
-          const float branch = rstd * (g(d) - mean_g - z(d) * mean_gz);
-          dx[d] = static_cast<X>(static_cast<float>(dx[d]) + branch);
-        }
+        const MeanAndScale row{statistics_2N.row<float>(0)[n], statistics_2N.row<float>(1)[n]};
+        differentiate_layer_norm_row(
+            x_ND.row<X>(n), w, row, dy_ND.row<DY>(n), x_ND.cols, dx_ND.row<X>(n));
       });
     });
   });
@@ -308,12 +339,7 @@ void rotary(Tensor x,
       const float* c = cos.row<float>(positions[n]);
       const float* s = sin.row<float>(positions[n]);
       for (X* head = x.row<X>(n); head < x.row<X>(n) + x.cols; head += head_size) {
-        for (int64_t i = 0; i < half; ++i) {
-          const auto a = static_cast<Wide<X>>(head[i]);
-          const auto b = static_cast<Wide<X>>(head[i + half]);
-          head[i] = static_cast<X>(a * c[i] - b * direction * s[i]);
-          head[i + half] = static_cast<X>(b * c[i] + a * direction * s[i]);
-        }
+        rotate_head(c, s, direction, half, head);
       }
     });
   });
