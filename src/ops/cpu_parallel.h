@@ -21,8 +21,8 @@ void run_ranges(int64_t begin, int64_t end, int64_t grain, RangeBody body);
 /// Calls `body(begin, end)` for one range a thread, which cover [begin, end) and have at least
 /// `grain` numbers, as far as there are that many; inside of such a loop, or while another thread's
 /// loop runs, for all of it at once. Which thread takes which range depends on nothing but these
-/// numbers and that of the threads. Throws what a range throws, once all have ended, and DeviceError
-/// where threads cannot be started.
+/// numbers and that of the threads. Throws what a range throws, once all have ended, and
+/// DeviceError where threads cannot be started.
 template <typename Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
   const auto call = [](const void* object, int64_t first, int64_t last) {
