@@ -24,6 +24,7 @@ import measure
 import page
 import rows
 import runs
+from worker import Died
 
 DTYPES = ("fp32", "bf16")
 PEERS = ("P2", "P3", "P1", "P1c")
@@ -73,8 +74,11 @@ def main():
             print(f"{label}: kept from before ({rows.ROWS})", file=sys.stderr)
             continue
         print(label, file=sys.stderr)
-        row = {"case": name, "dtype": dtype, "peer": peer} | measured_by(name, dtype, peer) | origin
-        rows.keep(row)
+        try:
+            measured = measured_by(name, dtype, peer)
+        except Died as death:
+            raise SystemExit(f"{label}: a worker ended amid its steps: {death}\nThe next run measures this row anew.") from death
+        rows.keep({"case": name, "dtype": dtype, "peer": peer} | measured | origin)
         page.write(rows.stored().values())
     own = [row for key, row in rows.stored().items() if key[0] == origin["machine"]]
     print("\n".join(page.tables(own) + page.beside_peft(own)))

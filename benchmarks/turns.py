@@ -4,9 +4,11 @@
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 
+import cases
 from measure import our_worker, quartiles
 
 
@@ -19,20 +21,34 @@ def compare(other, case, dtype, steps):
         for _ in range(steps):
             for name, worker in workers.items():
                 seconds[name].append(worker.ask()[0])
-    gain = statistics.median(b / n for b, n in zip(*seconds.values()))
-    columns = [f"{name} {middle:.3f} s ({low:.3f} to {high:.3f}, loss {losses[name]:.6f})"
-               for name, (low, middle, high) in ((name, quartiles(s)) for name, s in seconds.items())]
+    gain = statistics.median(before / now for before, now in zip(*seconds.values()))
+    columns = []
+    for name, (low, middle, high) in ((name, quartiles(turns)) for name, turns in seconds.items()):
+        columns.append(f"{name} {middle:.3f} s ({low:.3f} to {high:.3f}, loss {losses[name]:.6f})")
     print(f"{case}-{dtype}: {'; '.join(columns)}; before over now, median of {steps} turns: {gain:.3f}", flush=True)
+
+
+def case_and_dtype(word):
+    name, _, dtype = word.rpartition("-")
+    if name not in cases.CASES or dtype not in ("fp32", "bf16"):
+        raise argparse.ArgumentTypeError(f"{word}: a case is one of {', '.join(cases.CASES)}, with -fp32 or -bf16 behind it")
+    return name, dtype
+
+
+def program(path):
+    if not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"{path}: no program; copy build/cpu/bin/prescript_step_worker before the change")
+    return path
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/dev turns")
-    parser.add_argument("other", metavar="OTHER")
-    parser.add_argument("cases", metavar="CASE-DTYPE", nargs="+")
+    parser.add_argument("other", metavar="OTHER", type=program)
+    parser.add_argument("cases", metavar="CASE-DTYPE", nargs="+", type=case_and_dtype)
     parser.add_argument("--steps", type=int, default=7)
     arguments = parser.parse_args()
-    for case in arguments.cases:
-        compare(arguments.other, *case.rsplit("-", 1), arguments.steps)
+    for case, dtype in arguments.cases:
+        compare(arguments.other, case, dtype, arguments.steps)
 
 
 if __name__ == "__main__":

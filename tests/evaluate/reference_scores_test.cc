@@ -33,7 +33,8 @@ TEST(Words, RecallCountsContentWordsOnce) {
   EXPECT_EQ(word_recall("Rest, rest at a fever over 38.", "At 38 and over, FEVER: rest!"), 1);
   EXPECT_EQ(word_recall("Rest at home.", "restful homes"), 0);
   EXPECT_EQ(word_recall("See a GP.", "nothing"), 0);
-  EXPECT_EQ(word_recall("See a GP.", "a GP will see you"), 1) << "short words count among themselves";
+  EXPECT_EQ(word_recall("See a GP.", "a GP will see you"), 1)
+      << "short words count among themselves";
   EXPECT_EQ(word_recall("!", "anything"), 0);
 }
 

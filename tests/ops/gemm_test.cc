@@ -151,7 +151,8 @@ class GemmTest : public testing::TestWithParam<Case> {
   std::vector<Buffer> weights_;
 };
 
-/// Of the kernels that every processor has which the program runs on, or of those that only some have.
+/// Of the kernels that every processor has which the program runs on, or of those that only some
+/// have.
 std::vector<Case> cases(bool of_some_processors) {
   std::vector<Case> result;
   for (size_t i = 0; i < kernels().size(); ++i) {
