@@ -18,12 +18,13 @@ constexpr double kBytesOfGb = 1e9;
 
 /// Settings that a run may change when it goes on: they change no number, or what they name is
 /// compared by content.
-constexpr std::array<std::string_view, 13> kFreeSettings = {"base_model",
+constexpr std::array<std::string_view, 14> kFreeSettings = {"base_model",
                                                             "data.train",
                                                             "data.validation",
                                                             "soft_prompt.init.path",
                                                             "device",
                                                             "output",
+                                                            "training.threads",
                                                             "training.memory_gb",
                                                             "training.evaluate_every",
                                                             "training.checkpoint_every",
@@ -86,7 +87,6 @@ Recipe resolve(Recipe recipe, const Recipe* recorded) {
   recipe.device = settle_device(recipe.device);
   TrainingRecipe& training = recipe.training;
   if (recorded != nullptr) {
-    if (!training.threads) training.threads = recorded->training.threads;
     if (!recipe.optimizer.learning_rate) {
       recipe.optimizer.learning_rate = recorded->optimizer.learning_rate;
     }
@@ -312,7 +312,9 @@ void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run) {
     return std::pair(order(a), a) < std::pair(order(b), b);
   };
   std::set<std::string, decltype(by_cause)> keys(by_cause);
-  for (const auto& [key, value] : checkpoint) keys.insert(key);
+  for (const auto& [key, value] : checkpoint) {
+    if (key != "training.threads") keys.insert(key);  // of runs from before it was free
+  }
   for (const auto& [key, value] : run) keys.insert(key);
   const auto value_of = [](const RunIdentity& identity, const std::string& key) {
     const auto found = identity.find(key);

@@ -81,7 +81,6 @@ TEST_F(TrainResume, AChangedKeyThatMattersIsNamed) {
                                    "training.seed=8",
                                    "training.micro_batch_tokens=512",
                                    "training.share=false",
-                                   "training.threads=2",
                                    "data.instruction=Be brief.",
                                    "data.format=plain",
                                    "data.few_shot=1",
@@ -109,6 +108,7 @@ TEST_F(TrainResume, IntervalsAndPathsOfTheSameContentMayChange) {
                                       "output=runs/moved",
                                       "training.checkpoint_every=1",
                                       "training.memory_gb=2",
+                                      "training.threads=2",
                                       "weights.format=as_stored",
                                       "--resume"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
