@@ -91,7 +91,8 @@ class ConfigReader {
     c.family = family_.hf;
     c.features = family_.features;
     read_sizes(c);
-    c.norm_epsilon = config_.at(family_.keys.norm_epsilon).number();
+    // As a GGUF holds it: the same model computes the same bits from either.
+    c.norm_epsilon = static_cast<float>(config_.at(family_.keys.norm_epsilon).number());
     c.tied_head = is_set(kTied, family_.tied_by_default);
     read_features(c);
     read_scores(c);

@@ -447,7 +447,7 @@ TEST(DecoderConfig, OfGemmaTakesWhatItsFilesLeaveOut) {
   EXPECT_EQ(c.head_size, 256);
   EXPECT_EQ(c.window, 1024);
   EXPECT_EQ(c.query_scalar, 256);
-  EXPECT_EQ(c.norm_epsilon, 1e-6);
+  EXPECT_EQ(c.norm_epsilon, 1e-6F);  // as a GGUF holds it
   EXPECT_TRUE(c.tied_head);
   EXPECT_EQ(c.rope, linear_rope(1e6, 256, 8));
   EXPECT_EQ(c.local_rope, (Rope{.theta = 1e4}));
