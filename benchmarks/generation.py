@@ -18,6 +18,12 @@ TURN_BEGIN, TURN_END, NEW_LINE = 1, 2, 198
 INSTRUCTION = "You are a careful clinician. Answer the medical question accurately, safely and helpfully."
 
 
+def copy_metadata(reader, writer, is_wanted):
+    for field in filter(lambda field: is_wanted(field.name), reader.fields.values()):
+        of_elements = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=of_elements)
+
+
 def half_model(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     """The F16 file of `source` in `folder`, written anew where the source is younger."""
     path = folder / f"{source.name.split('.')[0]}.F16.gguf"
@@ -28,11 +34,8 @@ def half_model(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     reader = gguf.GGUFReader(str(source))
     architecture = reader.fields[gguf.Keys.General.ARCHITECTURE].contents()
     writer = gguf.GGUFWriter(str(unfinished), architecture)
-    for field in reader.fields.values():
-        if field.name in (gguf.Keys.General.ARCHITECTURE, gguf.Keys.General.FILE_TYPE) or field.name.startswith("GGUF."):
-            continue
-        of_elements = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=of_elements)
+    written_anew = (gguf.Keys.General.ARCHITECTURE, gguf.Keys.General.FILE_TYPE)
+    copy_metadata(reader, writer, lambda name: name not in written_anew and not name.startswith("GGUF."))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     for tensor in reader.tensors:
         values = gguf.dequantize(tensor.data, tensor.tensor_type)

@@ -3,7 +3,7 @@
     scripts/dev large-model FOLDER [--layers N] [--steps N] [SETTING=VALUE ...]
 
 FOLDER takes 40 GB with 80 layers; the model stays there and is used again. The run is the demo's recipe, on one exemplar at a
-time. Printed are the size of the file, of memory, and of every step its seconds and what the process read from the disk.
+time. Printed are the size of the file and of memory, the seconds of every step, and what was read from the disk in all.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import gguf
 import numpy
 
+from generation import copy_metadata
 from measure import MODEL, PROGRAMS
 from worker import ROOT
 
@@ -54,10 +55,7 @@ def write_model(path, layers):
     reader = gguf.GGUFReader(str(MODEL))
     unfinished = path.with_suffix(".unfinished")
     writer = gguf.GGUFWriter(str(unfinished), "llama")
-    for field in reader.fields.values():
-        if field.name.startswith("tokenizer."):
-            of_elements = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=of_elements)
+    copy_metadata(reader, writer, lambda name: name.startswith("tokenizer."))
     writer.add_block_count(layers)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)

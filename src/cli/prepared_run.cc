@@ -8,7 +8,6 @@
 #include "cli/private_run.h"
 #include "cli/run_plan.h"
 #include "cli/terminal.h"
-#include "recipe/evaluation_recipe.h"
 
 namespace prescript {
 namespace {
@@ -52,12 +51,6 @@ void warn_about(const PreparedRun& run) {
 PreparedRun prepare_run(const std::string& recipe_path,
                         const std::vector<std::string>& overrides,
                         bool may_be_absent) {
-  if (is_evaluation_recipe(recipe_path)) {
-    throw InputError(ExitCode::kUsage,
-                     recipe_path +
-                         ": it describes an evaluation, not a training; prescript evaluate and "
-                         "prescript validate take it");
-  }
   PreparedRun run{
       .recipe = read_recipe(recipe_path, overrides), .files = {}, .data = {}, .initial = {}};
   if (!may_be_absent) check_device(run.recipe.device);

@@ -43,19 +43,6 @@ TEST_F(TrainFailures, AnOverLongExemplarIsExitThreeNamingIt) {
   EXPECT_FALSE(fs::exists(output()));
 }
 
-TEST_F(TrainFailures, ARecipeOfAnEvaluationIsToldFromOneOfATraining) {
-  directory_.write("evaluation.yaml",
-                   "base_model: tiny\nadapters: {one: runs/out/adapter}\n"
-                   "tasks: {answers: {exemplars: validation.jsonl}}\n");
-  for (const std::string command : {"train", "estimate"}) {
-    const ProcessResult result =
-        run_prescript({command, "evaluation.yaml"}, {.directory = directory_.path()});
-    EXPECT_EQ(result.exit_code, 2);
-    EXPECT_THAT(result.err,
-                HasSubstr("evaluation.yaml: it describes an evaluation, not a training"));
-  }
-}
-
 TEST_F(TrainFailures, EachKindOfMistakeHasItsExitCode) {
   for (const auto& [code, argument, message] :
        std::vector<std::tuple<int, std::string, std::string>>{

@@ -64,6 +64,17 @@ TEST_F(TrainResume, WithoutACheckpointItStartsFromTheBeginningAndSaysSo) {
   }
 }
 
+TEST_F(TrainResume, ARecipeMayComeThroughAPipe) {
+  train_four_steps();
+  const ProcessResult result =
+      run_process({.arguments = {"/bin/sh",
+                                 "-c",
+                                 std::string("cat recipe.yaml | '") + PRESCRIPT_PROGRAM +
+                                     "' train /dev/stdin training.steps=5 --resume"},
+                   .directory = directory_.path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
 TEST_F(TrainResume, GoesOnToMoreSteps) {
   train_four_steps();
   train_whole({"output=runs/whole"});
