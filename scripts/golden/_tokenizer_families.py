@@ -1,10 +1,12 @@
 """Tiny tokenizers of the common model families, put together as their tokenizer.json files are, and trained here.
 
 `tokenizers()` gives {name: Tokenizer}; `scored(tokenizer)` gives the pieces, scores and types that the same vocabulary has
-in a GGUF file of SentencePiece's BPE.
+in a GGUF file of SentencePiece's BPE. `character_table(changes)` is a table of normalisation as SentencePiece compiles them.
 """
 
+import itertools
 import json
+import struct
 
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
                         trainers)
@@ -69,6 +71,37 @@ def byte_level_bpe(texts, specials, steps, normalizer=None, size=420, **options)
     return tokenizer
 
 
+def character_table(changes):
+    """A double-array trie of the keys, as Darts-clone lays it out, and the texts that they become."""
+    texts, trie = b"", {}
+    for key, text in changes.items():
+        node = trie
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[None] = len(texts)
+        texts += text.encode() + b"\0"
+    units, bases = {0: 0}, set()
+
+    def place(node, at):
+        cells = [byte or 0 for byte in node]  # a key's value lies in that of the byte 0
+        base = next(base for base in itertools.count(1) if base not in bases and not any(base ^ cell in units for cell in cells))
+        bases.add(base)
+        units[at] |= (at ^ base) << 10 | (None in node) << 8
+        units.update({base ^ (byte or 0): 1 << 31 | child if byte is None else byte for byte, child in node.items()})
+        for byte, child in node.items():
+            if byte is not None:
+                place(child, base ^ byte)
+
+    place(trie, 0)
+    size = (max(units) | 255) + 1
+    return struct.pack("<I", 4 * size) + struct.pack(f"<{size}I", *(units.get(i, 0) for i in range(size))) + texts
+
+
+# Of every kind: white space, a ligature, what is left out, a letter with its mark, a key that begins another.
+CHANGES = {"\t": " ", "\n": " ", "\r": " ", "\u00a0": " ", "\u200b": "", "ﬁ": "fi", "½": "1⁄2", "²": "2", "e\u0301": "é",
+           "\u1112\u1161": "하", "한": "한", "日": "日", "日本": "JP", "Ⅳ": "IV", "\ufeff": "", "\U0001f9ec": "DNA", "...": "…"}
+
+
 def unigram(texts, byte_fallback):
     trained = Tokenizer(models.Unigram())
     trained.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -81,6 +114,17 @@ def unigram(texts, byte_fallback):
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Sequence(SPELL) if byte_fallback else decoders.Metaspace()
     tokenizer.add_special_tokens(special("<unk>", "<s>", "</s>"))
+    return tokenizer
+
+
+def normalized_unigram(texts):
+    """As transformers puts those of XLM-R together."""
+    tokenizer = unigram(texts, False)
+    model = json.loads(tokenizer.to_str())["model"]  # its scores as files of SentencePiece hold them
+    rounded = [(piece, struct.unpack("<f", struct.pack("<f", score))[0]) for piece, score in model["vocab"]]
+    tokenizer.model = models.Unigram(rounded, unk_id=0, byte_fallback=False)
+    tokenizer.normalizer = normalizers.Precompiled(character_table(CHANGES))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     return tokenizer
 
 
@@ -142,6 +186,7 @@ def make(texts):
         "falcon": falcon,
         "unigram": unigram(texts, False),
         "unigram-bytes": unigram(texts, True),
+        "unigram-normalized": normalized_unigram(texts),
     }
 
 

@@ -10,7 +10,9 @@
     normal_forms.json        {"NFC": {"characters": {character: [character, ...]} that change, "texts": [[from, to], ...]}, ...}
     families/NAME.json(l)    a tiny tokenizer of each family (_tokenizer_families.py), and [text, ids, special_ids, decoded]
     families/llama2.gguf     that tokenizer with scores, as SentencePiece's models are stored; so phi3 and gemma, some of
-                             whose user-defined tokens have "▁" for a space, as in old files, and some a space
+                             whose user-defined tokens have "▁" for a space, as in old files, and some a space; so
+                             unigram-normalized, with its table of normalisation
+    character_map.json       {"table": [byte, ...], "texts": [[from, to], ...]}: such a table, and what it makes of texts
     unicode_sets.json        {"\\\\p{L}": [first, last, first, last, ...]}: what Oniguruma matches
     smollm2.jsonl            [text, ids, special_ids]: of SmolLM2, whose vocabulary is in its GGUF file
 
@@ -240,7 +242,7 @@ def text_steps(lines):
     cuts = [
         metaspace(prepend_scheme="always", split=True), metaspace(prepend_scheme="always", split=False),
         metaspace(prepend_scheme="first", split=True), metaspace(prepend_scheme="never", split=True),
-        metaspace(replacement="_"), pre_tokenizers.Punctuation(), pre_tokenizers.Punctuation("contiguous"),
+        metaspace(replacement="_"), pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(), pre_tokenizers.Punctuation("contiguous"),
         byte_level(add_prefix_space=True), byte_level(add_prefix_space=True, use_regex=False),
         pre_tokenizers.Sequence([split(" ", "merged_with_previous"), metaspace()]),
         pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), byte_level(add_prefix_space=False),
@@ -251,6 +253,7 @@ def text_steps(lines):
         normalizers.Prepend("▁"), normalizers.Replace(" ", "▁"), normalizers.Replace(Regex(" {2,}|\\t"), " "),
         normalizers.Replace("a", ""), normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
         normalizers.NFC(), normalizers.NFKC(), normalizers.Sequence([normalizers.NFC(), normalizers.Replace("é", "e")]),
+        normalizers.Strip(), normalizers.Strip(left=False), normalizers.Strip(right=False),
     ]
     return {"lines": lines,
             "pre_tokenizers": [{"steps": json_of(pre_tokenizer=cut),
@@ -273,6 +276,15 @@ def normal_form(form, seed):
             "texts": [[[ord(x) for x in text], [ord(x) for x in form.normalize_str(text)]] for text in texts]}
 
 
+def character_map(seed):
+    dice = random.Random(seed)
+    table = families.character_table(families.CHANGES)
+    normalizer = normalizers.Precompiled(table)
+    parts = [*families.CHANGES, "a", "e", "\u0301", "\u0308", "\r\n", ".", "..", "本", "\u1112", "\u1161", "👩\u200d⚕️", "नि", "\x00", "🇩🇪"]
+    texts = ["".join(dice.choices(parts, k=dice.randint(1, 6))) for _ in range(400)]
+    return {"table": list(table), "texts": [[text, normalizer.normalize_str(text)] for text in texts]}
+
+
 def write_families(folder):
     folder.mkdir(exist_ok=True)
     for i, (name, tokenizer) in enumerate(families.make(TRAINING_TEXT).items()):
@@ -284,6 +296,26 @@ def write_families(folder):
             zip(lines, encodings(tokenizer, lines, True), encodings(tokenizer, lines, False))))
         if name in ("llama2", "phi3", "gemma"):
             write_scored_gguf(folder / f"{name}.gguf", name, *families.scored(tokenizer))
+        if name == "unigram-normalized":
+            write_unigram_gguf(folder / f"{name}.gguf", json.loads(tokenizer.to_str())["model"]["vocab"])
+
+
+def write_unigram_gguf(path, vocabulary):
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model("t5")
+    writer.add_token_list([piece for piece, _ in vocabulary])
+    writer.add_token_scores([score for _, score in vocabulary])
+    writer.add_token_types([{"<unk>": 2, "<s>": 3, "</s>": 3}.get(piece, 1) for piece, _ in vocabulary])
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_eos_token(False)
+    writer.add_add_space_prefix(True)
+    writer.add_remove_extra_whitespaces(True)
+    writer.add_precompiled_charsmap(families.character_table(families.CHANGES))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
 
 
 def write_scored_gguf(path, name, pieces, scores, types):
@@ -336,6 +368,7 @@ def make(output_dir):
         text_steps(nasty_lines(100, seed=5)), ensure_ascii=False, separators=(",", ":")) + "\n")
     (output_dir / "normal_forms.json").write_text(json.dumps(
         {"NFC": normal_form(normalizers.NFC(), 6), "NFKC": normal_form(normalizers.NFKC(), 7)}, separators=(",", ":")) + "\n")
+    (output_dir / "character_map.json").write_text(json.dumps(character_map(9), separators=(",", ":")) + "\n")
     write_families(output_dir / "families")
     (output_dir / "unicode_sets.json").write_text(json.dumps(unicode_sets(), separators=(",", ":")) + "\n")
 

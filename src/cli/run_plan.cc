@@ -90,8 +90,8 @@ Recipe resolve(Recipe recipe, const Recipe* recorded) {
     if (!recipe.optimizer.learning_rate) {
       recipe.optimizer.learning_rate = recorded->optimizer.learning_rate;
     }
-    // Another format rounds otherwise on a card.
-    if (recipe.weights.format == "auto" && recipe.weights.residence == "auto") {
+    // Another format rounds otherwise on a card; elsewhere what fits now counts.
+    if (recipe.device != "cpu" && recipe.weights == WeightsRecipe()) {
       recipe.weights = recorded->weights;
     }
     // What was free of another memory, or of a card's at another time, says nothing.

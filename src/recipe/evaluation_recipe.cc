@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "io/quote.h"
 #include "recipe/given_values.h"
+#include "recipe/schema.h"
 #include "recipe/setting.h"
 #include "recipe/yaml_of_settings.h"
 
@@ -80,21 +81,6 @@ const std::vector<TaskSetting>& task_settings() {
 
 #undef TOP
 #undef OF_TASK
-
-const std::vector<KnownKey>& known_keys() {
-  static const std::vector<KnownKey> keys = [] {
-    std::vector<KnownKey> all;
-    for (const TopSetting& setting : top_settings()) {
-      all.push_back({setting.path, setting.write(EvaluationRecipe()) == "null"});
-    }
-    all.push_back({kAdapters + "*"});
-    for (const TaskSetting& setting : task_settings()) {
-      all.push_back({kTasks + "*." + setting.path, setting.write(TaskRecipe()) == "null"});
-    }
-    return all;
-  }();
-  return keys;
-}
 
 [[noreturn]] void fail(const std::string& place, const std::string& message) {
   throw InputError(ExitCode::kUsage, place + ": " + message);
@@ -197,9 +183,25 @@ class TogetherCheck {
 
 }  // namespace
 
+const std::vector<KnownKey>& evaluation_recipe_keys() {
+  static const std::vector<KnownKey> keys = [] {
+    std::vector<KnownKey> all;
+    for (const TopSetting& setting : top_settings()) {
+      all.push_back({setting.path, setting.write(EvaluationRecipe()) == "null"});
+    }
+    all.push_back({kAdapters + "*"});
+    for (const TaskSetting& setting : task_settings()) {
+      all.push_back({kTasks + "*." + setting.path, setting.write(TaskRecipe()) == "null"});
+    }
+    return all;
+  }();
+  return keys;
+}
+
 EvaluationRecipe read_evaluation_recipe(const std::string& path,
                                         std::span<const std::string> overrides) {
-  const GivenValues given = read_given_values(path, overrides, known_keys());
+  const GivenValues given = read_given_values(
+      path, overrides, evaluation_recipe_keys(), {.command = "train", .keys = recipe_keys()});
   EvaluationRecipe recipe;
   read_settings(top_settings(), given, "", path, recipe);
   for (const std::string& name : names_in(given, kAdapters)) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "recipe/given_values.h"
 #include "recipe/recipe.h"
 
 namespace prescript {
@@ -92,6 +93,9 @@ struct EvaluationRecipe {
 
   bool operator==(const EvaluationRecipe&) const = default;
 };
+
+/// Every key of these recipes.
+const std::vector<KnownKey>& evaluation_recipe_keys();
 
 /// Reads a recipe of an evaluation and applies `overrides`, as read_recipe does. Throws
 /// InputError(kUsage) likewise.

@@ -41,8 +41,8 @@ bool matches(std::string_view path, std::string_view known, bool as_section) {
 /// Collects the values of one source: the file, or all overrides.
 class Collector {
  public:
-  Collector(GivenValues& given, std::span<const KnownKey> keys)
-      : given_(given), keys_(keys), first_(given.size()) {}
+  Collector(GivenValues& given, std::span<const KnownKey> keys, const OtherRecipes& others)
+      : given_(given), keys_(keys), others_(others), first_(given.size()) {}
 
   /// A key of the group `group` and what stands behind it; a key with dots names its groups itself.
   /// `place` is the file, whose line and column the value has, or the override.
@@ -82,12 +82,18 @@ class Collector {
            quote(path.substr(dot + 1)) +
                " is no name; a name is a letter and then letters, digits, - and _, at most 64");
     }
+    if (is_known_key(path, others_.keys) || is_known_section(path, others_.keys)) {
+      fail(here,
+           "unknown key " + quote(path) + "; recipes of prescript " + others_.command +
+               " have it: run that, or remove the key");
+    }
     fail(here,
          "unknown key " + quote(path) + "; the nearest known key is " + nearest_path(path, keys_));
   }
 
   GivenValues& given_;
   std::span<const KnownKey> keys_;
+  const OtherRecipes& others_;
   size_t first_;
   std::set<std::string> seen_;
 };
@@ -114,17 +120,18 @@ bool is_known_section(std::string_view path, std::span<const KnownKey> keys) {
 
 GivenValues read_given_values(const std::string& path,
                               std::span<const std::string> overrides,
-                              std::span<const KnownKey> keys) {
+                              std::span<const KnownKey> keys,
+                              const OtherRecipes& others) {
   GivenValues given;
   const std::string text = read_file(path, YamlLimits().max_bytes, ExitCode::kUsage);
   const YamlValue root = parse_yaml(text, path, ExitCode::kUsage);
   if (root.kind != YamlValue::Kind::kMapping && root.kind != YamlValue::Kind::kNull) {
     fail(path, "found " + describe(root) + "; a recipe is a group of keys (docs/RECIPES.md)");
   }
-  Collector of_file(given, keys);
+  Collector of_file(given, keys, others);
   for (const auto& [key, value] : root.members) of_file.add(key, value, path, true);
 
-  Collector of_overrides(given, keys);
+  Collector of_overrides(given, keys, others);
   for (const std::string& override : overrides) {
     const std::string place = "override " + quote(override);
     const size_t equals = override.find('=');

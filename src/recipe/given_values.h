@@ -19,6 +19,12 @@ struct KnownKey {
   bool is_absent_by_default = false;
 };
 
+/// The recipes that another command takes, so that a message may name it.
+struct OtherRecipes {
+  std::string command;
+  std::span<const KnownKey> keys;
+};
+
 struct Given {
   YamlValue value;
   std::string place;
@@ -35,11 +41,12 @@ bool is_known_key(std::string_view path, std::span<const KnownKey> keys);
 bool is_known_section(std::string_view path, std::span<const KnownKey> keys);
 
 /// Reads a file (YAML or JSON) and the overrides, each "key.path=value". null takes a value away.
-/// Throws InputError(kUsage) for what is no YAML, an unknown key with the nearest known one, a key
-/// that is set twice and a group that is none.
+/// Throws InputError(kUsage) for what is no YAML, an unknown key with the command that knows it or
+/// the nearest known one, a key that is set twice and a group that is none.
 GivenValues read_given_values(const std::string& path,
                               std::span<const std::string> overrides,
-                              std::span<const KnownKey> keys);
+                              std::span<const KnownKey> keys,
+                              const OtherRecipes& others);
 
 /// The value of a key as the settings of a struct read it. Throws InputError(kUsage) at its place.
 [[noreturn]] void fail_value(const std::string& path,

@@ -1,6 +1,7 @@
 #include "recipe/recipe.h"
 
 #include "base/error.h"
+#include "recipe/evaluation_recipe.h"
 #include "recipe/given_values.h"
 #include "recipe/schema.h"
 
@@ -133,7 +134,8 @@ void check_together(const Recipe& recipe, const GivenValues& given, const std::s
 }  // namespace
 
 Recipe read_recipe(const std::string& path, std::span<const std::string> overrides) {
-  const GivenValues given = read_given_values(path, overrides, recipe_keys());
+  const GivenValues given = read_given_values(
+      path, overrides, recipe_keys(), {.command = "evaluate", .keys = evaluation_recipe_keys()});
   Recipe recipe = recipe_of(given);
   check_together(recipe, given, path);
   return recipe;

@@ -25,6 +25,7 @@ struct TextStep {
     kBytes,           // spells every byte as its symbol (text/byte_level.h)
     kNfc,             // Unicode's normal forms
     kNfkc,
+    kCharacterMap,  // SentencePiece's table, which is `content` (text/character_map.h)
   };
   enum class Pattern {
     kRegex,        // `pattern` in Oniguruma's syntax

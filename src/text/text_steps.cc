@@ -7,6 +7,7 @@
 #include "text/normal_form.h"
 #include "text/regex_syntax.h"
 #include "text/unicode_categories.h"
+#include "text/utf8.h"
 
 namespace prescript {
 namespace {
@@ -83,6 +84,7 @@ std::vector<TextRange> behave(SplitBehavior behavior, std::vector<Piece> pieces)
 }
 
 std::optional<Regex> compile(const TextStep& step, const std::string& place) {
+  if (step.kind == TextStep::Kind::kCharacterMap) return Regex("\\X", place);  // one grapheme
   if (step.kind != TextStep::Kind::kSplit && step.kind != TextStep::Kind::kReplace) {
     return std::nullopt;
   }
@@ -137,7 +139,10 @@ void normalize(AlignedText& text, NormalForm form) {
 }  // namespace
 
 TextSteps::TextSteps(const std::vector<TextStep>& steps, const std::string& place) {
-  for (const TextStep& step : steps) steps_.push_back({step, compile(step, place)});
+  for (const TextStep& step : steps) {
+    steps_.push_back({step, compile(step, place), std::nullopt});
+    if (step.kind == TextStep::Kind::kCharacterMap) steps_.back().map.emplace(step.content, place);
+  }
 }
 
 void TextSteps::apply(AlignedText& text, Regex::Workspace& workspace) const {
@@ -162,6 +167,9 @@ void TextSteps::apply(AlignedText& text, Regex::Workspace& workspace) const {
         break;
       case TextStep::Kind::kNfkc:
         normalize(text, NormalForm::kNfkc);
+        break;
+      case TextStep::Kind::kCharacterMap:
+        map_characters(step, text, workspace);
         break;
     }
     if (text.text.size() > kMaxBytes) {
@@ -199,6 +207,33 @@ void TextSteps::replace(const Step& step, AlignedText& text, Regex::Workspace& w
       end = word.begin + match.end;
     }
     into.put(text, {end, word.end});
+  });
+}
+
+void TextSteps::map_characters(const Step& step, AlignedText& text, Regex::Workspace& workspace) {
+  // As `tokenizers` does it, not SentencePiece: a short grapheme that begins with a key is replaced
+  // whole, else each of its characters by itself.
+  constexpr size_t kLongGrapheme = 6;
+  std::vector<TextRange> graphemes;
+  rewrite(text, [&](TextRange word, AlignedText& into) {
+    const auto put = [&](TextRange range) {
+      const auto found = step.map->find(text.word(range));
+      if (found) into.put(*found, text.origin[range.begin]);
+      return found.has_value();
+    };
+    graphemes.clear();
+    step.regex->find_all(text.word(word), workspace, graphemes);
+    for (const TextRange& grapheme : graphemes) {
+      const size_t end = word.begin + grapheme.end;
+      size_t begin = word.begin + grapheme.begin;
+      if (end - begin < kLongGrapheme && put({begin, end})) continue;
+      while (begin < end) {
+        size_t next = begin;
+        next_character(text.text, next);
+        if (!put({begin, next})) into.put(text, {begin, next});
+        begin = next;
+      }
+    }
   });
 }
 

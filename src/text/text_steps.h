@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "text/aligned_text.h"
+#include "text/character_map.h"
 #include "text/regex.h"
 #include "text/text_step.h"
 
@@ -15,7 +16,8 @@ namespace prescript {
 /// Immutable; may be used by several threads at once.
 class TextSteps {
  public:
-  /// Throws InputError(kModel) "place: ..." for a pattern that is not supported.
+  /// Throws InputError(kModel) "place: ..." for a pattern that is not supported, or a damaged
+  /// table.
   TextSteps(const std::vector<TextStep>& steps, const std::string& place);
 
   /// Takes the words of `text` (valid UTF-8) through all steps, as `tokenizers` does. They hold all
@@ -27,9 +29,11 @@ class TextSteps {
   struct Step {
     TextStep description;
     std::optional<Regex> regex;
+    std::optional<CharacterMap> map;
   };
   static void split(const Step& step, AlignedText& text, Regex::Workspace& workspace);
   static void replace(const Step& step, AlignedText& text, Regex::Workspace& workspace);
+  static void map_characters(const Step& step, AlignedText& text, Regex::Workspace& workspace);
   static void prepend(const TextStep& step, AlignedText& text);
 
   std::vector<Step> steps_;

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/base64.h"
 #include "io/quote.h"
 
 namespace prescript {
@@ -83,6 +84,10 @@ void append_metaspace(const JsonCursor& json, std::vector<TextStep>& steps) {
   }
 }
 
+void append_whitespace_split(const JsonCursor&, std::vector<TextStep>& steps) {
+  steps.push_back({.pattern = R"(\s)", .behavior = SplitBehavior::kRemoved});
+}
+
 void append_pre_tokenizer(const JsonCursor& json, std::vector<TextStep>& steps) {
   static const std::map<std::string, void (*)(const JsonCursor&, std::vector<TextStep>&)> kinds = {
       {"ByteLevel", append_byte_level},
@@ -90,6 +95,7 @@ void append_pre_tokenizer(const JsonCursor& json, std::vector<TextStep>& steps) 
       {"Metaspace", append_metaspace},
       {"Punctuation", append_punctuation},
       {"Split", append_split},
+      {"WhitespaceSplit", append_whitespace_split},
   };
   const JsonCursor type = json.at("type");
   if (type.string() == "Sequence") {
@@ -100,10 +106,27 @@ void append_pre_tokenizer(const JsonCursor& json, std::vector<TextStep>& steps) 
   const auto found = kinds.find(type.string());
   if (found == kinds.end()) {
     type.fail("pre-tokeniser " + quote(type.string()) +
-              " is not supported; ByteLevel, Digits, Metaspace, Punctuation, Split and Sequence "
-              "are");
+              " is not supported; ByteLevel, Digits, Metaspace, Punctuation, Split, "
+              "WhitespaceSplit and Sequence are");
   }
   found->second(json, steps);
+}
+
+/// White space at the beginning, at the end of the text.
+void append_strip(const JsonCursor& json, std::vector<TextStep>& steps) {
+  if (json.at("strip_left").boolean()) {
+    steps.push_back({.kind = Kind::kReplace, .pattern = R"((?<!.|\n)\s+)"});
+  }
+  if (json.at("strip_right").boolean()) {
+    steps.push_back({.kind = Kind::kReplace, .pattern = R"((?<!\s)\s++(?!.|\n))"});
+  }
+}
+
+void append_character_map(const JsonCursor& json, std::vector<TextStep>& steps) {
+  const JsonCursor table = json.at("precompiled_charsmap");
+  auto bytes = bytes_of_base64(table.string());
+  if (!bytes) table.fail("expected base64");
+  steps.push_back({.kind = Kind::kCharacterMap, .content = std::move(*bytes)});
 }
 
 void append_normalizer(const JsonCursor& json, std::vector<TextStep>& steps) {
@@ -120,9 +143,14 @@ void append_normalizer(const JsonCursor& json, std::vector<TextStep>& steps) {
     steps.push_back({.kind = Kind::kNfc});
   } else if (type.string() == "NFKC") {
     steps.push_back({.kind = Kind::kNfkc});
+  } else if (type.string() == "Precompiled") {
+    append_character_map(json, steps);
+  } else if (type.string() == "Strip") {
+    append_strip(json, steps);
   } else {
-    type.fail("normalizer " + quote(type.string()) +
-              " is not supported; NFC, NFKC, Prepend, Replace and Sequence are");
+    type.fail(
+        "normalizer " + quote(type.string()) +
+        " is not supported; NFC, NFKC, Precompiled, Prepend, Replace, Strip and Sequence are");
   }
 }
 

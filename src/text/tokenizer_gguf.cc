@@ -25,6 +25,16 @@ enum TokenType : int64_t {
   throw InputError(ExitCode::kModel, file.path() + ": " + key + ": " + message);
 }
 
+constexpr const char* kCharacterTable = "tokenizer.ggml.precompiled_charsmap";
+constexpr const char* kRemovesSpaces = "tokenizer.ggml.remove_extra_whitespaces";
+
+std::string character_table(const GgufFile& file) {
+  std::string table;
+  if (!file.has(kCharacterTable)) return table;
+  for (const int64_t byte : file.integers(kCharacterTable)) table += static_cast<char>(byte);
+  return table;
+}
+
 /// Byte-level BPE.
 void describe_gpt2(const GgufFile& file, TokenizerDescription& description) {
   const auto name = file.find_string("tokenizer.ggml.pre");
@@ -60,13 +70,36 @@ void describe_sentencepiece(const GgufFile& file,
   description.decoder.replacements = {{space, " "}};
   description.decoder.byte_fallback = true;
   description.adds_bos = true;
-  const char* charsmap = "tokenizer.ggml.precompiled_charsmap";
-  if (file.has(charsmap) && !file.integers(charsmap).empty()) {
-    fail(file, charsmap, "a normaliser of characters is not supported");
+  if (!character_table(file).empty()) {
+    fail(file, kCharacterTable, "a normaliser of characters is not supported beside BPE");
   }
-  if (file.find_boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false)) {
-    fail(file, "tokenizer.ggml.remove_extra_whitespaces", "true is not supported");
+  if (file.find_boolean(kRemovesSpaces).value_or(false)) {
+    fail(file, kRemovesSpaces, "true is not supported beside BPE");
   }
+}
+
+/// SentencePiece's unigrams, as transformers takes those of XLM-R: words between white space, each
+/// with "▁" before it.
+void describe_unigram(const GgufFile& file, bool adds_space, TokenizerDescription& description) {
+  if (!adds_space)
+    fail(file, "tokenizer.ggml.add_space_prefix", "false is not supported of unigrams");
+  if (!file.find_boolean(kRemovesSpaces).value_or(false)) {
+    fail(file, kRemovesSpaces, "false (or absent) is not supported of unigrams");
+  }
+  const std::string space = "▁";
+  if (std::string table = character_table(file); !table.empty()) {
+    description.normalizer = {{.kind = TextStep::Kind::kCharacterMap, .content = std::move(table)}};
+  }
+  description.pre_tokenizer = {
+      {.pattern = R"(\s)", .behavior = SplitBehavior::kRemoved},
+      {.kind = TextStep::Kind::kPrependMissing, .content = space},
+      {.matches = TextStep::Pattern::kLiteral,
+       .pattern = space,
+       .behavior = SplitBehavior::kMergedWithNext},
+  };
+  description.model = TokenizerModel::kUnigram;
+  description.decoder.replacements = {{space, " "}};
+  description.decoder.dropped_first = space;
 }
 
 void read_tokens(const GgufFile& file, TokenizerDescription& description) {
@@ -165,8 +198,9 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
   TokenizerDescription description;
   description.place = file.path();
   const std::string model = file.string("tokenizer.ggml.model");
+  const bool is_unigram = model == "t5";
   const bool adds_space =
-      file.find_boolean("tokenizer.ggml.add_space_prefix").value_or(model == "llama");
+      file.find_boolean("tokenizer.ggml.add_space_prefix").value_or(model == "llama" || is_unigram);
   if (model == "gpt2") {
     describe_gpt2(file, description);
     if (adds_space) {
@@ -174,12 +208,14 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
     }
   } else if (model == "llama" || model == "gemma4") {
     describe_sentencepiece(file, adds_space, description);
+  } else if (is_unigram) {
+    describe_unigram(file, adds_space, description);
   } else {
     fail(file,
          "tokenizer.ggml.model",
          quote(model) +
-             " is not supported; gpt2 (byte-level BPE), llama (SentencePiece's BPE) and "
-             "gemma4 are");
+             " is not supported; gpt2 (byte-level BPE), llama (SentencePiece's BPE), gemma4 and t5 "
+             "(SentencePiece's unigrams) are");
   }
 
   read_tokens(file, description);
@@ -188,16 +224,24 @@ TokenizerDescription tokenizer_from_gguf(const GgufFile& file) {
     read_scores(file, description);
     add_flags_of_phi3(file, description);
     if (!adds_space) find_spaces_in_normalized_text(description);
+  } else if (is_unigram) {
+    read_scores(file, description);
   } else {
     read_merges(file, description);
   }
   const size_t num_tokens = description.pieces.size();
   description.bos_token = token_id(file, "tokenizer.ggml.bos_token_id", num_tokens);
   description.eos_token = token_id(file, "tokenizer.ggml.eos_token_id", num_tokens);
+  if (is_unigram) {
+    description.unknown_token = token_id(file, "tokenizer.ggml.unknown_token_id", num_tokens);
+  }
   description.adds_bos =
       file.find_boolean("tokenizer.ggml.add_bos_token").value_or(description.adds_bos);
-  if (file.find_boolean("tokenizer.ggml.add_eos_token").value_or(false)) {
-    fail(file, "tokenizer.ggml.add_eos_token", "true is not supported");
+  // llama.cpp takes it for true of unigrams where it is absent.
+  if (file.find_boolean("tokenizer.ggml.add_eos_token").value_or(is_unigram)) {
+    fail(file,
+         "tokenizer.ggml.add_eos_token",
+         std::string("true ") + (is_unigram ? "(or absent) " : "") + "is not supported");
   }
   return description;
 }

@@ -18,6 +18,7 @@ namespace prescript {
 namespace {
 
 constexpr double kBytesOfGb = 1e9;
+constexpr double kPartsOfGb = 1000;  // so finely that shown parts sum up to what is shown of all
 
 // Pages of code and heap that the first step touches: 3 to 4 MB, as measured.
 constexpr uint64_t kPagesToCome = 4'000'000;
@@ -92,10 +93,10 @@ uint64_t table_bytes(const DecoderConfig& config) {
                                                (config.local_rope ? 2 : 1));
 }
 
-/// Rounded up, but for a billionth: a limit of 1.1 GB stays that.
-std::string in_gb(uint64_t bytes) {
+/// Rounded up to a GB's `fraction`-th, but for a billionth: a limit of 1.1 GB stays that.
+std::string in_gb(uint64_t bytes, double fraction = 100) {
   std::ostringstream text;
-  text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * 100 - 1e-7) / 100 << " GB";
+  text << std::ceil(static_cast<double>(bytes) / kBytesOfGb * fraction - 1e-7) / fraction << " GB";
   return text.str();
 }
 
@@ -251,7 +252,7 @@ uint64_t needed_bytes(const RunMemory& run, const RunPlan& plan) {
 std::string describe_needs(const RunMemory& run, const RunPlan& plan) {
   std::string text;
   for (const auto& [label, bytes] : parts_of(run, plan)) {
-    text += (text.empty() ? "" : ", ") + std::string(label) + " " + in_gb(bytes);
+    text += (text.empty() ? "" : ", ") + std::string(label) + " " + in_gb(bytes, kPartsOfGb);
   }
   return text;
 }
@@ -317,11 +318,11 @@ RunPlan plan_memory(const RunMemory& run, uint64_t memory_bytes, std::optional<i
     }
   }
   const RunPlan least = least_plan(max_rows);
-  throw DeviceError("training.memory_gb: " + in_gb(memory_bytes) +
-                    (has_card(run) ? " of the card" : "") + " is too little; at " +
-                    counted(least.max_rows, "row") + " a pass training plans with at least " +
-                    in_gb(needed_bytes(run, least) + kMargin) + ": " + describe_needs(run, least) +
-                    "; " + remedies(run, memory_bytes, max_rows));
+  throw DeviceError(
+      "training.memory_gb: " + in_gb(memory_bytes) + (has_card(run) ? " of the card" : "") +
+      " is too little; at " + counted(least.max_rows, "row") + " a pass " +
+      in_gb(needed_bytes(run, least) + kMargin) + " are enough: " + describe_needs(run, least) +
+      "; " + remedies(run, memory_bytes, max_rows));
 }
 
 }  // namespace prescript

@@ -128,6 +128,30 @@ TEST_F(TrainResume, IntervalsAndPathsOfTheSameContentMayChange) {
             adapter("whole")["adapter_model.safetensors"]);
 }
 
+TEST_F(TrainResume, WhereWeightsNoLongerFitTheyAreStreamed) {
+  write_tiny_model(directory_ / "tiny",
+                   {.hidden_size = 256,
+                    .feed_forward_size = 768,
+                    .num_layers = 8,
+                    .num_heads = 8,
+                    .num_kv_heads = 4,
+                    .head_size = 32});
+  train_whole({"training.steps=4", "training.memory_gb=2"});
+  const auto chosen = [&] { return bytes_of_file(output() + "/recipe.yaml"); };
+  EXPECT_THAT(chosen(), HasSubstr("residence: device"));
+  train_whole({"output=runs/whole"});
+  const ProcessResult refused = train({"weights.residence=device",
+                                       "weights.format=converted",
+                                       "training.memory_gb=0.01",
+                                       "--resume"});
+  ASSERT_EQ(refused.exit_code, 5) << refused.err;
+  const std::string before = " a pass ";
+  const double enough = std::stod(refused.err.substr(refused.err.find(before) + before.size()));
+  // Rounded up to 0.01 GB with a margin of as much; the model's weights are twice that.
+  expect_resumes("out", {"training.memory_gb=" + std::to_string(enough - 0.02)});
+  EXPECT_THAT(chosen(), HasSubstr("residence: streamed"));
+}
+
 TEST_F(TrainResume, EditedContentIsRefused) {
   train_four_steps();
   const auto refused = [&](const std::string& key) {

@@ -2,7 +2,10 @@
 
 import functools
 import json
+import pathlib
+import struct
 import subprocess
+import tempfile
 import unittest
 
 import gguf
@@ -19,7 +22,7 @@ REFUSED = {
     "bert-bge": 'tokenizer.ggml.model: "bert" is not supported',
     "deepseek-llm": 'tokenizer.ggml.pre: pre-tokeniser "deepseek-llm" is not supported',
     "gpt-neox": "tokenizer.ggml.pre: it is absent",
-    "nomic-bert-moe": 'tokenizer.ggml.model: "t5" is not supported',
+    "nomic-bert-moe": "tokenizer.ggml.add_eos_token: true (or absent) is not supported",  # else see Unigrams
 }
 WITHOUT_RECORDED_IDS = {"baichuan"}
 SEPARATOR = "\n__ggml_vocab_test__\n"
@@ -160,6 +163,51 @@ class Vocabularies(unittest.TestCase):
                     decoded = tokenizer.decode(as_text.ids, skip_special_tokens=False)
                     if "\ufffd" not in decoded:
                         self.assertEqual(answer["decoded"], decoded, ascii(text[:200]))
+
+
+class Unigrams(unittest.TestCase):
+    """Those of XLM-R, which a decoder would have without a token behind every text."""
+
+    @classmethod
+    def setUpClass(cls):
+        field = fields("nomic-bert-moe")
+        pieces, types = field("tokens"), field("token_type")
+        tokenizer = Tokenizer(models.Unigram(list(zip(pieces, field("scores"))), unk_id=field("unknown_token_id")))
+        cls.table = bytes(field("precompiled_charsmap"))
+        tokenizer.normalizer = normalizers.Precompiled(cls.table)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+        tokenizer.decoder = decoders.Metaspace()
+        tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False)
+                                      for piece, kind in zip(pieces, types) if kind in (2, 3)])
+        tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece, kind in zip(pieces, types) if kind == 4])
+        cls.oracle = tokenizer
+
+    def expect_equal(self, path, texts):
+        answers, message = tokenized(path, texts)
+        self.assertIsNotNone(answers, message)
+        encodings = peers.golden_tokenizer.encodings(self.oracle, texts, special_as_text=False)
+        for text, answer, encoding in zip(texts, answers, encodings, strict=True):
+            self.assertEqual(answer["parsed"], encoding.ids, ascii(text[:200]))
+        return answers
+
+    def test_of_a_gguf_file_equal_those_of_tokenizers(self):
+        data = path_of("nomic-bert-moe").read_bytes()
+        flag = b"tokenizer.ggml.add_eos_token" + struct.pack("<I", 7)
+        self.assertEqual(data.count(flag + b"\1"), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "unigram.gguf")
+            path.write_bytes(data.replace(flag + b"\1", flag + b"\0"))
+            self.expect_equal(path, wide_texts())
+
+    def test_of_tokenizer_json_equal_those_of_tokenizers(self):
+        # Every character that may be normalised, alone and behind and before others.
+        characters = [chr(c) for c in range(0x30000) if not 0xD800 <= c < 0xE000]
+        texts = ["".join(characters[at:at + 64]) for at in range(0, len(characters), 64)]
+        texts += [" ".join(f"{c}\u0301e{c}" for c in characters[at:at + 64]) for at in range(0, 0x3400, 64)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "tokenizer.json")
+            self.oracle.save(str(path))
+            self.expect_equal(path, texts + wide_texts())
 
 
 if __name__ == "__main__":

@@ -110,6 +110,15 @@ TEST_F(EvaluationRecipeTest, AnUnknownKeyIsRefusedWithItsPlaceAndTheNearest) {
   expect_error("\"1st\" is no name", kShortest, {"adapters.1st=dir"});
 }
 
+TEST_F(EvaluationRecipeTest, KeysOfATrainingAreRefusedWithTheCommandThatKnowsThem) {
+  expect_error("r.yaml:2:1: unknown key \"data\"; recipes of prescript train have it",
+               "base_model: m\ndata: {train: t}\noutput: o\n",
+               {});
+  expect_error("unknown key \"training.steps\"; recipes of prescript train have it",
+               kShortest,
+               {"training.steps=3"});
+}
+
 TEST_F(EvaluationRecipeTest, ContradictionsAreRefused) {
   expect_error("tasks: missing", "base_model: m\noutput: o\n");
   expect_error("tasks.medqa.questions: missing",

@@ -36,6 +36,15 @@ TEST_F(RecipeTest, UnknownKeysAreRefusedWithTheirPlaceAndTheNearest) {
   expect_error("unknown key \"stepz\"", "stepz: null");
 }
 
+TEST_F(RecipeTest, KeysOfAnEvaluationAreRefusedWithTheCommandThatKnowsThem) {
+  expect_error(
+      "r.yaml:2:1: unknown key \"tasks\"; recipes of prescript evaluate have it: run that, or "
+      "remove the key",
+      "base_model: m\ntasks: {usmle: {questions: q}}");
+  expect_error("unknown key \"bootstrap.replicas\"; recipes of prescript evaluate have it",
+               "bootstrap.replicas: 10");
+}
+
 TEST_F(RecipeTest, WrongValuesAreRefusedWithWhatIsAllowed) {
   struct Case {
     const char* text;

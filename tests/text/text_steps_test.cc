@@ -133,12 +133,15 @@ TEST(TextSteps, WhatIsNotSupportedIsRefusedByName) {
   refused(R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"})",
           "prepend_scheme: \"last\" is not supported");
   refused("[]", "expected an object");
-  for (const char* name : {"Lowercase", "NFD", "NFKD", "Precompiled", "BertNormalizer", "Strip"}) {
+  for (const char* name : {"Lowercase", "NFD", "NFKD", "BertNormalizer"}) {
     expect_input_error(
         ExitCode::kModel, "normalizer \"" + std::string(name) + "\" is not supported", [&] {
           normalizer({{"type", name}});
         });
   }
+  expect_input_error(ExitCode::kModel, "precompiled_charsmap: expected base64", [&] {
+    normalizer({{"type", "Precompiled"}, {"precompiled_charsmap", "AAA*"}});
+  });
 }
 
 }  // namespace

@@ -93,5 +93,36 @@ TEST(TokenizerGguf, DamagedModelsOfSentencePieceAreRefused) {
                        "tokenizer.ggml.scores");
 }
 
+/// Of unigrams.
+void expect_t5_refused(std::string_view from, std::string_view to, const char* part) {
+  expect_input_error(ExitCode::kModel, part, [&] {
+    Tokenizer{changed("families/unigram-normalized.gguf", from, to)};
+  });
+}
+
+TEST(TokenizerGguf, UnigramsThatAreNotAsTransformersTakesThemAreRefused) {
+  using namespace std::string_literals;
+  const auto flag = [](const char* name, char value) { return name + "\7\0\0\0"s + value; };
+  const char* end = "tokenizer.ggml.add_eos_token";
+  expect_t5_refused(flag(end, 0), flag(end, 1), "add_eos_token: true (or absent) is not supported");
+  expect_t5_refused(end, "tokenizer.ggml.add_eos_tokeX", "add_eos_token: true (or absent)");
+  const char* spaces = "tokenizer.ggml.remove_extra_whitespaces";
+  expect_t5_refused(flag(spaces, 1), flag(spaces, 0), "whitespaces: false (or absent) is not");
+  const char* prefix = "tokenizer.ggml.add_space_prefix";
+  expect_t5_refused(flag(prefix, 1), flag(prefix, 0), "add_space_prefix: false is not supported");
+  expect_t5_refused("tokenizer.ggml.unknown_token_id",
+                    "tokenizer.ggml.unknown_token_iX",
+                    "without an unknown token is not supported");
+  expect_t5_refused("tokenizer.ggml.scores", "tokenizer.ggml.scoreX", "tokenizer.ggml.scores");
+  // The table's size of its trie, behind the key, its type, that of its members and their number.
+  const std::string bytes =
+      bytes_of_file(tokenizer_golden_path("families/unigram-normalized.gguf"));
+  const std::string table = "tokenizer.ggml.precompiled_charsmap";
+  const std::string before = bytes.substr(bytes.find(table), table.size() + 4 + 4 + 8 + 4);
+  std::string damaged = before;
+  damaged.back() = '\x7f';
+  expect_t5_refused(before, damaged, "tokenizer: precompiled charsmap: its ");
+}
+
 }  // namespace
 }  // namespace prescript
