@@ -28,10 +28,14 @@ def commit(row):
     return row["versions"].split(", ")[0].removeprefix("prescript ")
 
 
-def table(titles, cells_of, rows):
-    """`cells_of(row)`, a line each, and the row's commit behind them; no lines where there is no row."""
-    lines = [line(*cells_of(row), commit(row)) for row in rows]
-    return [line(*titles, "commit"), "|" + "---|" * (len(titles) + 1), *lines, ""] if lines else []
+def table(titles, lines):
+    """No lines where there is none below the titles."""
+    return [line(*titles), "|" + "---|" * len(titles), *lines, ""] if lines else []
+
+
+def table_of(titles, cells_of, rows):
+    """`cells_of(row)`, a line each, and the row's commit behind them."""
+    return table([*titles, "commit"], [line(*cells_of(row), commit(row)) for row in rows])
 
 
 def step_cells(row):
@@ -113,22 +117,22 @@ def tables(rows) -> list:
 
     return [
         *targets.lines(rows), "",
-        *table(["case", "dtype", "peer", "ours, s", "peer, s", "ratio", "ours above the weights, MB", "peer", "note"], step_cells,
-               (row for row in steps if row["peer"] != "unshared")),
-        *table(["case", "dtype", "with sharing, s", "without, s", "gain", "rows", "GFLOP/s, share of the peak", "without sharing",
-                "peak, GFLOP/s"], sharing_cells, (row for row in steps if row["peer"] == "unshared")),
-        *table(["evaluation", "rows/s", "training, rows/s", "ratio"], evaluation_cells, of("evaluation")),
-        *table(["start", "s"], lambda row: (row["dtype"], middle(row["seconds"])), of("start")),
-        *table(["generation", "ours, s", "llama.cpp, s", "ratio", "prefill, s", "llama.cpp", "new tokens/s", "llama.cpp",
-                "peak, MB", "llama.cpp", "same tokens"], generation_cells, of("generation")),
-        *table(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
-                "converted", "file, MB"], as_stored_cells, of("as-stored")),
-        *table(["s a step beside busy processes", "none", "one", "two", "three"], beside_others_cells, of("beside-others")),
-        *table(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"], estimate_cells,
-               (each for row in of("estimate") for each in estimate_rows(row))),
-        *table(["search", "six candidates in one run, s", "six runs, s", "ratio"], search_cells, of("search")),
-        *table(["soft prompt", "dtype", "validation loss at the start", "the best of each seed", "s a step", "rows a step"],
-               head_start_cells, (each for row in of("head-start") for each in head_start_rows(row))),
+        *table_of(["case", "dtype", "peer", "ours, s", "peer, s", "ratio", "ours above the weights, MB", "peer", "note"], step_cells,
+                  (row for row in steps if row["peer"] != "unshared")),
+        *table_of(["case", "dtype", "with sharing, s", "without, s", "gain", "rows", "GFLOP/s, share of the peak", "without sharing",
+                   "peak, GFLOP/s"], sharing_cells, (row for row in steps if row["peer"] == "unshared")),
+        *table_of(["evaluation", "rows/s", "training, rows/s", "ratio"], evaluation_cells, of("evaluation")),
+        *table_of(["start", "s"], lambda row: (row["dtype"], middle(row["seconds"])), of("start")),
+        *table_of(["generation", "ours, s", "llama.cpp, s", "ratio", "prefill, s", "llama.cpp", "new tokens/s", "llama.cpp",
+                   "peak, MB", "llama.cpp", "same tokens"], generation_cells, of("generation")),
+        *table_of(["weights as stored", "s a step", "converted, s", "ratio", "peak, MB", "converted", "resident weights, MB",
+                   "converted", "file, MB"], as_stored_cells, of("as-stored")),
+        *table_of(["s a step beside busy processes", "none", "one", "two", "three"], beside_others_cells, of("beside-others")),
+        *table_of(["estimate", "settings", "estimated, s a step", "measured, s", "ratio"], estimate_cells,
+                  (each for row in of("estimate") for each in estimate_rows(row))),
+        *table_of(["search", "six candidates in one run, s", "six runs, s", "ratio"], search_cells, of("search")),
+        *table_of(["soft prompt", "dtype", "validation loss at the start", "the best of each seed", "s a step", "rows a step"],
+                  head_start_cells, (each for row in of("head-start") for each in head_start_rows(row))),
     ]
 
 

@@ -58,6 +58,8 @@ OTHERS = {
     "before the question": {"soft_prompt.position": "before_question"},
     "linear schedule, behind the BOS token": {"optimizer.schedule": "linear", "soft_prompt.position": "after_bos"},
     "linear schedule, 50 virtual tokens": {"optimizer.schedule": "linear", "soft_prompt.num_virtual_tokens": 50},
+    "linear schedule, 100 virtual tokens": {"optimizer.schedule": "linear", "soft_prompt.num_virtual_tokens": 100},
+    "cosine schedule, 100 virtual tokens": {"optimizer.schedule": "cosine", "soft_prompt.num_virtual_tokens": 100},
 }
 SETTINGS = {"answers": [(INITS, RATES), (OTHERS, FEW_RATES)],
             "choices": [(INITS | CLASS_LABELS, RATES), ({"cosine schedule": OTHERS["cosine schedule"]}, FEW_RATES)]}

@@ -93,7 +93,8 @@ def compared(rows, name):
     return table(["", "setting", "on", "rate", "seeds", what, "less that of PEFT's best (95 %)", "validation loss in training"], lines)
 
 
-def write(rows):
+def tables(rows) -> list:
+    """Lines of Markdown."""
     lines = []
     for name, title in SETS.items():
         lines += [f"### {title}: what was tried", ""]
@@ -101,4 +102,8 @@ def write(rows):
             lines += tried(rows, side, name)
         if best := compared(rows, name):
             lines += [f"### {title}: the best, trained anew", "", *best]
-    replace_between(PAGE, lines[:-1], BEGIN)
+    return lines[:-1]
+
+
+def write(rows):
+    replace_between(PAGE, tables(rows), BEGIN)
