@@ -65,7 +65,7 @@ SETTINGS = {"answers": [(INITS, RATES), (OTHERS, FEW_RATES)],
             "choices": [(INITS | CLASS_LABELS, RATES), ({"cosine schedule": OTHERS["cosine schedule"]}, FEW_RATES)]}
 ALL = INITS | CLASS_LABELS | OTHERS
 PEER_INITS, PEER_SCHEDULES = ("TEXT", "SAMPLE_VOCAB", "RANDOM"), ("constant", "linear")
-PROPOSED = ("100 virtual tokens", 0.03)  # the defaults of a recipe, whose rate is 0.028 here
+PROPOSED = ("linear schedule, 100 virtual tokens", 0.03)  # the defaults of a recipe, whose rate is 0.028 here
 PEER_PROPOSED = ("TEXT, linear", 0.03)  # PEFT's guide to prompt tuning
 PEER_LONG = ("TEXT, linear, 100 virtual tokens", 0.03)  # the same at the length of ours
 JOB = ("side", "setting", "rate", "seed")
@@ -117,7 +117,7 @@ class Study:
         """Validation losses of every candidate, [(seed, [loss])]."""
         recipe = {"base_model": str(MODEL), "dtype": "bf16", "data.train": str(self.exemplars[name]["train"]),
                   "data.validation": str(self.exemplars[name]["validation"]), "soft_prompt.num_virtual_tokens": 20,
-                  "training.steps": STEPS,
+                  "optimizer.schedule": "constant", "training.steps": STEPS,
                   "training.batch_size": BATCH, "training.evaluate_every": EVERY, "training.checkpoint_every": STEPS,
                   "search.learning_rate": [rate], "search.seed": seeds, "output": str(output)} | ALL[setting]
         if self.arguments.memory_gb:
@@ -144,6 +144,8 @@ class Study:
         jobs = [(name, setting, rate) for name in self.arguments.sets for settings, rates in SETTINGS[name]
                 for setting in settings for rate in rates
                 if setting in (self.arguments.settings or [setting]) and rate in (self.arguments.rates or [rate])]
+        if not jobs:
+            raise SystemExit("no setting is tried at such a rate; SETTINGS holds those that are")
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
             list(pool.map(lambda job: one(*job), jobs))
 

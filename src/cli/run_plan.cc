@@ -324,8 +324,10 @@ void check_same_run(const RunIdentity& checkpoint, const RunIdentity& run) {
     const std::string before = value_of(checkpoint, key);
     const std::string now = value_of(run, key);
     if (before == now) continue;
+    // Where the rate falls over the steps, their number decides every rate.
+    const char* why = key == "training.steps" ? " and its rate falls to 0 over these" : "";
     throw InputError(ExitCode::kUsage,
-                     key + ": it is " + now + ", but the run in this directory has " + before +
+                     key + ": it is " + now + ", but the run in this directory has " + before + why +
                          "; set it back to resume, or start again with --overwrite");
   }
 }

@@ -59,7 +59,7 @@ struct OptimizerRecipe {
   OrAuto<double> learning_rate = {};
   double weight_decay = 1e-5;
   double clip_norm = 1;               // 0: no clipping
-  std::string schedule = "constant";  // constant | linear | cosine
+  std::string schedule = "linear";  // constant | linear | cosine
   int64_t warmup_steps = 0;
 
   bool operator==(const OptimizerRecipe&) const = default;

@@ -81,6 +81,15 @@ TEST_F(TrainResume, GoesOnToMoreSteps) {
   expect_resumes("out");
 }
 
+TEST_F(TrainResume, ARateThatFallsCannotBeMadeToLastLonger) {
+  train_whole({"training.steps=4", "optimizer.schedule=linear"});
+  const ProcessResult result = train({"optimizer.schedule=linear", "--resume"});
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_THAT(result.err,
+              HasSubstr("training.steps: it is 6, but the run in this directory has 4 and its rate "
+                        "falls to 0 over these; set it back"));
+}
+
 TEST_F(TrainResume, AChangedKeyThatMattersIsNamed) {
   train_four_steps();
   const auto before = files_below(output());

@@ -43,7 +43,8 @@ def write_exemplars(path, records) -> pathlib.Path:
 def write_recipe(path, train, **sections) -> pathlib.Path:
     """A recipe in float32; `sections` are merged into it. Its output is the folder `run` beside it."""
     recipe = {"base_model": str(peers.MODEL), "dtype": "fp32", "output": str(path.parent / "run"),
-              "soft_prompt": {"num_virtual_tokens": 20, "init": {"from": "text", "text": TEXT}}, "data": {"train": str(train)}}
+              "soft_prompt": {"num_virtual_tokens": 20, "init": {"from": "text", "text": TEXT}}, "data": {"train": str(train)},
+              "optimizer": {"schedule": "constant"}}
     for name, section in sections.items():
         recipe[name] = {**recipe.get(name, {}), **section} if isinstance(section, dict) else section
     path.write_text(json.dumps(recipe))

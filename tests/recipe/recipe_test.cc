@@ -35,7 +35,7 @@ TEST_F(RecipeTest, EveryDefaultIsWrittenOut) {
       "  learning_rate: auto\n"
       "  weight_decay: 1.0e-05\n"
       "  clip_norm: 1\n"
-      "  schedule: constant\n"
+      "  schedule: linear\n"
       "  warmup_steps: 0\n"
       "training:\n"
       "  steps: 200\n"

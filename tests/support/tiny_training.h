@@ -57,7 +57,7 @@ soft_prompt:
 data:
   train: train.jsonl
   validation: validation.jsonl
-optimizer: {learning_rate: 0.05, weight_decay: 0, clip_norm: 1}
+optimizer: {learning_rate: 0.05, weight_decay: 0, clip_norm: 1, schedule: constant}
 training:
   steps: 6
   batch_size: 5
