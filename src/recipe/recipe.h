@@ -58,7 +58,7 @@ struct OptimizerRecipe {
   std::string name = "adamw";  // adamw | adafactor
   OrAuto<double> learning_rate = {};
   double weight_decay = 1e-5;
-  double clip_norm = 1;               // 0: no clipping
+  double clip_norm = 1;             // 0: no clipping
   std::string schedule = "linear";  // constant | linear | cosine
   int64_t warmup_steps = 0;
 
