@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <optional>
 
@@ -20,6 +21,16 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
+
+/// The shortest decimal that is the same in float32, as files hold it: 1e-05.
+double as_written(double number) {
+  std::array<char, 32> text{};
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), static_cast<float>(number));
+  double shortest = 0;
+  std::from_chars(text.data(), end.ptr, shortest);
+  return shortest;
+}
 
 ordered_json architecture(const DecoderConfig& config) {
   ordered_json facts = {{"family", config.family},
@@ -40,7 +51,7 @@ ordered_json architecture(const DecoderConfig& config) {
       facts["longer_sequences"] = "turn otherwise under this scaling, which is not implemented";
     }
   }
-  facts["norm_epsilon"] = config.norm_epsilon;
+  facts["norm_epsilon"] = as_written(config.norm_epsilon);
   facts["tied_head"] = config.tied_head;
   if (!config.slides.empty()) {
     facts["window"] = config.window;

@@ -42,6 +42,7 @@ TEST_F(InspectCommand, AModelIsItsShapeTokenizerAndIdentity) {
   EXPECT_EQ(found.at("kind"), "model");
   EXPECT_EQ(found.at("architecture").at("hidden_size"), 32);
   EXPECT_EQ(found.at("architecture").at("num_kv_heads"), 2);
+  EXPECT_EQ(found.at("architecture").at("norm_epsilon"), 1e-5);
   EXPECT_EQ(found.at("tokenizer").at("num_tokens"), kTinyVocabularySize);
   EXPECT_EQ(found.at("tokenizer").at("end_tokens").at(0), "256 <|endoftext|>");
   EXPECT_EQ(found.at("tokenizer").at("end_of_turn"), "258 <|im_end|>");

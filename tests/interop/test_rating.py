@@ -74,10 +74,15 @@ class Rating(unittest.TestCase):
 
     def sign_in(self, driver, server, code):
         driver.get(server.address)
-        self.press(driver, code, Keys.ENTER)
+        self.enter(driver, code)
         browser.wait(driver, lambda d: d.current_url.endswith(f"/rater/{code.upper()}"))
         self.press(driver, Keys.ENTER)  # the button has the focus
         browser.wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, "form[data-draft]"))
+
+    def enter(self, driver, code):
+        # What is typed before the page has its focus is lost.
+        browser.wait(driver, lambda d: d.switch_to.active_element.get_attribute("name") == "code")
+        self.press(driver, code, Keys.ENTER)
 
     def press(self, driver, *keys):
         actions = ActionChains(driver)
@@ -184,7 +189,7 @@ class Rating(unittest.TestCase):
 
         def open_exemplar(driver, code):
             driver.get(server.address)
-            self.press(driver, code, Keys.ENTER)
+            self.enter(driver, code)
             browser.wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, "td a"))
             driver.find_element(By.CSS_SELECTOR, "td a").click()
             browser.wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, "form[data-draft]"))
