@@ -42,9 +42,10 @@ std::optional<std::string_view> CharacterMap::find(std::string_view text) const 
   uint32_t position = offset(unit(0));
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
+    if (byte == 0) return std::nullopt;  // a value's place, not a child's
     position ^= byte;
-    if (byte == 0 || label(unit(position)) != byte) return std::nullopt;
     const uint32_t child = unit(position);
+    if (label(child) != byte) return std::nullopt;
     position ^= offset(child);
     if (!has_value(child)) continue;
     const uint32_t begin = unit(position) & ~kValueBit;

@@ -81,8 +81,9 @@ void describe_sentencepiece(const GgufFile& file,
 /// SentencePiece's unigrams, as transformers takes those of XLM-R: words between white space, each
 /// with "▁" before it.
 void describe_unigram(const GgufFile& file, bool adds_space, TokenizerDescription& description) {
-  if (!adds_space)
+  if (!adds_space) {
     fail(file, "tokenizer.ggml.add_space_prefix", "false is not supported of unigrams");
+  }
   if (!file.find_boolean(kRemovesSpaces).value_or(false)) {
     fail(file, kRemovesSpaces, "false (or absent) is not supported of unigrams");
   }

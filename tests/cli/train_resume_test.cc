@@ -154,10 +154,9 @@ TEST_F(TrainResume, WhereWeightsNoLongerFitTheyAreStreamed) {
                                        "training.memory_gb=0.01",
                                        "--resume"});
   ASSERT_EQ(refused.exit_code, 5) << refused.err;
-  const std::string before = " a pass ";
-  const double enough = std::stod(refused.err.substr(refused.err.find(before) + before.size()));
   // Rounded up to 0.01 GB with a margin of as much; the model's weights are twice that.
-  expect_resumes("out", {"training.memory_gb=" + std::to_string(enough - 0.02)});
+  const double too_little = enough_memory(refused.err) - 0.02;
+  expect_resumes("out", {"training.memory_gb=" + std::to_string(too_little)});
   EXPECT_THAT(chosen(), HasSubstr("residence: streamed"));
 }
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/program.h"
 #include "io/safetensors.h"
 #include "support/measured_keys.h"
@@ -19,6 +20,14 @@ inline std::vector<double> values_of(const SafetensorsTensor& tensor) {
   std::vector<float> values(tensor.bytes.size() / sizeof(float));
   std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
   return {values.begin(), values.end()};
+}
+
+/// GB of `training.memory_gb` that a refusal says are enough.
+inline double enough_memory(const std::string& refusal) {
+  const std::string before = " a pass ";
+  const size_t at = refusal.find(before);
+  if (at == std::string::npos) throw ContractError("no refusal: " + refusal);
+  return std::stod(refusal.substr(at + before.size()));
 }
 
 class TrainRun : public testing::Test {
